@@ -1,0 +1,1 @@
+"""The people-facing ends: Telegram handlers, delivery, the playground. Never imports torch."""

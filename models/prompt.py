@@ -1,0 +1,101 @@
+"""The one prompt renderer: serving, training, evaluation and export all call it.
+
+Its `prompt_version` is part of an adapter's identity. Knows nothing of engines or queues.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from storage.contracts import Turn
+from storage.presets import Preset, Presets
+
+RENDERER = "1"
+
+# For base models that bring no chat template of their own (plain LMs of any family).
+FALLBACK_TEMPLATE = (
+    "{% for m in messages %}"
+    "{% if m['role'] == 'system' %}{{ m['content'] }}\n"
+    "{% elif m['role'] == 'user' %}Человек: {{ m['content'] }}\n"
+    "{% else %}Собеседник: {{ m['content'] }}{{ eos_token }}\n{% endif %}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}Собеседник: {% endif %}"
+)
+
+
+class ChatTokenizer(Protocol):
+    """The part of a transformers tokenizer that rendering needs."""
+
+    chat_template: Any
+    eos_token: Any
+
+    def apply_chat_template(self, conversation: Any, **kwargs: Any) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What a reply is conditioned on."""
+
+    turns: tuple[Turn, ...]
+    preset: Preset
+    intensity: int
+    persona: str = ""
+
+
+def messages(prompt: Prompt, presets: Presets) -> list[dict[str, str]]:
+    """The prompt as role/content messages (system first), the shape that chat APIs and templates take."""
+    system = presets.system_text(prompt.preset, prompt.intensity)
+    if prompt.persona:
+        system += f" Твоя роль: {prompt.persona}"
+    return [{"role": "system", "content": system}] + [
+        {"role": turn.role, "content": turn.text} for turn in prompt.turns
+    ]
+
+
+def render(tokenizer: ChatTokenizer, prompt: Prompt, presets: Presets) -> str:
+    """The prompt as the text that the model continues, ending where the answer begins.
+
+    The template also receives `emotion` (Russian title), `intensity` (1–3) and `persona`, so that a small model
+    such as the starter can condition on a few tokens instead of the long system text.
+    """
+    rendered = tokenizer.apply_chat_template(
+        messages(prompt, presets),
+        chat_template=_template(tokenizer),
+        tokenize=False,
+        add_generation_prompt=True,
+        emotion=prompt.preset.title,
+        intensity=prompt.intensity,
+        persona=prompt.persona,
+    )
+    return str(rendered)
+
+
+def render_with_reply(tokenizer: ChatTokenizer, prompt: Prompt, reply: str, presets: Presets) -> tuple[str, str]:
+    """`(prompt_text, reply_text)` for training: what serving would render, and the continuation with its end token."""
+    return render(tokenizer, prompt, presets), reply + str(tokenizer.eos_token)
+
+
+def prompt_version(tokenizer: ChatTokenizer, presets: Presets) -> str:
+    """Short hash of everything that shapes a prompt: renderer, template, system texts."""
+    parts = [RENDERER, str(_template(tokenizer)), json.dumps(presets.model_dump(mode="json"), sort_keys=True)]
+    return hashlib.sha256("\x00".join(parts).encode()).hexdigest()[:12]
+
+
+def fit_window(lengths: Sequence[int], budget: int) -> int:
+    """How many of the newest turns fit into `budget` tokens (at least one). `lengths`: tokens a turn, oldest first."""
+    total = 0
+    kept = 0
+    for length in reversed(lengths):
+        if kept and total + length > budget:
+            break
+        total += length
+        kept += 1
+    return kept
+
+
+def _template(tokenizer: ChatTokenizer) -> str:
+    return str(tokenizer.chat_template or FALLBACK_TEMPLATE)

@@ -1,0 +1,1 @@
+"""Everything that crosses a process boundary: wire shapes, Redis queues, SQL, the adapter registry."""

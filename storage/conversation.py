@@ -1,0 +1,110 @@
+"""Requests and replies: the two streams between bot and worker, and what ties them together.
+
+A request gets exactly one reply: completing stores the reply, marks the request done and removes it, in one script.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from redis.asyncio import Redis
+
+from storage import scripts
+from storage.contracts import ChatReply, ChatRequest
+from storage.keys import Keys
+from storage.queue import Delivery, Receipt, Spoiled, StreamQueue
+from storage.settings import StorageSettings
+
+REMEMBER = 7 * 86400
+
+
+class Conversation:
+    """The bot's and the worker's view of the conversation line in Redis."""
+
+    def __init__(self, redis: Redis, settings: StorageSettings) -> None:
+        self.redis = redis
+        self.keys = Keys(settings.namespace)
+        self.requests = StreamQueue(
+            redis,
+            self.keys,
+            "requests",
+            ChatRequest,
+            group="workers",
+            limit=settings.queue_limit,
+            lease=settings.lease_seconds,
+            max_deliveries=settings.max_deliveries,
+        )
+        self.replies = StreamQueue(
+            redis, self.keys, "replies", ChatReply, group="bots", lease=settings.lease_seconds, max_deliveries=10
+        )
+        self._complete = redis.register_script(scripts.COMPLETE)
+        self._refuse = redis.register_script(scripts.REFUSE)
+
+    async def ensure(self) -> None:
+        """Create both groups; call at start of every process."""
+        await self.requests.ensure()
+        await self.replies.ensure()
+
+    async def ask(self, request: ChatRequest) -> Receipt:
+        """Bot: queue a request once per `request_id`; QueueFull when too many wait."""
+        return await self.requests.push(request, request.request_id)
+
+    async def complete(self, delivery: Delivery[ChatRequest], reply: ChatReply) -> bool:
+        """Worker: store the reply and acknowledge the request. False if the request had its reply already."""
+        fresh = await self._complete(
+            keys=[self.requests.stream, self.replies.stream, self.keys.done(reply.request_id)],
+            args=[self.requests.group, delivery.entry, reply.model_dump_json(), REMEMBER],
+        )
+        return bool(fresh)
+
+    async def refuse(self, spoiled: Spoiled, reply: ChatReply | None) -> bool:
+        """Worker: bury a request that cannot be handled and, with `reply`, tell the person, in one step."""
+        if reply is None:
+            return await self.requests.bury(spoiled)
+        moved = await self._refuse(
+            keys=[
+                self.requests.stream,
+                self.keys.dead("requests"),
+                self.replies.stream,
+                self.keys.done(reply.request_id),
+            ],
+            args=[
+                self.requests.group,
+                spoiled.entry,
+                spoiled.payload,
+                spoiled.reason,
+                spoiled.deliveries,
+                reply.model_dump_json(),
+                REMEMBER,
+            ],
+        )
+        return bool(moved)
+
+    async def cancel(self, request_id: str) -> None:
+        """Bot: ask whoever works on the request to stop; it still ends in a reply (state cancelled)."""
+        await self.redis.set(self.keys.cancelled(request_id), "1", ex=3600)
+
+    async def cancelled(self, request_ids: Sequence[str]) -> set[str]:
+        """Worker: which of these requests are to stop."""
+        if not request_ids:
+            return set()
+        marks = await self.redis.mget([self.keys.cancelled(request_id) for request_id in request_ids])
+        return {request_id for request_id, mark in zip(request_ids, marks, strict=True) if mark}
+
+    async def place(self, request_id: str) -> int | None:
+        """How many requests are ahead of this one; None if it is not queued (answered, or never pushed)."""
+        entry = await self.redis.get(self.keys.seen("requests", request_id))
+        if entry is None or await self.redis.exists(self.keys.done(request_id)):
+            return None
+        return await self.requests.ahead(str(entry))
+
+    async def beat(self, worker_id: str, *, seconds: float) -> None:
+        """Worker: sign of life, gone after `seconds`."""
+        await self.redis.set(self.keys.worker(worker_id), "1", px=int(seconds * 1000))
+
+    async def workers(self) -> int:
+        """How many workers gave a sign of life lately."""
+        count = 0
+        async for _ in self.redis.scan_iter(match=self.keys.workers().replace("[", "\\["), count=100):
+            count += 1
+        return count

@@ -1,0 +1,58 @@
+"""Every Redis key of the product is made here, and nowhere else.
+
+All keys of one installation carry the same hash tag, so scripts that touch several of them work on Redis Cluster.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Key names of one installation (`STORAGE_NAMESPACE`)."""
+
+    namespace: str = "otklik"
+
+    def _key(self, *parts: str | int) -> str:
+        return ":".join(["{" + self.namespace + "}", *map(str, parts)])
+
+    def stream(self, name: str) -> str:
+        """A stream: `requests`, `replies`, `ratings`, `jobs`."""
+        return self._key("stream", name)
+
+    def dead(self, name: str) -> str:
+        """Where messages of a stream go that nobody could handle."""
+        return self._key("dead", name)
+
+    def seen(self, name: str, message_id: str) -> str:
+        """Marks that a message id was pushed to a stream; its value is the stream entry's id."""
+        return self._key("seen", name, message_id)
+
+    def done(self, request_id: str) -> str:
+        """Marks that a request has its reply."""
+        return self._key("done", request_id)
+
+    def cancelled(self, request_id: str) -> str:
+        """Set while a person wants a request to stop."""
+        return self._key("cancel", request_id)
+
+    def rating(self, chat_id: int, message_id: int) -> str:
+        """Hash user id → merged rating of one answer."""
+        return self._key("rating", chat_id, message_id)
+
+    def worker(self, worker_id: str) -> str:
+        """Heartbeat of a worker, expires when it falls silent."""
+        return self._key("worker", worker_id)
+
+    def workers(self) -> str:
+        """Pattern of all worker heartbeats."""
+        return self._key("worker", "*")
+
+    def limit(self, user_id: int) -> str:
+        """Rolling window of one person's messages."""
+        return self._key("limit", user_id)
+
+    def fsm(self, *parts: str | int) -> str:
+        """What the bot waits for from a person."""
+        return self._key("fsm", *parts)

@@ -1,0 +1,97 @@
+"""Emotion presets: data shared by the bot (titles, emoji) and the worker (labels, system texts, sampling).
+
+Knows nothing of any classifier or model: labels are names that the classifier's own label map must contain.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+BUNDLED = Path(__file__).with_name("presets.yaml")
+
+
+class Preset(BaseModel):
+    """One emotion that an answer can be asked for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]{0,23}$")
+    emoji: str
+    title: str
+    labels: tuple[str, ...] = Field(min_length=1)
+    system: str
+    intensity: int = Field(default=2, ge=1, le=3)
+    sampling: dict[str, float] = Field(default_factory=dict)
+
+
+class AutoPreset(BaseModel):
+    """«авто»: maps the emotion read in the person's message to the preset of the answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    emoji: str
+    title: str
+    policy: dict[str, str]
+
+
+class Presets(BaseModel):
+    """All presets of one installation, in the order shown to people."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    intensity_words: dict[int, str]
+    presets: tuple[Preset, ...] = Field(min_length=1)
+    auto: AutoPreset
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Presets:
+        ids = [preset.id for preset in self.presets] + [self.auto.id]
+        if len(ids) != len(set(ids)):
+            raise ValueError("preset ids must be unique")
+        if set(self.intensity_words) != {1, 2, 3}:
+            raise ValueError("intensity_words needs exactly the steps 1, 2 and 3")
+        unknown = set(self.auto.policy.values()) - set(ids)
+        if unknown:
+            raise ValueError(f"auto.policy names unknown presets: {', '.join(sorted(unknown))}")
+        return self
+
+    def get(self, preset_id: str) -> Preset:
+        """The preset with this id; KeyError if there is none («авто» is not one: resolve it first)."""
+        for preset in self.presets:
+            if preset.id == preset_id:
+                return preset
+        raise KeyError(preset_id)
+
+    def find(self, name: str) -> Preset | AutoPreset | None:
+        """The preset that a person means by an id or a Russian title, ё and case aside; None if nothing matches."""
+        wanted = _fold(name)
+        for preset in (*self.presets, self.auto):
+            if wanted in (_fold(preset.id), _fold(preset.title)):
+                return preset
+        return None
+
+    def resolve_auto(self, label: str) -> Preset:
+        """The answer's preset when the person's message carries `label`; the first preset for unknown labels."""
+        target = self.auto.policy.get(label)
+        return self.get(target) if target else self.presets[0]
+
+    def system_text(self, preset: Preset, intensity: int) -> str:
+        """The system text of a preset at an intensity (1–3)."""
+        return preset.system.replace("{intensity}", self.intensity_words[intensity])
+
+
+def _fold(name: str) -> str:
+    return name.strip().lower().replace("ё", "е")
+
+
+@lru_cache(maxsize=8)
+def load_presets(path: Path = BUNDLED) -> Presets:
+    """Read and check a presets file; ValueError (pydantic) names every field that is wrong."""
+    raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return Presets.model_validate(raw)

@@ -1,0 +1,58 @@
+"""Where data lives: `STORAGE_…` settings. Knows nothing of what is stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from storage.presets import BUNDLED, Presets, load_presets
+
+
+class StorageSettings(BaseSettings):
+    """Settings of everything that crosses processes; wrong values are refused at start, all at once."""
+
+    model_config = SettingsConfigDict(env_prefix="STORAGE_", env_file=".env", extra="ignore", frozen=True)
+
+    dir: Path = Field(default=Path("var"), description="Everything produced at run time lives under this folder.")
+    redis_url: SecretStr | None = Field(
+        default=None, description="redis://, rediss:// or unix:// URL; unset: `otklik up` starts an embedded server."
+    )
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="postgresql+asyncpg://… or sqlite+aiosqlite:///…; unset: SQLite in STORAGE_DIR.",
+    )
+    presets: Path = Field(default=BUNDLED, description="YAML file with the emotion presets.")
+    namespace: str = Field(
+        default="otklik", pattern=r"^[a-z0-9_-]{1,32}$", description="Prefix (and hash tag) of every Redis key."
+    )
+    queue_limit: int = Field(default=500, ge=1, description="Requests that may wait or run at once; more are refused.")
+    lease_seconds: float = Field(
+        default=30.0, ge=0.05, description="A claimed message whose owner is silent for so long goes to another."
+    )
+    max_deliveries: int = Field(default=3, ge=1, description="After so many failed deliveries: dead-letter stream.")
+
+    @field_validator("redis_url", "database_url", mode="before")
+    @classmethod
+    def _blank_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    def database(self) -> str:
+        """The SQLAlchemy URL that is in force."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite+aiosqlite:///{(self.dir / 'otklik.sqlite3').absolute()}"
+
+    def redis(self) -> str:
+        """The Redis URL that is in force; ValueError with advice if none is set."""
+        if self.redis_url is None:
+            raise ValueError(
+                "STORAGE_REDIS_URL is not set: name a Redis or Valkey server (redis://host:6379/0), "
+                "or use `otklik up`, which starts an embedded one"
+            )
+        return self.redis_url.get_secret_value()
+
+    def load_presets(self) -> Presets:
+        """The emotion presets of this installation."""
+        return load_presets(self.presets)
