@@ -207,7 +207,8 @@ class NewerProtocol(Exception):
 
     def __init__(self, found: int) -> None:
         super().__init__(
-            f"message has protocol {found}, this process speaks {PROTOCOL}: update this process; the message is left for others"
+            f"message has protocol {found}, this process speaks {PROTOCOL}: "
+            "update this process; the message is left for others"
         )
         self.found = found
 

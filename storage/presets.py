@@ -71,7 +71,8 @@ class Presets(BaseModel):
     def find(self, name: str) -> Preset | AutoPreset | None:
         """The preset that a person means by an id or a Russian title, ё and case aside; None if nothing matches."""
         wanted = _fold(name)
-        for preset in (*self.presets, self.auto):
+        everything: tuple[Preset | AutoPreset, ...] = (*self.presets, self.auto)
+        for preset in everything:
             if wanted in (_fold(preset.id), _fold(preset.title)):
                 return preset
         return None

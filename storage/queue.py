@@ -87,7 +87,8 @@ class StreamQueue(Generic[M]):
         self._ack = redis.register_script(scripts.ACK)
         self._bury = redis.register_script(scripts.BURY)
         self._ahead = redis.register_script(scripts.AHEAD)
-        self._last_reclaim = 0.0
+        self._last_reclaim = -lease
+        self._cursor = "0-0"
 
     async def ensure(self) -> None:
         """Create the group from id 0, so that nothing pushed before the first consumer is missed."""
@@ -110,10 +111,10 @@ class StreamQueue(Generic[M]):
     async def claim(
         self, consumer: str, *, count: int = 1, block: float = 1.0
     ) -> tuple[list[Delivery[M]], list[Spoiled]]:
-        """Messages for this consumer: first those whose owner fell silent, else new ones, waiting up to `block` seconds.
+        """Messages for this consumer: first those whose owner fell silent, else new ones.
 
-        Spoiled entries are returned apart; the caller answers for them and calls `bury`. An entry of a newer
-        protocol is left to newer processes.
+        Waits up to `block` seconds. Spoiled entries are returned apart; the caller answers for them and calls
+        `bury`. An entry of a newer protocol is left to newer processes.
         """
         entries = await self._reclaim(consumer, count)
         if not entries:
@@ -161,10 +162,9 @@ class StreamQueue(Generic[M]):
         return int(await self._ahead(keys=[self.stream], args=[entry, at_most]))
 
     def _decode(self, payload: str) -> M:
-        message = self.shape.model_validate_json(payload) if _protocol(payload) <= PROTOCOL else None
-        if message is None:
-            raise NewerProtocol(_protocol(payload))
-        return message
+        if (found := _protocol(payload)) > PROTOCOL:
+            raise NewerProtocol(found)
+        return self.shape.model_validate_json(payload)
 
     async def _read_new(self, consumer: str, count: int, block: float) -> list[tuple[str, str, int]]:
         milliseconds = max(1, int(block * 1000))
@@ -188,13 +188,19 @@ class StreamQueue(Generic[M]):
         self._last_reclaim = time.monotonic()
         try:
             answer: Any = await self.redis.xautoclaim(
-                self.stream, self.group, consumer, min_idle_time=int(self.lease * 1000), count=count
+                self.stream,
+                self.group,
+                consumer,
+                min_idle_time=int(self.lease * 1000),
+                start_id=self._cursor,
+                count=count,
             )
         except ResponseError as error:
             if "NOGROUP" not in str(error):
                 raise
             await self.ensure()
             return []
+        self._cursor = str(answer[0])
         rows = [(entry, fields) for entry, fields in answer[1] if fields]
         if not rows:
             return []

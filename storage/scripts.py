@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-# KEYS stream, seen; ARGV payload, limit, seconds to remember → {1, entry} pushed, {0, entry} there already, {-1, ""} full
+# KEYS stream, seen; ARGV payload, limit, seconds to remember
+# → {1, entry} pushed, {0, entry} there already, {-1, ""} full
 PUSH = """
 local seen = redis.call('GET', KEYS[2])
 if seen then return {0, seen} end
@@ -32,7 +33,8 @@ AHEAD = """
 return #redis.call('XRANGE', KEYS[1], '-', '(' .. ARGV[1], 'COUNT', ARGV[2])
 """
 
-# KEYS requests, replies, done; ARGV group, entry, reply, seconds to remember → 1 stored, 0 the request had its reply already
+# KEYS requests, replies, done; ARGV group, entry, reply, seconds to remember
+# → 1 stored, 0 the request had its reply already
 COMPLETE = """
 local fresh = 0
 if redis.call('SET', KEYS[3], '1', 'NX', 'EX', ARGV[4]) then

@@ -1,0 +1,49 @@
+"""Fixtures that every part shares: a real Redis-protocol server, and settings that touch nothing of the developer's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from storage.embedded import EmbeddedRedis
+from storage.redis import connect
+from storage.settings import StorageSettings
+
+PREFIXES = ("BOT_", "STORAGE_", "MODELS_", "TRAINING_")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The developer's own settings must not leak into tests."""
+    for name in list(os.environ):
+        if name.startswith(PREFIXES):
+            monkeypatch.delenv(name)
+    yield
+
+
+@pytest_asyncio.fixture
+async def embedded(tmp_path: Path) -> AsyncIterator[EmbeddedRedis]:
+    """A running server of this test's own, with AOF; may be killed and started again."""
+    server = EmbeddedRedis(tmp_path / "redis")
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest_asyncio.fixture
+async def redis(embedded: EmbeddedRedis) -> AsyncIterator[Redis]:
+    """A client of the test's own server."""
+    client = connect(embedded.url)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def storage_settings(tmp_path: Path, embedded: EmbeddedRedis) -> StorageSettings:
+    """Storage settings that point at the test's own server and folder, with a short lease."""
+    return StorageSettings(dir=tmp_path, redis_url=embedded.url, lease_seconds=0.3)  # type: ignore[arg-type]

@@ -1,0 +1,92 @@
+"""Ratings: merged view, exactly-once, under repeats, races and a killed server."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from storage.contracts import Rating, RatingSource, RatingStars
+from storage.embedded import EmbeddedRedis
+from storage.ratings import RatingBook, merge
+from storage.settings import StorageSettings
+
+
+def rate(rating_id: str, user: int = 7, **said: object) -> Rating:
+    return Rating.model_validate(
+        {"rating_id": rating_id, "chat_id": 1, "message_id": 2, "user_id": user, "request_id": "r"} | said
+    )
+
+
+@pytest.fixture
+def book(redis: Redis, storage_settings: StorageSettings) -> RatingBook:
+    return RatingBook(redis, storage_settings)
+
+
+async def test_the_last_word_wins_and_the_rest_stays(book: RatingBook) -> None:
+    await book.submit(rate("1", thumb=1, reason="не та эмоция"))
+    await book.submit(rate("2", stars={"content": 4}))
+    merged = await book.submit(rate("3", thumb=-1, stars={"style": 2}))
+    assert (merged.thumb, merged.reason) == (-1, "не та эмоция")
+    assert merged.stars == RatingStars(content=4, style=2)
+    assert await book.stream.outstanding() == 3
+
+
+async def test_the_same_tap_delivered_twice_counts_once(book: RatingBook) -> None:
+    await book.submit(rate("1", thumb=1))
+    await book.submit(rate("2", thumb=-1))
+    again = await book.submit(rate("1", thumb=1))
+    assert again.thumb == -1
+    assert await book.stream.outstanding() == 2
+
+
+async def test_many_people_at_once_lose_nothing(book: RatingBook) -> None:
+    await asyncio.gather(*(book.submit(rate(f"{u}-{n}", user=u, thumb=1)) for u in range(10) for n in range(5)))
+    assert len(await book.of_message(1, 2)) == 10
+    assert await book.stream.outstanding() == 50
+
+
+async def test_ratings_survive_kill_nine(book: RatingBook, embedded: EmbeddedRedis) -> None:
+    for number in range(200):
+        await book.submit(rate(str(number), user=number % 5, thumb=1 if number % 2 else -1))
+        if number % 60 == 30:
+            await embedded.kill()
+            await embedded.start()
+    assert await book.stream.outstanding() == 200
+    assert {user: r.thumb for user, r in (await book.of_message(1, 2)).items()} == {0: 1, 1: -1, 2: 1, 3: -1, 4: 1}
+
+
+async def test_forgetting_one_person_leaves_the_others(book: RatingBook) -> None:
+    await book.submit(rate("1", user=1, thumb=1))
+    await book.submit(rate("2", user=2, thumb=1))
+    await book.forget(1, 2, 1)
+    assert set(await book.of_message(1, 2)) == {2}
+
+
+said = st.fixed_dictionaries(
+    {
+        "thumb": st.sampled_from([None, -1, 0, 1]),
+        "reason": st.sampled_from([None, "не та эмоция"]),
+        "stars": st.none()
+        | st.builds(RatingStars, content=st.none() | st.integers(1, 5), style=st.none() | st.integers(1, 5)),
+        "source": st.sampled_from(list(RatingSource)),
+    }
+)
+
+
+@given(st.lists(said, min_size=1, max_size=6))
+def test_merging_one_by_one_keeps_the_last_thing_said_of_each_field(history: list[dict[str, object]]) -> None:
+    merged: Rating | None = None
+    for number, words in enumerate(history):
+        merged = merge(merged, rate(str(number), **words))
+    assert merged is not None
+    for field in ("thumb", "reason"):
+        spoken = [words[field] for words in history if words[field] is not None]
+        assert getattr(merged, field) == (spoken[-1] if spoken else None)
+    for criterion in ("content", "style"):
+        values = [getattr(w["stars"], criterion) for w in history if w["stars"] is not None]
+        spoken = [value for value in values if value is not None]
+        assert getattr(merged.stars or RatingStars(), criterion) == (spoken[-1] if spoken else None)
