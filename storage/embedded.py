@@ -99,7 +99,7 @@ class EmbeddedRedis:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.socket.unlink(missing_ok=True)
         with (self.folder / "server.log").open("ab") as output:
-            self.process = subprocess.Popen(  # noqa: S603, ASYNC220 - our own command line, returns at once
+            self.process = subprocess.Popen(  # noqa: ASYNC220 - our own command line, returns at once
                 self.command(), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
         await self._wait_ready(self.process, patience)

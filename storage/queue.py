@@ -178,7 +178,7 @@ class StreamQueue(Generic[M]):
             await self.ensure()
             return []
         pairs = answer.items() if isinstance(answer, dict) else (answer or [])
-        rows = [row for _, chunk in pairs for row in _flatten(chunk)]
+        rows = [row for _, chunk in pairs for row in flatten(chunk)]
         return [(entry, fields.get("data", ""), 1) for entry, fields in rows]
 
     async def _reclaim(self, consumer: str, count: int) -> list[tuple[str, str, int]]:
@@ -219,7 +219,7 @@ class StreamQueue(Generic[M]):
         await self.redis.xclaim(self.stream, self.group, consumer, 0, [entry], retrycount=0, justid=True)
 
 
-def _flatten(chunk: Any) -> list[tuple[str, dict[str, str]]]:
+def flatten(chunk: Any) -> list[tuple[str, dict[str, str]]]:
     """redis-py wraps entries of a stream in one list more under RESP3."""
     if chunk and isinstance(chunk[0], list) and chunk[0] and isinstance(chunk[0][0], (tuple, list)):
         return [row for part in chunk for row in part]

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from storage.embedded import EmbeddedRedis
 from storage.redis import connect
 from storage.settings import StorageSettings
+from tests.machine import PostgresServer, postgres
 
 PREFIXES = ("BOT_", "STORAGE_", "MODELS_", "TRAINING_")
 
@@ -41,6 +42,23 @@ async def redis(embedded: EmbeddedRedis) -> AsyncIterator[Redis]:
     client = connect(embedded.url)
     yield client
     await client.aclose()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """One throw-away PostgreSQL for the whole run; use only under the marker `postgres`."""
+    programs = postgres()
+    assert programs is not None, "select with -m 'not postgres', or install PostgreSQL"
+    server = PostgresServer(programs, tmp_path_factory.mktemp("postgres"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> str:
+    """SQLAlchemy URL of a fresh, empty database."""
+    return postgres_server.fresh_database()
 
 
 @pytest.fixture

@@ -1,0 +1,57 @@
+"""The `otklik` command: a table of sub-commands. Imports nothing heavy until a sub-command runs."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+
+# sub-command: (module:function, what it does)
+COMMANDS: dict[str, tuple[str, str]] = {
+    "up": ("otklik.up:main", "run everything on this machine; without BOT_TOKEN opens the playground"),
+    "chat": ("otklik.chat:main", "talk in the terminal"),
+    "reply": ("models.cli:reply", "one answer, or JSON lines from stdin"),
+    "classify": ("models.cli:classify", "emotions of texts"),
+    "bot": ("bot.app:main", "the Telegram bot alone (needs STORAGE_REDIS_URL)"),
+    "worker": ("models.app:main", "a generation worker alone (needs STORAGE_REDIS_URL)"),
+    "trainer": ("training.trainer:main", "moves ratings from the queue into SQL (needs STORAGE_REDIS_URL)"),
+    "playground": ("bot.playground.app:main", "the local Telegram alone"),
+    "train": ("training.cli:train", "one training run: otklik train METHOD --recipe FILE [--set key=value]"),
+    "data": ("training.cli:data", "prepare and check training data"),
+    "doctor": ("otklik.doctor:main", "check settings, Redis, SQL, model files, GPU, Telegram token"),
+}
+
+
+def usage() -> str:
+    """The help text: one line a sub-command."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {what}" for name, (_, what) in COMMANDS.items()]
+    return "\n".join(
+        ["usage: otklik COMMAND [options]", "", "commands:", *lines, "", "otklik COMMAND --help tells more."]
+    )
+
+
+def load(target: str) -> Callable[[list[str]], int]:
+    """Import `module:function`."""
+    module, _, name = target.partition(":")
+    function: Callable[[list[str]], int] = getattr(importlib.import_module(module), name)
+    return function
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a sub-command; returns its exit status."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0
+    name, *rest = arguments
+    if name not in COMMANDS:
+        print(f"otklik: there is no command {name!r}\n\n{usage()}", file=sys.stderr)
+        return 2
+    from otklik.errors import readable  # after the table, so that --help stays instant
+
+    return readable(load(COMMANDS[name][0]), rest)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

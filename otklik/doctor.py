@@ -1,0 +1,169 @@
+"""`otklik doctor`: checks everything that the product needs and says what to fix. Changes nothing."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib.util
+import shutil
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.settings import BotSettings
+from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
+
+from otklik.errors import explain
+from storage.embedded import NoServerBinary, find_server
+from storage.redis import connect
+from storage.settings import StorageSettings
+
+GIGABYTE = 1024**3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found. `level`: ok, note (works, but look) or fault (must be fixed)."""
+
+    level: str
+    what: str
+    advice: str = ""
+
+
+async def check_folder(settings: StorageSettings) -> Finding:
+    """STORAGE_DIR can be written and has room."""
+    folder = settings.dir.absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".doctor"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        return Finding("fault", f"folder {folder}: {error.strerror}", "set STORAGE_DIR to a folder that can be written")
+    free = shutil.disk_usage(folder).free / GIGABYTE
+    if free < 1:
+        return Finding("note", f"folder {folder}: only {free:.1f} GB free", "training needs a few GB")
+    return Finding("ok", f"folder {folder}: writable, {free:.0f} GB free")
+
+
+async def check_redis(settings: StorageSettings) -> Finding:
+    """The named server answers and knows streams; without a name the embedded one can start."""
+    if settings.redis_url is None:
+        try:
+            return Finding("ok", f"Redis: embedded ({find_server().name})")
+        except NoServerBinary as error:
+            return Finding("fault", "Redis: no server", str(error))
+    client = connect(settings.redis(), connections=2)
+    try:
+        info = await asyncio.wait_for(client.info(), 10)
+    except Exception as error:  # any failure of a foreign server is the finding itself
+        return Finding("fault", f"Redis: {type(error).__name__}", "check STORAGE_REDIS_URL and that the server runs")
+    finally:
+        await client.aclose()
+    version = str(info.get("redis_version", "0"))
+    if int(version.split(".")[0]) < 7:
+        return Finding("fault", f"Redis {version} is too old", "use Redis 7 or Valkey 8 or newer")
+    if not int(info.get("aof_enabled", 0)):
+        return Finding("note", f"Redis {version}: AOF is off", "set appendonly yes, else a crash loses messages")
+    return Finding("ok", f"Redis {version}: answers, AOF on")
+
+
+async def check_database(settings: StorageSettings) -> Finding:
+    """The database can be reached."""
+    from sqlalchemy import text
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    settings.dir.mkdir(parents=True, exist_ok=True)
+    try:
+        engine = create_async_engine(settings.database())
+        async with engine.connect() as connection:
+            await asyncio.wait_for(connection.execute(text("SELECT 1")), 10)
+        await engine.dispose()
+    except Exception as error:  # any failure of a foreign server is the finding itself
+        return Finding("fault", f"SQL: {type(error).__name__}", "check STORAGE_DATABASE_URL and that the server runs")
+    return Finding("ok", f"SQL: {engine.dialect.name} answers")
+
+
+async def check_models(_: StorageSettings) -> Finding:
+    """The machine-learning packages and the model files are there."""
+    missing = [name for name in ("torch", "transformers", "peft") if importlib.util.find_spec(name) is None]
+    if missing:
+        return Finding("note", f"models: {', '.join(missing)} not installed", "a worker needs: pip install -e '.[ml]'")
+    from models.settings import ModelsSettings
+
+    settings = ModelsSettings()
+    base = Path(str(settings.base))
+    if settings.engine == "transformers" and base.is_absolute() and not (base / "config.json").exists():
+        return Finding("fault", f"models: no config.json in {base}", "point MODELS_BASE at a model folder or hub id")
+    return Finding("ok", f"models: engine {settings.engine}, base {base.name}")
+
+
+async def check_gpu(_: StorageSettings) -> Finding:
+    """Which accelerator torch sees."""
+    if importlib.util.find_spec("torch") is None:
+        return Finding("note", "GPU: unknown, torch is not installed")
+    import torch
+
+    if torch.cuda.is_available():
+        memory = torch.cuda.get_device_properties(0).total_memory / GIGABYTE
+        return Finding("ok", f"GPU: {torch.cuda.get_device_name(0)}, {memory:.0f} GB")
+    return Finding("note", "GPU: none, the starter model runs on the CPU", "7–8B models need a GPU")
+
+
+async def check_telegram(_: StorageSettings) -> Finding:
+    """The token is accepted by the Bot API."""
+    settings = BotSettings()
+    if settings.token is None:
+        return Finding("note", "Telegram: BOT_TOKEN is not set, the playground opens instead")
+    from aiogram import Bot
+    from aiogram.client.session.aiohttp import AiohttpSession
+    from aiogram.client.telegram import TelegramAPIServer
+
+    try:
+        session = AiohttpSession(api=TelegramAPIServer.from_base(settings.api_url))
+        async with Bot(settings.token.get_secret_value(), session=session) as bot:
+            me = await asyncio.wait_for(bot.get_me(), 15)
+    except Exception as error:  # the finding itself; the message could hold the token, so only its type is shown
+        return Finding("fault", f"Telegram: {type(error).__name__}", "check BOT_TOKEN (@BotFather) and BOT_API_URL")
+    return Finding("ok", f"Telegram: @{me.username}")
+
+
+CHECKS: tuple[Callable[[StorageSettings], Awaitable[Finding]], ...] = (
+    check_folder,
+    check_redis,
+    check_database,
+    check_models,
+    check_gpu,
+    check_telegram,
+)
+MARKS = {"ok": "[green]✓[/]", "note": "[yellow]•[/]", "fault": "[red]✗[/]"}
+
+
+async def examine(settings: StorageSettings) -> list[Finding]:
+    """Run every check; wrong settings are findings too."""
+    findings = []
+    for check in CHECKS:
+        try:
+            findings.append(await check(settings))
+        except ValidationError as error:
+            findings.append(Finding("fault", explain(error), "mend these settings"))
+    return findings
+
+
+def main(argv: list[str]) -> int:
+    """Entry of `otklik doctor`; exit status 1 if anything must be fixed."""
+    argparse.ArgumentParser(prog="otklik doctor", description=__doc__).parse_args(argv)
+    console = Console()
+    findings = asyncio.run(examine(StorageSettings()))
+    for finding in findings:
+        console.print(f"{MARKS[finding.level]} {escape(finding.what)}", highlight=False)
+        if finding.advice:
+            console.print(f"    → {escape(finding.advice)}", highlight=False)
+    return 1 if any(finding.level == "fault" for finding in findings) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,33 @@
+"""Turns what goes wrong at start into sentences that say what to do, instead of tracebacks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from pydantic import ValidationError
+
+from storage.embedded import NoServerBinary, ServerDidNotStart
+
+
+def explain(error: ValidationError) -> str:
+    """Every wrong setting, a line each, by its name. Values are not shown: they may be secret."""
+    lines = []
+    for problem in error.errors(include_input=False, include_url=False):
+        field = ".".join(map(str, problem["loc"])) or "settings"
+        lines.append(f"  {field.upper()}: {problem['msg']}")
+    return "\n".join([f"settings are wrong ({error.title}):", *lines])
+
+
+def readable(command: Callable[[list[str]], int], arguments: list[str]) -> int:
+    """Run a command; settings errors and missing servers are explained on stderr with exit status 2."""
+    try:
+        return command(arguments)
+    except KeyboardInterrupt:
+        return 130
+    except ValidationError as error:
+        print(f"otklik: {explain(error)}", file=sys.stderr)
+        return 2
+    except (NoServerBinary, ServerDidNotStart) as error:
+        print(f"otklik: {error}", file=sys.stderr)
+        return 2

@@ -1,0 +1,20 @@
+"""Tells whoever started this process that it is ready.
+
+Speaks systemd's protocol (sd_notify(3): a datagram to NOTIFY_SOCKET). `otklik up` listens for it, and so does systemd
+with Type=notify. Without NOTIFY_SOCKET nothing happens.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+
+
+def notify_ready(status: str = "") -> None:
+    """Say that this process serves now; `status` is shown to the operator (an address, the bot's @name)."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.connect("\0" + address[1:] if address.startswith("@") else address)
+        channel.sendall(f"READY=1\nSTATUS={status.replace(chr(10), ' ')}".encode())

@@ -1,0 +1,62 @@
+"""`python -m tests`: every check of the project in one command, as `make test` and CI run it.
+
+Runs all of them even if one fails, names what was left out and how to enable it; with CI=true leaving out is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+
+CHECKS: tuple[tuple[str, list[str]], ...] = (
+    ("ruff (lint)", ["ruff", "check", "."]),
+    ("ruff (format)", ["ruff", "format", "--check", "."]),
+    ("import-linter", ["lint-imports"]),
+    ("mypy --strict", ["mypy"]),
+)
+
+
+def left_out() -> dict[str, str]:
+    """Test marker → how to enable it, for what this machine lacks."""
+    from tests.machine import chromium, postgres
+
+    missing = {}
+    if chromium() is None:
+        missing["browser"] = "install Chromium (Debian: apt-get install chromium)"
+    if postgres() is None:
+        missing["postgres"] = "install PostgreSQL 13 or newer (Debian: apt-get install postgresql)"
+    return missing
+
+
+def run(name: str, command: list[str]) -> bool:
+    """Run one check and say how it went."""
+    print(f"── {name}", flush=True)
+    started = time.monotonic()
+    good = subprocess.call([str(BIN / command[0]), *command[1:]], cwd=ROOT) == 0
+    print(f"   {'passed' if good else 'FAILED'} in {time.monotonic() - started:.0f} s", flush=True)
+    return good
+
+
+def main() -> int:
+    """Run everything; exit status 0 only if all passed."""
+    missing = left_out()
+    results = [run(name, command) for name, command in CHECKS]
+    selection = ["-m", " and ".join(f"not {marker}" for marker in missing)] if missing else []
+    results.append(run("pytest", ["pytest", "-q", "--durations=5", *selection, *sys.argv[1:]]))
+    for marker, advice in missing.items():
+        print(f"LEFT OUT: tests marked «{marker}». To enable them: {advice}")
+    if missing and os.environ.get("CI") == "true":
+        print("With CI=true nothing may be left out.")
+        return 1
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""The console command: instant help, readable refusals, nothing outside the repository under our names."""
+
+from __future__ import annotations
+
+import importlib
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from otklik.__main__ import COMMANDS, load, main
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("package", ["bot", "models", "otklik", "storage", "training"])
+def test_our_packages_are_the_ones_in_the_repository(package: str) -> None:
+    found = importlib.import_module(package).__file__
+    assert found is not None
+    assert Path(found).is_relative_to(ROOT)
+
+
+def test_help_is_quick_and_imports_no_torch() -> None:
+    code = "import sys; from otklik.__main__ import main; main(['--help']); print('torch' in sys.modules)"
+    times = []
+    for _ in range(3):
+        started = time.monotonic()
+        answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        times.append(time.monotonic() - started)
+        assert answer.endswith("False\n")
+        assert all(name in answer for name in COMMANDS)
+    assert statistics.median(times) < 0.5
+
+
+def test_every_command_of_the_table_exists() -> None:
+    for target, _ in COMMANDS.values():
+        assert callable(load(target))
+
+
+def test_an_unknown_command_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fly"]) == 2
+    assert "there is no command 'fly'" in (shown := capsys.readouterr().err)
+    assert "doctor" in shown
+
+
+def test_wrong_settings_are_all_named_at_once_without_their_values(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STORAGE_QUEUE_LIMIT", "geheim")
+    monkeypatch.setenv("STORAGE_NAMESPACE", "НЕЛЬЗЯ")
+    assert main(["doctor"]) == 2
+    shown = capsys.readouterr().err
+    assert "QUEUE_LIMIT" in shown
+    assert "NAMESPACE" in shown
+    assert "geheim" not in shown
