@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.settings import BotSettings
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from bot.settings import BotSettings
 from otklik.errors import explain
 from storage.embedded import NoServerBinary, find_server
 from storage.redis import connect

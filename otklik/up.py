@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bot.settings import BotSettings
-
 from otklik.supervisor import Child, ChildFailed, ChildSpec
 from storage.embedded import EmbeddedRedis
 from storage.settings import StorageSettings

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
+from pathlib import Path
 
 
 def notify_ready(status: str = "") -> None:
@@ -18,3 +20,13 @@ def notify_ready(status: str = "") -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         channel.connect("\0" + address[1:] if address.startswith("@") else address)
         channel.sendall(f"READY=1\nSTATUS={status.replace(chr(10), ' ')}".encode())
+
+
+def heartbeat_file(name: str) -> Path:
+    """Where a process of this kind leaves its sign of life for the container's health check."""
+    return Path(tempfile.gettempdir()) / f"otklik-{name}.alive"
+
+
+def beat(name: str) -> None:
+    """Give a sign of life; call it from the main loop at least every half minute."""
+    heartbeat_file(name).touch()
