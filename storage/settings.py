@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from storage.presets import BUNDLED, Presets, load_presets
@@ -38,6 +40,12 @@ class StorageSettings(BaseSettings):
     def _blank_is_unset(cls, value: object) -> object:
         return None if value == "" else value
 
+    @model_validator(mode="after")
+    def _no_unknown_names(self) -> StorageSettings:
+        if problems := unknown_names("STORAGE_", type(self).model_fields, os.environ):
+            raise ValueError("; ".join(problems))
+        return self
+
     def database(self) -> str:
         """The SQLAlchemy URL that is in force."""
         if self.database_url is not None:
@@ -56,3 +64,9 @@ class StorageSettings(BaseSettings):
     def load_presets(self) -> Presets:
         """The emotion presets of this installation."""
         return load_presets(self.presets)
+
+
+def unknown_names(prefix: str, fields: Iterable[str], environment: Iterable[str]) -> list[str]:
+    """Names with our prefix that no setting carries, such as BOT_TOKNE: a typing error that would go unnoticed."""
+    known = {prefix + name.upper() for name in fields}
+    return [f"{name} is not a setting" for name in sorted(environment) if name.startswith(prefix) and name not in known]
