@@ -1,0 +1,83 @@
+"""`otklik worker`: composition root of the worker process. Settings, clients and threads are made here only."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+from pydantic import ValidationError
+
+from models.build import build_responder
+from models.errors import ModelsError
+from models.logs import log_to_stderr
+from models.metrics import Metrics
+from models.settings import ModelsSettings
+from models.worker import Worker
+from storage.conversation import Conversation
+from storage.redis import connect
+from storage.settings import StorageSettings
+
+log = structlog.get_logger(__name__)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one worker until SIGTERM or SIGINT. 0: stopped as asked, 2: settings or files are wrong (said on stderr)."""
+    parser = argparse.ArgumentParser(prog="otklik worker", description="Answer requests from the queue.")
+    parser.add_argument("--id", help="name of this worker in provenance and logs (default: host, process, random)")
+    options = parser.parse_args(argv)
+    log_to_stderr()
+    try:
+        models, storage = ModelsSettings(), StorageSettings()
+        asyncio.run(serve(models, storage, options.id or worker_name()))
+    except (ValidationError, ModelsError, ValueError) as error:
+        print(f"otklik worker: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+async def serve(models: ModelsSettings, storage: StorageSettings, worker_id: str) -> None:
+    """Load everything in the model's thread, then serve until a signal."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    metrics = Metrics()
+    redis = connect(storage.redis())
+    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
+    try:
+        responder = await loop.run_in_executor(
+            thread, lambda: build_responder(models, storage.load_presets(), worker=worker_id, metrics=metrics)
+        )
+        if models.metrics_listen:
+            metrics.listen(models.metrics_listen)
+        worker = Worker(
+            Conversation(redis, storage),
+            responder,
+            thread,
+            worker_id=worker_id,
+            rows=models.batch,
+            rows_each=responder.intake.candidates,
+            drain_seconds=models.drain_seconds,
+        )
+        log.info("worker ready", worker=worker_id, engine=models.engine)
+        await worker.run(stop)
+    finally:
+        thread.shutdown(wait=True, cancel_futures=True)
+        await redis.aclose()
+
+
+def worker_name() -> str:
+    """Unique among workers, readable in logs."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""From settings to a responder: loads engine, adapters and classifier. The only place that chooses between them.
+
+Heavy imports happen inside. Knows nothing of Redis.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import structlog
+
+from models.classifier import Classifier, LexiconClassifier
+from models.engine import Engine
+from models.errors import AdapterBroken
+from models.intake import Intake
+from models.judging import Judge
+from models.metrics import Metrics
+from models.responder import Responder
+from models.scheduling import Limits
+from models.settings import BUNDLED, STARTER, ModelsSettings
+from storage.presets import Presets
+
+log = structlog.get_logger(__name__)
+
+
+def build_responder(
+    settings: ModelsSettings, presets: Presets, *, worker: str = "local", metrics: Metrics | None = None
+) -> Responder:
+    """Load everything. ModelsError says what is missing and which setting to change."""
+    classifier = build_classifier(settings)
+    engine = build_engine(settings, presets)
+    folders = find_adapters(settings)
+    for adapter_id, folder in folders.items():
+        engine.load_adapter(adapter_id, folder)
+    judge = Judge(classifier)
+    intake = Intake(
+        engine,
+        judge,
+        presets,
+        candidates=settings.candidates if classifier else 1,
+        max_new_tokens=settings.max_new_tokens,
+        active=active_adapter(settings, folders),
+    )
+    limits = Limits(settings.batch, settings.tokens, settings.prefill_tokens, settings.window_ms / 1000)
+    log.info("models ready", base=engine.base_model, adapters=sorted(engine.adapters), classifier=judge.name)
+    return Responder(engine, judge, intake, limits, retries=settings.retries, worker=worker, metrics=metrics)
+
+
+def build_engine(settings: ModelsSettings, presets: Presets) -> Engine:
+    """The engine that the settings name."""
+    if settings.engine == "echo":
+        from models.engines.echo import EchoEngine
+
+        return EchoEngine()
+    if settings.engine == "openai":
+        from models.engines.openai import OpenAIEngine
+
+        return OpenAIEngine(settings, presets)
+    from models.engines.transformers import TransformersEngine, load_base
+
+    return TransformersEngine(load_base(settings), presets)
+
+
+def build_classifier(settings: ModelsSettings) -> Classifier | None:
+    """The classifier that the settings name; None for `none`. ClassifierBroken if it cannot be loaded."""
+    where = settings.classifier_path()
+    if where == "none":
+        return None
+    if where == "lexicon":
+        return LexiconClassifier()
+    from models.sequence_classifier import SequenceClassifier
+
+    return SequenceClassifier.load(where, device=settings.device)
+
+
+def find_adapters(settings: ModelsSettings) -> dict[str, Path]:
+    """Adapter id → folder: the starter's own with the starter, and those of MODELS_ADAPTERS by folder name."""
+    found: dict[str, Path] = {}
+    bundled = STARTER / "adapter"
+    if settings.base == BUNDLED and settings.engine == "transformers" and _is_adapter(bundled):
+        found[_starter_id(bundled)] = bundled
+    for folder in settings.adapters:
+        folders = [folder] if _is_adapter(folder) else sorted(sub for sub in folder.glob("*") if _is_adapter(sub))
+        if not folders:
+            raise AdapterBroken(f"no adapter in {folder}: MODELS_ADAPTERS needs folders with adapter_config.json")
+        for sub in folders:
+            if sub.name in found:
+                raise AdapterBroken(f"two adapters are named {sub.name}: rename a folder named in MODELS_ADAPTERS")
+            found[sub.name] = sub
+    return found
+
+
+def active_adapter(settings: ModelsSettings, folders: dict[str, Path]) -> str | None:
+    """What `arm="active"` means: MODELS_ACTIVE_ADAPTER, else the starter's adapter, else the base model itself."""
+    wanted = settings.active_adapter
+    if wanted is not None:
+        if wanted not in folders and wanted != "base":
+            raise AdapterBroken(
+                f"MODELS_ACTIVE_ADAPTER={wanted} is none of: {', '.join(sorted(folders)) or 'no adapter'}"
+            )
+        return None if wanted == "base" else wanted
+    return next((name for name, folder in folders.items() if folder == STARTER / "adapter"), None)
+
+
+def _is_adapter(folder: Path) -> bool:
+    return (folder / "adapter_config.json").is_file()
+
+
+def _starter_id(folder: Path) -> str:
+    """The starter's adapter is named by its content, so that provenance tells one release's from another's."""
+    weights = folder / "adapter_model.safetensors"
+    digest = hashlib.sha256(weights.read_bytes() if weights.is_file() else b"").hexdigest()
+    return f"starter-{digest[:8]}"

@@ -1,0 +1,1 @@
+"""Engines: one file each, all of them `models.engine.Engine`."""

@@ -1,0 +1,40 @@
+"""What can go wrong in the worker, named by cause; every text says what to do.
+
+ModelsError
+├── ModelMissing       the base model's files are not there
+├── AdapterBroken      an adapter cannot be loaded
+├── ClassifierBroken   the emotion classifier cannot be loaded
+├── UnknownAdapter     a request names an adapter that is not loaded
+├── PromptTooLong      one message is longer than the model's context
+└── EngineUnavailable  the remote engine cannot be reached or refuses
+"""
+
+from __future__ import annotations
+
+
+class ModelsError(Exception):
+    """Base of everything that this package raises on purpose."""
+
+
+class ModelMissing(ModelsError):
+    """The base model cannot be loaded; the text names the setting to change."""
+
+
+class AdapterBroken(ModelsError):
+    """An adapter folder is missing, damaged or made for another base model."""
+
+
+class ClassifierBroken(ModelsError):
+    """The classifier cannot be loaded, so the worker refuses to start."""
+
+
+class UnknownAdapter(ModelsError):
+    """No adapter of this id is loaded."""
+
+
+class PromptTooLong(ModelsError):
+    """The newest message alone does not fit into the model's context window."""
+
+
+class EngineUnavailable(ModelsError):
+    """A remote engine did not answer properly, after retries."""

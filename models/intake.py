@@ -1,0 +1,110 @@
+"""Requests made ready to run: emotion resolved, adapter found, window tidied, prompt measured.
+
+What cannot run is answered at once. Knows nothing of batches or rounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import structlog
+
+from models.classifier import strongest
+from models.engine import Engine
+from models.errors import PromptTooLong
+from models.jobs import Clock, Job, Task, derive_seed, ended, reply_failed, sampling_for
+from models.judging import Judge
+from models.prompt import Prompt
+from models.window import tidy
+from storage.contracts import ChatReply, ChatRequest, FailReason, ReplyState, now
+from storage.presets import Preset, Presets
+
+log = structlog.get_logger(__name__)
+
+ACTIVE = "active"
+BASE = "base"
+
+
+class Intake:
+    """Turns tasks into jobs, or into replies that say why not."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        judge: Judge,
+        presets: Presets,
+        *,
+        candidates: int,
+        max_new_tokens: int,
+        active: str | None = None,
+        wall: Callable[[], datetime] = now,
+    ) -> None:
+        self.engine = engine
+        self.judge = judge
+        self.presets = presets
+        self.candidates = candidates
+        self.max_new_tokens = max_new_tokens
+        self.active = active
+        self.wall = wall
+
+    def take(self, tasks: Sequence[Task], moment: float) -> tuple[list[Job], list[ChatReply]]:
+        """Jobs to run and replies to requests that cannot run; one request's fault never touches another."""
+        jobs: list[Job] = []
+        replies: list[ChatReply] = []
+        readings = self._readings(tasks)
+        for task in tasks:
+            made = self._one(task, readings.get(task.request.request_id), moment)
+            if isinstance(made, Job):
+                jobs.append(made)
+            else:
+                replies.append(made)
+        return jobs, replies
+
+    def _one(self, task: Task, reading: str | None, moment: float) -> Job | ChatReply:
+        request = task.request
+        if request.deadline <= self.wall():
+            return ended(request, ReplyState.EXPIRED)
+        turns = tidy(request.turns)
+        if not turns or turns[-1].role != "user":
+            return reply_failed(request, FailReason.POISONED)
+        adapter = {ACTIVE: self.active, BASE: None}.get(request.arm, request.arm)
+        if adapter is not None and adapter not in self.engine.adapters:
+            log.warning("unknown adapter", request_id=request.request_id, adapter=adapter)
+            return reply_failed(request, FailReason.UNKNOWN_ADAPTER)
+        prompt = Prompt(turns, self._preset(request, reading), request.intensity, request.persona)
+        sampling = sampling_for(prompt.preset, self.max_new_tokens)
+        try:
+            size = self.engine.measure(prompt, sampling.max_new_tokens)
+        except PromptTooLong:
+            return reply_failed(request, FailReason.TOO_LONG)
+        except Exception as error:
+            log.error("prompt not rendered", request_id=request.request_id, error=type(error).__name__)
+            return reply_failed(request, FailReason.POISONED)
+        return Job(
+            request=request,
+            prompt=prompt,
+            adapter=adapter,
+            sampling=sampling,
+            seed=derive_seed(request.request_id) if request.seed is None else request.seed,
+            rows=request.candidates or self.candidates,
+            prompt_tokens=size,
+            clock=Clock(moment, max(0.0, (self.wall() - request.created_at).total_seconds())),
+            solo=task.solo,
+        )
+
+    def _readings(self, tasks: Sequence[Task]) -> dict[str, str]:
+        """The label of the last message of every «авто» request, classified in one batch."""
+        auto = [task.request for task in tasks if task.request.emotion == self.presets.auto.id and task.request.turns]
+        found = self.judge.probabilities([request.turns[-1].text for request in auto])
+        return {request.request_id: strongest(values) for request, values in zip(auto, found, strict=True) if values}
+
+    def _preset(self, request: ChatRequest, reading: str | None) -> Preset:
+        if request.emotion == self.presets.auto.id:
+            return self.presets.resolve_auto(reading or "")
+        try:
+            return self.presets.get(request.emotion)
+        except KeyError:
+            # An operator may have removed a preset that a chat still has set: answer calmly rather than not at all.
+            log.warning("unknown emotion answered as the first preset", emotion=request.emotion)
+            return self.presets.presets[0]

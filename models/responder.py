@@ -1,0 +1,212 @@
+"""Requests in, replies out: the core shared by the worker and the command line.
+
+Feeds the engine through the scheduler, judges finished rounds, retries, isolates what crashes. Knows nothing of
+Redis, leases or processes. Everything runs in the caller's thread, one `turn` at a time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+import structlog
+
+from models.engine import Broken, Engine, Event, Finished, FirstToken, Row
+from models.errors import EngineUnavailable, PromptTooLong, UnknownAdapter
+from models.intake import Intake
+from models.jobs import Job, Made, Task, ended, reply_done, reply_failed
+from models.judging import Judge
+from models.metrics import Metrics
+from models.scheduling import Limits, Load, Ticket, plan
+from models.selection import choose, try_again
+from storage.contracts import Candidate, ChatReply, FailReason, ReplyState, now
+
+log = structlog.get_logger(__name__)
+
+MAX_CRASHES = 3
+
+
+class Responder:
+    """Answers many requests at once. Call `turn` while `busy`; it returns the replies that became ready."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        judge: Judge,
+        intake: Intake,
+        limits: Limits,
+        *,
+        retries: int = 1,
+        worker: str = "local",
+        metrics: Metrics | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], datetime] = now,
+    ) -> None:
+        self.engine = engine
+        self.judge = judge
+        self.intake = intake
+        self.limits = limits
+        self.retries = retries
+        self.made = Made(engine.base_model, engine.prompt_version, judge.name, worker)
+        self.metrics = metrics or Metrics()
+        self.clock = clock
+        self.wall = wall
+        self.waiting: list[Job] = []
+        self.running: dict[str, Job] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Whether another turn has anything to do."""
+        return bool(self.waiting or self.running)
+
+    def turn(self, tasks: Sequence[Task] = (), stops: Mapping[str, ReplyState] | None = None) -> list[ChatReply]:
+        """Take in, admit, advance one step, judge. Every task is answered in this or a later turn, exactly once.
+
+        `stops` ends requests early: cancelled or expired, by request id.
+        """
+        jobs, replies = self.intake.take(tasks, self.clock())
+        self.waiting += jobs
+        replies += self._stop({**self._late(), **(stops or {})})
+        replies += self._admit()
+        replies += self._collect(self._step())
+        replies += self._judge([job for job in self.running.values() if job.round_done])
+        self.metrics.waiting.set(len(self.waiting))
+        return replies
+
+    def _late(self) -> dict[str, ReplyState]:
+        moment = self.wall()
+        jobs = [*self.waiting, *self.running.values()]
+        return {job.job_id: ReplyState.EXPIRED for job in jobs if job.request.deadline <= moment}
+
+    def _stop(self, stops: Mapping[str, ReplyState]) -> list[ChatReply]:
+        replies = []
+        for job in [*self.waiting, *self.running.values()]:
+            if job.job_id in stops:
+                self._drop(job)
+                replies.append(ended(job.request, stops[job.job_id]))
+        return replies
+
+    def _drop(self, job: Job) -> None:
+        self.waiting = [other for other in self.waiting if other is not job]
+        if self.running.pop(job.job_id, None) is not None:
+            self.engine.cancel(list(job.pending))
+
+    def _admit(self) -> list[ChatReply]:
+        tickets = {job.job_id: (job, ticket(job)) for job in self.waiting}
+        running = list(self.running.values())
+        load = Load(
+            rows=self.engine.running,
+            tokens=sum(ticket(job).cost for job in running),
+            solo=any(job.solo for job in running),
+        )
+        chosen = plan([pair[1] for pair in tickets.values()], load, self.limits, self.clock())
+        replies: list[ChatReply] = []
+        for job_id in chosen:
+            replies += self._start(tickets[job_id][0])
+        return replies
+
+    def _start(self, job: Job) -> list[ChatReply]:
+        self.waiting = [other for other in self.waiting if other is not job]
+        job.begin_round()
+        rows = [
+            Row(row_id, job.prompt, job.sampling, job.row_seed(index), job.adapter)
+            for row_id, index in job.pending.items()
+        ]
+        job.clock.admitted = self.clock()
+        try:
+            self.engine.admit(rows)
+        except Exception as error:
+            self.engine.cancel(list(job.pending))
+            return self._failed(job, error)
+        self.running[job.job_id] = job
+        return []
+
+    def _step(self) -> list[Event]:
+        if not self.running:
+            return []
+        started = self.clock()
+        self.metrics.batch_rows.observe(self.engine.running)
+        try:
+            events = self.engine.step()
+        except Exception as error:
+            log.error("decode step raised", error=type(error).__name__, requests=len(self.running))
+            self.metrics.crashes.inc()
+            self.engine.reset()
+            return [Broken(next(iter(job.pending)), error) for job in self.running.values()]
+        self.metrics.step.observe(self.clock() - started)
+        return events
+
+    def _collect(self, events: Sequence[Event]) -> list[ChatReply]:
+        replies: list[ChatReply] = []
+        for event in events:
+            job = self.running.get(event.row_id.rsplit("/", 2)[0])
+            if job is None or event.row_id not in job.pending:
+                continue
+            if isinstance(event, FirstToken):
+                job.clock.first_token = job.clock.first_token or self.clock()
+            elif isinstance(event, Finished):
+                self.metrics.tokens.inc(event.tokens)
+                job.finished[event.row_id] = Candidate(
+                    text=event.text.strip(), fit=0.0, tokens=event.tokens, finish=event.finish
+                )
+            else:
+                self._drop(job)
+                replies += self._failed(job, event.error)
+        return replies
+
+    def _failed(self, job: Job, error: Exception) -> list[ChatReply]:
+        """Answer what cannot succeed; run what raised once more, alone, so that nobody else suffers from it."""
+        known = {
+            UnknownAdapter: FailReason.UNKNOWN_ADAPTER,
+            PromptTooLong: FailReason.TOO_LONG,
+            EngineUnavailable: FailReason.ENGINE,
+        }
+        for kind, reason in known.items():
+            if isinstance(error, kind):
+                log.warning("request failed", request_id=job.job_id, reason=reason.value)
+                return [reply_failed(job.request, reason)]
+        job.crashes += 1
+        log.warning("request raised", request_id=job.job_id, error=type(error).__name__, times=job.crashes)
+        if job.crashes >= MAX_CRASHES:
+            return [reply_failed(job.request, FailReason.POISONED)]
+        job.solo = True
+        self.waiting.append(job)
+        return []
+
+    def _judge(self, done: Sequence[Job]) -> list[ChatReply]:
+        """Finished rounds: classified together, then answered or put back for another round."""
+        if not done:
+            return []
+        started = self.clock()
+        rounds = [job.round_texts() for job in done]
+        probabilities = iter(self.judge.probabilities([item.text for part in rounds for item in part]))
+        for job, part in zip(done, rounds, strict=True):
+            job.kept += [self.judge.fill(job.prompt.preset, item, next(probabilities)) for item in part]
+            job.clock.generate += started - (job.clock.admitted or started)
+        spent = self.clock() - started
+        self.metrics.classify.observe(spent)
+        replies: list[ChatReply] = []
+        for job in done:
+            job.clock.classify += spent
+            replies += self._decide(job)
+        return replies
+
+    def _decide(self, job: Job) -> list[ChatReply]:
+        del self.running[job.job_id]
+        message = job.prompt.turns[-1].text
+        choice = choose(self.judge.score(job.prompt.preset, message, job.kept))
+        left = (job.request.deadline - self.wall()).total_seconds()
+        if try_again(choice, job.attempt, self.retries, left, job.clock.generate / job.attempt):
+            job.attempt += 1
+            self.waiting.insert(0, job)
+            return []
+        if choice.candidate is None:
+            log.warning("every candidate is defective", request_id=job.job_id, attempts=job.attempt)
+            return [reply_failed(job.request, FailReason.ENGINE)]
+        return [reply_done(job, choice.candidate, choice.fit_ok, self.made, job.kept)]
+
+
+def ticket(job: Job) -> Ticket:
+    """What the scheduler sees of a job."""
+    return Ticket(job.job_id, job.rows, job.prompt_tokens, job.sampling.max_new_tokens, job.clock.received, job.solo)

@@ -1,0 +1,113 @@
+"""Which candidate is sent, and whether to try again. Pure: no model, no clock, no I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from storage.contracts import Candidate
+
+# Shortest echo that is a fault: «Привет!» to «Привет» is an answer.
+ECHO_WORDS = 3
+LOOP_REPEATS = 3
+LOOP_UNIT = 8
+
+
+class Defect(StrEnum):
+    """Why a text must not be sent."""
+
+    EMPTY = "empty"
+    LOOPING = "looping"
+    MARKUP = "markup"
+    ECHO = "echo"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A candidate with what the classifier and the checks say of it. `fits` is None if nobody checked."""
+
+    candidate: Candidate
+    fits: bool | None
+    defect: Defect | None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The candidate to send, None if every one is defective, and whether it carries the emotion."""
+
+    candidate: Candidate | None
+    fit_ok: bool | None
+
+
+def defect(text: str, message: str) -> Defect | None:
+    """The gravest fault of an answer to `message`, None if it may be sent."""
+    if not re.search(r"\w", text) and not _is_emoji(text):
+        return Defect.EMPTY
+    if _broken_markup(text):
+        return Defect.MARKUP
+    if looping(text):
+        return Defect.LOOPING
+    if _echoes(text, message):
+        return Defect.ECHO
+    return None
+
+
+def looping(text: str) -> bool:
+    """Whether the text repeats itself: a phrase of up to 8 words three times in a row, a line or sentence thrice.
+
+    A single word counts from four times on («да, да, да» is lively), and so do runs of one character from 12 on.
+    """
+    words = _words(text)
+    if any(_repeats(words, unit, LOOP_REPEATS + (1 if unit == 1 else 0)) for unit in range(1, LOOP_UNIT + 1)):
+        return True
+    parts = [part.strip().lower() for part in re.split(r"[.!?…\n]+", text) if len(part.split()) >= 3]
+    return any(parts.count(part) >= LOOP_REPEATS for part in set(parts)) or bool(re.search(r"([^\s.…\d])\1{11}", text))
+
+
+def _repeats(words: Sequence[str], unit: int, times: int) -> bool:
+    """Whether some `unit` words stand `times` times in a row."""
+    run = 0
+    for index in range(unit, len(words)):
+        run = run + 1 if words[index] == words[index - unit] else 0
+        if run >= unit * (times - 1):
+            return True
+    return False
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
+
+
+def _is_emoji(text: str) -> bool:
+    return any(ord(char) >= 0x2190 for char in text.strip()) and "\ufffd" not in text
+
+
+def _broken_markup(text: str) -> bool:
+    template = re.search(r"<\|[^|]*\|>|</?s>|\[/?INST\]|<unk>|<pad>|\ufffd", text)
+    turn = re.search(r"^(Человек|Собеседник|user|assistant|system)\s*:", text, re.MULTILINE | re.IGNORECASE)
+    return bool(template or turn) or text.count("```") % 2 == 1
+
+
+def _echoes(text: str, message: str) -> bool:
+    words = _words(message)
+    return len(words) >= ECHO_WORDS and _words(text) == words
+
+
+def choose(scored: Sequence[Scored]) -> Choice:
+    """The best candidate: clean before defective, fitting before not, then the highest fit; first wins ties."""
+    clean = [item for item in scored if item.defect is None]
+    if not clean:
+        return Choice(None, None)
+    best = max(clean, key=lambda item: (item.fits is True, item.candidate.fit))
+    return Choice(best.candidate, best.fits)
+
+
+def try_again(choice: Choice, attempts: int, retries: int, seconds_left: float, seconds_a_round: float) -> bool:
+    """Whether another round is worth it: nothing fitting yet, rounds left, and time for one more before the deadline.
+
+    Unchecked answers (`fit_ok` None) are repeated only when all of them are defective.
+    """
+    wanted = choice.candidate is None or choice.fit_ok is False
+    return wanted and attempts <= retries and seconds_left > 1.5 * seconds_a_round

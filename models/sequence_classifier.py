@@ -1,0 +1,86 @@
+"""The emotion classifier: any transformers sequence classifier, by folder or hub id.
+
+Labels are normalised to ours; multi-label heads get a sigmoid, others a softmax. Thresholds come from
+`thresholds.json` beside the weights. Knows nothing of presets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from models.classifier import normalise, read_thresholds
+from models.devices import pick_device
+from models.errors import ClassifierBroken
+
+ROWS = 32
+TOKENS = 256
+
+
+class SequenceClassifier:
+    """Loaded weights. Texts are classified in batches of like length, cut at 256 tokens."""
+
+    def __init__(self, model: Any, tokenizer: Any, name: str, thresholds: Mapping[str, float]) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.id = name
+        self.thresholds = thresholds
+        names = model.config.id2label
+        self.labels = tuple(normalise(str(names[index])) for index in range(len(names)))
+        self.multi_label = model.config.problem_type == "multi_label_classification"
+        limit = getattr(model.config, "max_position_embeddings", TOKENS)
+        self.max_tokens = min(TOKENS, limit)
+
+    @classmethod
+    def load(cls, where: str, *, device: str = "auto") -> SequenceClassifier:
+        """From a folder or a hub id; ClassifierBroken with advice if that fails."""
+        try:
+            thresholds = read_thresholds(Path(where))
+            tokenizer = AutoTokenizer.from_pretrained(where)
+            model = AutoModelForSequenceClassification.from_pretrained(where, use_safetensors=True)
+            labels = {normalise(str(name)) for name in model.config.id2label.values()}
+            unknown = sorted(set(thresholds) - labels)
+            if unknown:
+                raise ValueError(f"thresholds.json names labels that the classifier lacks: {', '.join(unknown)}")
+        except Exception as error:
+            raise ClassifierBroken(
+                f"the emotion classifier {where} cannot be loaded ({type(error).__name__}: {_first_line(error)}); "
+                "set MODELS_CLASSIFIER to a folder or hub id, or to none to leave answers unchecked"
+            ) from error
+        model.to(pick_device(device)).eval()
+        return cls(model, tokenizer, _name(where), thresholds)
+
+    @torch.inference_mode()
+    def classify(self, texts: Sequence[str]) -> list[dict[str, float]]:
+        """Probabilities by label, one mapping a text, in the order given."""
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        found: dict[int, dict[str, float]] = {}
+        for start in range(0, len(order), ROWS):
+            part = order[start : start + ROWS]
+            found.update(zip(part, self._batch([texts[index] for index in part]), strict=True))
+        return [found[index] for index in range(len(texts))]
+
+    def _batch(self, texts: list[str]) -> list[dict[str, float]]:
+        encoded = self.tokenizer(
+            texts, return_tensors="pt", padding=True, truncation=True, max_length=self.max_tokens
+        ).to(self.model.device)
+        logits = self.model(**encoded).logits.float()
+        probabilities = logits.sigmoid() if self.multi_label else logits.softmax(-1)
+        return [dict(zip(self.labels, row, strict=True)) for row in probabilities.tolist()]
+
+
+def _name(where: str) -> str:
+    """A hub id as it is; a folder by its name and the hash of its weights, so that provenance tells versions apart."""
+    weights = Path(where) / "model.safetensors"
+    if not weights.is_file():
+        return where
+    return f"{Path(where).name}-{hashlib.sha256(weights.read_bytes()).hexdigest()[:8]}"
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), "")

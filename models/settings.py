@@ -1,0 +1,120 @@
+"""`MODELS_…` settings: which model, engine and classifier, how much at once. Knows nothing of how they are loaded."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+STARTER = Path(__file__).with_name("starter")
+BUNDLED = "bundled"
+
+
+class ModelsSettings(BaseSettings):
+    """Settings of the worker; unknown names, wrong and contradictory values are refused at start, all at once."""
+
+    model_config = SettingsConfigDict(env_prefix="MODELS_", env_file=".env", extra="ignore", frozen=True)
+
+    base: str = Field(default=BUNDLED, description="Base model: folder or hub id; `bundled` is the starter.")
+    adapters: Annotated[tuple[Path, ...], NoDecode] = Field(
+        default=(), description="LoRA adapters, comma-separated: folders of adapters or folders holding such folders."
+    )
+    active_adapter: str | None = Field(
+        default=None, description="Adapter of ordinary requests; unset: the starter's with the starter, else the base."
+    )
+    engine: Literal["transformers", "openai", "echo"] = Field(default="transformers", description="What generates.")
+    openai_url: str | None = Field(default=None, description="OpenAI-compatible server, such as http://host:8000/v1.")
+    openai_key: SecretStr | None = Field(default=None, description="Its API key, where it wants one.")
+    openai_model: str | None = Field(default=None, description="Model name to ask it for; adapters by their own ids.")
+    openai_timeout: float = Field(default=60.0, gt=0, description="Seconds that one answer of it may take.")
+    quantization: Literal["none", "nf4", "int8"] = Field(default="none", description="Weights, through bitsandbytes.")
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto: GPU if there is.")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto", description="auto: bfloat16 on a GPU, float32 on a CPU."
+    )
+    classifier: str = Field(
+        default=BUNDLED, description="Folder or hub id; `bundled`; `lexicon` (with echo); `none`: answers unchecked."
+    )
+    candidates: int = Field(default=4, ge=1, le=64, description="Answers generated for one request; the best is kept.")
+    batch: int = Field(default=32, ge=1, le=1024, description="Rows generated at once (candidates count one each).")
+    tokens: int = Field(default=32768, ge=256, description="Prompt and new tokens in the batch at once (memory).")
+    prefill_tokens: int = Field(default=4096, ge=64, description="Prompt tokens taken in between two decode steps.")
+    window_ms: float = Field(default=5.0, ge=0, le=1000, description="An idle worker waits so long for company.")
+    retries: int = Field(default=1, ge=0, le=8, description="New rounds of candidates when none fits.")
+    max_new_tokens: int = Field(default=96, ge=1, description="Longest answer.")
+    context: int | None = Field(default=None, ge=64, description="Context in tokens; unset: the model's own.")
+    threads: int | None = Field(default=None, ge=1, description="CPU threads; unset: torch decides.")
+    drain_seconds: float = Field(default=8.0, ge=0, description="How long a stopping worker finishes what it began.")
+    metrics_listen: str | None = Field(default=None, description="host:port of the Prometheus page.")
+
+    @field_validator("adapters", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(Path(part.strip()) for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator(
+        "active_adapter",
+        "openai_url",
+        "openai_key",
+        "openai_model",
+        "context",
+        "threads",
+        "metrics_listen",
+        mode="before",
+    )
+    @classmethod
+    def _blank_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModelsSettings:
+        problems = contradictions(self) + unknown_names(os.environ.keys())
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def base_path(self) -> str:
+        """Where the base model is: the starter's folder, or what MODELS_BASE names."""
+        return str(STARTER / "base") if self.base == BUNDLED else self.base
+
+    def classifier_path(self) -> str:
+        """Where the classifier is, or `lexicon` or `none`; the echo engine's default is the lexicon."""
+        if self.classifier != BUNDLED:
+            return self.classifier
+        return "lexicon" if self.engine == "echo" else str(STARTER / "classifier")
+
+
+def contradictions(settings: ModelsSettings) -> list[str]:
+    """Every pair of values that cannot both be meant, as advice."""
+    openai = settings.engine == "openai"
+    checks = {
+        "MODELS_ENGINE=openai needs MODELS_OPENAI_URL": openai and not settings.openai_url,
+        "MODELS_ENGINE=openai needs MODELS_OPENAI_MODEL": openai and not settings.openai_model,
+        f"MODELS_OPENAI_URL is set but MODELS_ENGINE is {settings.engine}": not openai and settings.openai_url,
+        f"MODELS_QUANTIZATION={settings.quantization} needs MODELS_ENGINE=transformers": settings.quantization != "none"
+        and settings.engine != "transformers",
+        f"MODELS_CANDIDATES ({settings.candidates}) exceeds MODELS_BATCH ({settings.batch})": settings.candidates
+        > settings.batch,
+        f"MODELS_CONTEXT ({settings.context}) must exceed MODELS_MAX_NEW_TOKENS ({settings.max_new_tokens})": (
+            settings.context is not None and settings.context <= settings.max_new_tokens
+        ),
+        "MODELS_OPENAI_URL must begin with http:// or https://": settings.openai_url
+        and not re.match(r"^https?://", settings.openai_url),
+        "MODELS_METRICS_LISTEN must be host:port": settings.metrics_listen
+        and not re.match(r"^[^:]*:\d{1,5}$", settings.metrics_listen),
+    }
+    return [text for text, wrong in checks.items() if wrong]
+
+
+def unknown_names(environment: Iterable[str]) -> list[str]:
+    """Names such as MODELS_CANDIDATE that no setting carries: most likely a typing error."""
+    known = {f"MODELS_{name.upper()}" for name in ModelsSettings.model_fields}
+    names = sorted(name for name in environment if name.startswith("MODELS_"))
+    return [f"{name} is not a setting" for name in names if name not in known]

@@ -1,0 +1,219 @@
+"""The worker process: claims requests, runs the responder in one thread, completes replies, keeps leases alive.
+
+The event loop never waits for the model. Knows nothing of how texts are made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import structlog
+from redis.exceptions import RedisError
+
+from models.jobs import Task
+from models.leases import Claimed, Leases, refusal
+from models.responder import Responder
+from storage.contracts import ChatReply, FailReason, ReplyState
+from storage.conversation import Conversation
+from storage.queue import Spoiled
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+class Worker:
+    """One consumer of the request stream. `thread` is the only thread that touches the responder."""
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        responder: Responder,
+        thread: ThreadPoolExecutor,
+        *,
+        worker_id: str,
+        rows: int,
+        rows_each: int,
+        drain_seconds: float = 8.0,
+    ) -> None:
+        self.conversation = conversation
+        self.responder = responder
+        self.thread = thread
+        self.worker_id = worker_id
+        self.rows = rows
+        self.rows_each = rows_each
+        self.drain_seconds = drain_seconds
+        self.leases = Leases(conversation.requests, worker_id)
+        self.inbox: list[Task] = []
+        self.submitted: set[str] = set()
+        self.stops: dict[str, ReplyState] = {}
+        self.outbox: asyncio.Queue[ChatReply] = asyncio.Queue()
+        self.wake = asyncio.Event()
+        self.freed = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop`, then finish what was begun within `drain_seconds` and give the rest back."""
+        await persist("ensure", self.conversation.ensure)
+        async with asyncio.TaskGroup() as group:
+            background = [
+                group.create_task(self._generate()),
+                group.create_task(self._complete_all()),
+                group.create_task(self._heartbeat()),
+            ]
+            claims = group.create_task(self._claim(stop))
+            await stop.wait()
+            # A claim that is cut short may own messages that nobody knows of until their lease ends: let it return.
+            await _within(asyncio.shield(claims), 1.0)
+            await self._drain()
+            for task in [claims, *background]:
+                task.cancel()
+            await asyncio.wait(background)
+            await self._give_back()
+        log.info("worker stopped", worker=self.worker_id)
+
+    async def _claim(self, stop: asyncio.Event) -> None:
+        """Take as many requests as the batch has room for, no more: what waits here no other worker can take."""
+        queue = self.conversation.requests
+        block = min(0.5, queue.lease / 4)
+        while not stop.is_set():
+            room = self._room()
+            if room <= 0:
+                self.freed.clear()
+                await _within(self.freed.wait(), 0.5)
+                continue
+            deliveries, spoiled = await persist(
+                "claim",
+                lambda room=room: queue.claim(self.worker_id, count=room, block=block),  # type: ignore[misc]
+            )
+            for entry in spoiled:
+                await self._refuse(entry, refusal(entry))
+            for delivery in await self.leases.take(deliveries):
+                self._submit(delivery)
+            await self._submit_suspect()
+
+    def _room(self) -> int:
+        held = sum(item.message.candidates or self.rows_each for item in self.leases.held.values())
+        return 0 if held >= self.rows else max(1, (self.rows - held) // self.rows_each)
+
+    def _submit(self, delivery: Claimed, *, solo: bool = False) -> None:
+        if delivery.deliveries > 1:
+            self.responder.metrics.left.inc()
+        self.submitted.add(delivery.message.request_id)
+        self.inbox.append(Task(delivery.message, solo))
+        self.wake.set()
+
+    async def _submit_suspect(self) -> None:
+        """One suspect at a time, and only when nothing else is being worked on."""
+        if self.leases.suspects and not self.submitted:
+            suspect = await self.leases.next_suspect()
+            if suspect is not None:
+                self._submit(suspect, solo=True)
+
+    async def _generate(self) -> None:
+        """Turn after turn of the responder in its thread, as long as it has anything to do."""
+        loop = asyncio.get_running_loop()
+        while True:
+            if not self.inbox and not self.responder.busy:
+                self.wake.clear()
+                await self.wake.wait()
+            tasks, self.inbox = self.inbox, []
+            stops, self.stops = self.stops, {}
+            replies = await loop.run_in_executor(self.thread, self.responder.turn, tasks, stops)
+            for reply in replies:
+                self.outbox.put_nowait(reply)
+            if not replies and not self.responder.running:
+                await asyncio.sleep(0.001)
+
+    async def _complete_all(self) -> None:
+        while True:
+            replies = [await self.outbox.get()]
+            while not self.outbox.empty():
+                replies.append(self.outbox.get_nowait())
+            await asyncio.gather(*(self._complete(reply) for reply in replies))
+
+    async def _complete(self, reply: ChatReply) -> None:
+        delivery = self.leases.held.get(reply.request_id)
+        if delivery is None:
+            return
+        if reply.reason is FailReason.POISONED:
+            payload = delivery.message.model_dump_json()
+            spoiled = Spoiled(delivery.entry, payload, delivery.deliveries, "cannot be answered")
+            await self._refuse(spoiled, reply)
+        else:
+            fresh = await persist("complete", lambda: self.conversation.complete(delivery, reply))
+            if fresh:
+                self.responder.metrics.replied(reply)
+            else:
+                log.warning("request had its reply already", request_id=reply.request_id)
+        self._forget(reply.request_id)
+
+    def _forget(self, request_id: str) -> None:
+        self.leases.held.pop(request_id, None)
+        self.submitted.discard(request_id)
+        self.freed.set()
+
+    async def _refuse(self, spoiled: Spoiled, reply: ChatReply | None) -> None:
+        moved = await persist("refuse", lambda: self.conversation.refuse(spoiled, reply))
+        if moved and reply is not None:
+            self.responder.metrics.replied(reply)
+
+    async def _heartbeat(self) -> None:
+        """Sign of life, leases renewed, and whoever wants their request stopped."""
+        lease = self.conversation.requests.lease
+        beat = 0.0
+        while True:
+            if time.monotonic() - beat >= lease / 3:
+                beat = time.monotonic()
+                await persist("beat", lambda: self.conversation.beat(self.worker_id, seconds=max(1.0, 2 * lease)))
+                await persist("renew", self.leases.renew)
+            wanted = list(self.leases.held)
+            for request_id in await persist("cancelled", lambda ids=wanted: self.conversation.cancelled(ids)):  # type: ignore[misc]
+                await self._cancel(request_id)
+            await asyncio.sleep(min(0.25, lease / 6))
+
+    async def _drain(self) -> None:
+        """Finish what is held, suspects aside, within the bound."""
+        for suspect in list(self.leases.suspects):
+            await self.leases.release(suspect)
+        self.leases.suspects.clear()
+        until = time.monotonic() + self.drain_seconds
+        while self.leases.held and time.monotonic() < until:
+            self.freed.clear()
+            await _within(self.freed.wait(), 0.25)
+
+    async def _give_back(self) -> None:
+        for delivery in list(self.leases.held.values()):
+            log.warning("request given back", request_id=delivery.message.request_id)
+            await _within(self.leases.release(delivery), 1.0)
+
+    async def _cancel(self, request_id: str) -> None:
+        if request_id in self.submitted:
+            self.stops[request_id] = ReplyState.CANCELLED
+            self.wake.set()
+
+
+async def persist(what: str, call: Callable[[], Awaitable[T]]) -> T:
+    """Repeat an idempotent call until the Redis server answers; one warning an outage, one note when it is over."""
+    pause = 0.1
+    while True:
+        try:
+            result = await call()
+        except RedisError as error:
+            if pause == 0.1:
+                log.warning("redis does not answer", what=what, error=type(error).__name__)
+            await asyncio.sleep(pause)
+            pause = min(2.0, pause * 2)
+        else:
+            if pause > 0.1:
+                log.info("redis answers again", what=what)
+            return result
+
+
+async def _within(awaitable: Awaitable[object], seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(awaitable, seconds)

@@ -1,0 +1,111 @@
+"""Worker processes that are killed, that poison kills, and that refuse to start."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+from storage.contracts import FailReason, ReplyState
+from storage.conversation import Conversation
+from storage.embedded import EmbeddedRedis
+from tests.models.conftest import Replies
+from tests.models.line import make_request, start_worker_process
+
+# The worker's program with an engine whose steps take a while, or that dies with its process on one message.
+SLOW = """
+import sys, time
+from models.engines.echo import EchoEngine
+step = EchoEngine.step
+def slow(self):
+    time.sleep(0.05)
+    return step(self)
+EchoEngine.step = slow
+from models.app import main
+sys.exit(main(sys.argv[1:]))
+"""
+DEADLY = """
+import os, signal, sys
+from models.engines.echo import EchoEngine
+step = EchoEngine.step
+def deadly(self):
+    if any("яд" in row.prompt.turns[-1].text for row in self._rows.values()):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(self)
+EchoEngine.step = deadly
+from models.app import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+async def test_kill_mid_batch_loses_and_doubles_nothing(
+    conversation: Conversation, replies: Replies, embedded: EmbeddedRedis, tmp_path: Path
+) -> None:
+    log = tmp_path / "worker.log"
+    first = await start_worker_process(embedded.url, "first", log, "-c", SLOW)
+    second = await start_worker_process(embedded.url, "second", log, "-c", SLOW)
+    for number in range(200):
+        await conversation.ask(make_request(f"r{number}"))
+    early = await replies(40)
+    first.kill()
+    late = await replies(160, patience=30)
+    assert not early.keys() & late.keys()
+    assert all(reply.state is ReplyState.DONE for reply in (early | late).values())
+    assert any(reply.provenance and reply.provenance.worker == "first" for reply in early.values())
+    second.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(second.wait(), 10) == 0
+    await first.wait()
+
+
+async def test_a_request_that_kills_its_worker_thrice_is_buried_and_others_live(
+    conversation: Conversation, replies: Replies, embedded: EmbeddedRedis, tmp_path: Path
+) -> None:
+    for number in range(6):
+        await conversation.ask(make_request(f"good{number}"))
+    await conversation.ask(make_request("bad", "яд"))
+    deaths = 0
+
+    async def supervise() -> None:
+        nonlocal deaths
+        while True:
+            worker = await start_worker_process(embedded.url, f"w{deaths}", tmp_path / "log", "-c", DEADLY)
+            try:
+                await worker.wait()
+            finally:
+                if worker.returncode is None:
+                    worker.kill()
+                    await worker.wait()
+            deaths += 1
+
+    supervisor = asyncio.create_task(supervise())
+    found = await replies(7, patience=40)
+    supervisor.cancel()
+    await asyncio.gather(supervisor, return_exceptions=True)
+    assert deaths == 3
+    assert found.pop("bad").reason is FailReason.POISONED
+    assert all(reply.state is ReplyState.DONE for reply in found.values())
+
+
+async def test_a_classifier_that_cannot_be_loaded_stops_the_start_with_advice(
+    embedded: EmbeddedRedis, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    worker = await start_worker_process(embedded.url, "w", log, MODELS_CLASSIFIER=str(tmp_path / "nothing"))
+    assert await asyncio.wait_for(worker.wait(), 60) == 2
+    assert "MODELS_CLASSIFIER" in log.read_text()
+    assert "Traceback" not in log.read_text()
+
+
+async def test_a_missing_base_model_stops_the_start_with_advice(embedded: EmbeddedRedis, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    worker = await start_worker_process(
+        embedded.url,
+        "w",
+        log,
+        MODELS_ENGINE="transformers",
+        MODELS_BASE=str(tmp_path / "nothing"),
+        MODELS_CLASSIFIER="none",
+    )
+    assert await asyncio.wait_for(worker.wait(), 60) == 2
+    text = log.read_text()
+    assert "MODELS_BASE" in text and "MODELS_ENGINE=echo" in text and "Traceback" not in text
