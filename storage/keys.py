@@ -56,3 +56,7 @@ class Keys:
     def fsm(self, *parts: str | int) -> str:
         """What the bot waits for from a person."""
         return self._key("fsm", *parts)
+
+    def handled(self, bot_id: int, update_id: int) -> str:
+        """Marks that an update had its effect, for updates that Telegram repeats."""
+        return self._key("handled", bot_id, update_id)

@@ -1,0 +1,133 @@
+"""Puts one reply on a person's screen: sends, edits, splits. Knows Telegram's refusals and nothing of storage."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import structlog
+from aiogram import Bot
+from aiogram.exceptions import (
+    TelegramAPIError,
+    TelegramBadRequest,
+    TelegramForbiddenError,
+    TelegramNetworkError,
+    TelegramRetryAfter,
+)
+from aiogram.types import InlineKeyboardMarkup, ReplyParameters
+
+from bot import keyboards
+from bot.failures import UNREACHABLE, pause_after
+from bot.keyboards import Answer
+from bot.metrics import Metrics
+from bot.split import split
+
+log = structlog.get_logger(__name__)
+
+TIMEOUT = 20
+
+
+@dataclass(slots=True)
+class Letter:
+    """A reply to carry. `replaces`: the bot messages that it edits; `sent`: parts that are in the chat already."""
+
+    chat_id: int
+    request_id: str
+    text: str
+    replaces: list[int] = field(default_factory=list)
+    sent: list[int] = field(default_factory=list)
+    reply_to: int | None = None
+    note_id: int | None = None
+    answer: Answer | None = None
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`wait`: not done, carry again after so many seconds (`doubtful`: it may be in the chat). Else the final state."""
+
+    state: str = "sent"
+    message_ids: list[int] = field(default_factory=list)
+    wait: float | None = None
+    doubtful: bool = False
+
+
+class Courier:
+    """Carries letters with a bot whose session does not wait by itself."""
+
+    def __init__(self, bot: Bot, metrics: Metrics) -> None:
+        self.bot = bot
+        self.metrics = metrics
+
+    async def carry(self, letter: Letter) -> Outcome:
+        """Try once to bring the whole letter; progress is kept in `letter.sent`."""
+        try:
+            await self._carry(letter)
+        except TelegramRetryAfter as error:
+            self.metrics.flood_waits.inc()
+            return Outcome(wait=float(error.retry_after))
+        except TelegramForbiddenError:
+            return Outcome("blocked", letter.sent)
+        except UNREACHABLE as error:
+            letter.failures += 1
+            log.warning("telegram unreachable", error=type(error).__name__, failures=letter.failures)
+            return Outcome(wait=pause_after(letter.failures), doubtful=_may_have_arrived(error))
+        except TelegramAPIError as error:
+            log.error("telegram refuses a reply", error=type(error).__name__, request_id=letter.request_id)
+            return Outcome("refused", letter.sent)
+        return Outcome("sent", letter.sent)
+
+    async def _carry(self, letter: Letter) -> None:
+        parts = split(letter.text)
+        while len(letter.sent) < len(parts):
+            index = len(letter.sent)
+            last = index == len(parts) - 1
+            keyboard = keyboards.answer(letter.answer) if last and letter.answer else None
+            message_id = letter.replaces[index] if index < len(letter.replaces) else None
+            if message_id is None or not await self._edit(letter.chat_id, message_id, parts[index], keyboard):
+                message_id = await self._send(letter, parts[index], keyboard, first=index == 0)
+            letter.sent.append(message_id)
+        for surplus in letter.replaces[len(parts) :]:
+            with suppress(TelegramBadRequest):
+                await self.bot.delete_message(letter.chat_id, surplus)
+
+    async def _send(self, letter: Letter, text: str, keyboard: InlineKeyboardMarkup | None, *, first: bool) -> int:
+        reply = None
+        if letter.reply_to is not None and first:
+            reply = ReplyParameters(message_id=letter.reply_to, allow_sending_without_reply=True)
+        message = await self.bot.send_message(
+            letter.chat_id,
+            text,
+            parse_mode=None,
+            reply_markup=keyboard,
+            reply_parameters=reply,
+            request_timeout=TIMEOUT,
+        )
+        return message.message_id
+
+    async def _edit(self, chat_id: int, message_id: int, text: str, keyboard: InlineKeyboardMarkup | None) -> bool:
+        """False if the message is gone."""
+        try:
+            await self.bot.edit_message_text(
+                text,
+                chat_id=chat_id,
+                message_id=message_id,
+                parse_mode=None,
+                reply_markup=keyboard,
+                request_timeout=TIMEOUT,
+            )
+        except TelegramBadRequest as error:
+            return "not modified" in error.message
+        return True
+
+    async def tidy(self, letter: Letter) -> None:
+        """Remove the queue note; nothing is lost if that fails."""
+        if letter.note_id is None:
+            return
+        with suppress(TelegramAPIError):
+            await self.bot.delete_message(letter.chat_id, letter.note_id)
+
+
+def _may_have_arrived(error: BaseException) -> bool:
+    """A refused connection never reached Telegram; anything later may have."""
+    return not (isinstance(error, TelegramNetworkError) and "Cannot connect" in error.message)

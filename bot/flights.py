@@ -1,0 +1,41 @@
+"""Requests that people wait for right now, in memory: for «typing…» and the queue note. Rebuilt at start."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Flight:
+    """One request on its way. `note_id`: the queue note's message; `told`: what it says now."""
+
+    chat_id: int
+    request_id: str
+    turn_id: int
+    since: float = field(default_factory=time.monotonic)
+    note_id: int | None = None
+    told: str = ""
+
+
+class Flights:
+    """All requests on their way, by request id."""
+
+    def __init__(self) -> None:
+        self._flights: dict[str, Flight] = {}
+
+    def add(self, chat_id: int, request_id: str, turn_id: int, note_id: int | None = None) -> None:
+        """Somebody waits for this request from now on."""
+        self._flights.setdefault(request_id, Flight(chat_id, request_id, turn_id, note_id=note_id))
+
+    def land(self, request_id: str) -> Flight | None:
+        """Nobody waits for it any more."""
+        return self._flights.pop(request_id, None)
+
+    def waits(self, request_id: str) -> bool:
+        """Whether somebody still waits for it."""
+        return request_id in self._flights
+
+    def all(self) -> list[Flight]:
+        """Everything on its way, oldest first."""
+        return list(self._flights.values())

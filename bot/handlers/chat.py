@@ -1,0 +1,45 @@
+"""Ordinary messages: from Telegram into the inbox. The answer comes later, from `delivery.py`."""
+
+from __future__ import annotations
+
+import math
+
+from aiogram import F, Router
+from aiogram.types import Message, User
+
+from bot import texts
+from bot.addressing import addressed, words
+from bot.limiter import Limiter, Verdict
+from bot.settings import BotSettings
+from bot.turns import Said, Turns
+
+
+def router() -> Router:
+    """Fresh router."""
+    chat = Router(name="chat")
+    chat.message.register(talk, F.text, addressed)
+    return chat
+
+
+async def talk(message: Message, turns: Turns, limiter: Limiter, settings: BotSettings, me: User) -> None:
+    """Store the message and queue a turn, or say why not."""
+    if message.from_user is None or message.from_user.is_bot:
+        return
+    text = words(message, me)
+    if not text:
+        await message.reply(texts.EMPTY)
+        return
+    if len(text) > settings.max_message_chars:
+        await message.reply(texts.MESSAGE_TOO_LONG.format(limit=settings.max_message_chars, length=len(text)))
+        return
+    verdict = await limiter.check(message.from_user.id, f"{message.chat.id}:{message.message_id}")
+    if not verdict.allowed:
+        await refuse(message, verdict)
+        return
+    await turns.receive(Said(message.chat.id, message.chat.type, message.message_id, message.from_user.id, text))
+
+
+async def refuse(message: Message, verdict: Verdict) -> None:
+    """Tell a person in a hurry to wait, once per window."""
+    if not verdict.told:
+        await message.reply(texts.TOO_OFTEN.format(seconds=max(1, math.ceil(verdict.wait))))

@@ -1,0 +1,127 @@
+"""«typing…» and the queue note for everybody who waits, by one loop. Errors here never matter to an answer."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+import structlog
+from aiogram import Bot
+from aiogram.exceptions import TelegramAPIError, TelegramRetryAfter
+
+from bot import texts
+from bot.flights import Flight, Flights
+from bot.metrics import Metrics
+from bot.settings import BotSettings
+from bot.supervision import Supervisor
+from storage.contracts import ChatReply, ReplyState, now
+from storage.conversation import Conversation
+from storage.database import Database
+
+log = structlog.get_logger(__name__)
+
+TIMEOUT = 5
+OVERDUE = 30.0
+
+
+def note(waited: float, place: int | None, workers: int, *, after: float) -> str | None:
+    """What a person who has waited so long should read; None for nothing. `place`: requests ahead, None if unknown."""
+    if waited < after or place is None:
+        return None
+    if workers == 0:
+        return texts.NO_WORKERS
+    return texts.QUEUE_PLACE.format(ahead=place) if place > 0 else texts.QUEUE_NEXT
+
+
+class Progress:
+    """Keeps people company while they wait."""
+
+    def __init__(
+        self,
+        bot: Bot,
+        flights: Flights,
+        conversation: Conversation,
+        database: Database,
+        settings: BotSettings,
+        supervisor: Supervisor,
+        metrics: Metrics,
+    ) -> None:
+        self.bot = bot
+        self.flights = flights
+        self.conversation = conversation
+        self.database = database
+        self.settings = settings
+        self.supervisor = supervisor
+        self.metrics = metrics
+        self._typed: dict[int, float] = {}
+
+    async def tick(self) -> None:
+        """One round over all who wait, then a short rest."""
+        flights = self.flights.all()
+        self.metrics.in_flight.set(len(flights))
+        moment = time.monotonic()
+        for flight in flights:
+            if moment - self._typed.get(flight.chat_id, -1e9) >= self.settings.typing_seconds:
+                self._typed[flight.chat_id] = moment
+                self.supervisor.spawn("typing", self._type(flight.chat_id))
+        self._typed = {chat: at for chat, at in self._typed.items() if moment - at < 60}
+        late = [flight for flight in flights if moment - flight.since >= self.settings.note_after_seconds]
+        if late:
+            workers = await self.conversation.workers()
+            for flight in late:
+                await self._note(flight, moment - flight.since, workers)
+        await self.supervisor.rest(min(1.0, self.settings.typing_seconds / 4))
+
+    async def _type(self, chat_id: int) -> None:
+        try:
+            await self.bot.send_chat_action(chat_id, "typing", request_timeout=TIMEOUT)
+        except TelegramRetryAfter as error:
+            self._typed[chat_id] = time.monotonic() + error.retry_after
+        except TelegramAPIError as error:
+            log.debug("typing not shown", error=type(error).__name__)
+
+    async def _note(self, flight: Flight, waited: float, workers: int) -> None:
+        place = await self.conversation.place(flight.request_id)
+        if waited > self.settings.deadline_seconds + OVERDUE:
+            await self._give_up(flight)
+            return
+        text = note(waited, place, workers, after=self.settings.note_after_seconds)
+        if text is None or text == flight.told or not self.flights.waits(flight.request_id):
+            return
+        with suppress(TelegramAPIError):
+            if flight.note_id is None:
+                await self._send_note(flight, text)
+            else:
+                await self.bot.edit_message_text(
+                    text, chat_id=flight.chat_id, message_id=flight.note_id, request_timeout=TIMEOUT
+                )
+            flight.told = text
+
+    async def _send_note(self, flight: Flight, text: str) -> None:
+        message = await self.bot.send_message(flight.chat_id, text, request_timeout=TIMEOUT)
+        flight.note_id = message.message_id
+        async with self.database.unit() as unit:
+            turn = await unit.turns.get(flight.turn_id)
+            if turn is not None and self.flights.waits(flight.request_id):
+                turn.note_id = message.message_id
+                await unit.commit()
+                return
+        # The answer overtook the note.
+        await self.bot.delete_message(flight.chat_id, message.message_id, request_timeout=TIMEOUT)
+
+    async def _give_up(self, flight: Flight) -> None:
+        """No worker said anything long after the deadline (the queue was lost): tell the person ourselves."""
+        async with self.database.view() as unit:
+            row = await unit.replies.get(flight.request_id)
+        if row is None or row.delivery != "waiting":
+            self.flights.land(flight.request_id)
+            return
+        reply = ChatReply(
+            request_id=flight.request_id,
+            chat_id=flight.chat_id,
+            state=ReplyState.EXPIRED,
+            emotion=row.emotion,
+            intensity=row.intensity,
+            created_at=now(),
+        )
+        await self.conversation.replies.push(reply, f"expired-{flight.request_id}")

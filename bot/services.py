@@ -1,0 +1,38 @@
+"""What handlers may ask for by argument name; filled by the composition root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from aiogram.types import User
+
+from bot.limiter import Limiter
+from bot.metrics import Metrics
+from bot.settings import BotSettings
+from bot.turns import Turns
+from bot.waiting import Waiting
+from storage.conversation import Conversation
+from storage.database import Database
+from storage.presets import Presets
+from storage.ratings import RatingBook
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One field per argument name of the handlers. `me` is the bot's own account."""
+
+    database: Database
+    conversation: Conversation
+    book: RatingBook
+    turns: Turns
+    presets: Presets
+    settings: BotSettings
+    limiter: Limiter
+    waiting: Waiting
+    metrics: Metrics
+    me: User
+
+    def arguments(self) -> dict[str, Any]:
+        """As the dispatcher's workflow data."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}

@@ -1,0 +1,288 @@
+"""Turns of a chat: from stored messages to one queued request at a time. Knows nothing of Telegram.
+
+Every step is stored in SQL before it is pushed to Redis and may be repeated: request ids are deterministic, pushes are
+idempotent, and `recover` takes up whatever a killed process left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+import structlog
+
+from bot.decisions import EditAction, edit_action, next_batch, window
+from bot.flights import Flights
+from bot.outbox import Outbox
+from bot.settings import BotSettings
+from storage.contracts import ChatRequest, Rating, RatingSource, Turn, now, request_id
+from storage.conversation import Conversation
+from storage.database import Database, Unit
+from storage.presets import Presets
+from storage.queue import QueueFull
+from storage.ratings import RatingBook
+from storage.tables import ChatRow, ReplyRow, TurnRow
+
+log = structlog.get_logger(__name__)
+
+QUEUE_FULL = "queue_full"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message that somebody sent to the bot."""
+
+    chat_id: int
+    kind: str
+    message_id: int
+    user_id: int
+    text: str
+
+
+class VariantAnswer(StrEnum):
+    """What became of a wish for another variant."""
+
+    ASKED = "asked"
+    BUSY = "busy"
+    ENOUGH = "enough"
+    STALE = "stale"
+
+
+class Turns:
+    """Everything that starts, restarts or ends a turn."""
+
+    def __init__(
+        self,
+        database: Database,
+        conversation: Conversation,
+        book: RatingBook,
+        presets: Presets,
+        settings: BotSettings,
+        outbox: Outbox,
+        flights: Flights,
+    ) -> None:
+        self.database = database
+        self.conversation = conversation
+        self.book = book
+        self.presets = presets
+        self.settings = settings
+        self.outbox = outbox
+        self.flights = flights
+
+    async def chat(self, unit: Unit, chat_id: int, kind: str) -> ChatRow:
+        """The chat, locked; a new one gets the installation's default emotion."""
+        preset = self.presets.find(self.settings.default_emotion) or self.presets.presets[0]
+        return await unit.chats.ensure(chat_id, kind=kind, emotion=preset.id, intensity=getattr(preset, "intensity", 2))
+
+    async def receive(self, said: Said) -> None:
+        """Store a message once and, if the chat is free, queue a turn. Returns when it cannot get lost any more."""
+        async with self.database.unit() as unit:
+            chat = await self.chat(unit, said.chat_id, said.kind)
+            person = await unit.people.ensure(said.user_id)
+            person.blocked = False
+            await unit.inbox.add(said.chat_id, said.message_id, said.user_id, said.text)
+            requests = await self._begin(unit, chat)
+            await unit.commit()
+        await self._push_all(requests)
+
+    async def advance(self, chat_id: int) -> None:
+        """Queue the chat's next turn if it is free; push again what is stored but perhaps not queued."""
+        async with self.database.unit() as unit:
+            chat = await unit.chats.lock(chat_id)
+            requests = await self._begin(unit, chat) if chat else []
+            await unit.commit()
+        await self._push_all(requests)
+
+    async def settle(self, unit: Unit, chat_id: int) -> list[ReplyRow]:
+        """Inside a unit that has just ended a turn: the next one, to be given to `push` after the commit."""
+        chat = await unit.chats.lock(chat_id)
+        return await self._begin(unit, chat) if chat else []
+
+    async def push(self, rows: list[ReplyRow]) -> None:
+        """Queue stored requests; safe to repeat."""
+        await self._push_all(rows)
+
+    async def _begin(self, unit: Unit, chat: ChatRow) -> list[ReplyRow]:
+        running = await unit.replies.in_flight(chat.chat_id)
+        batch = next_batch(await unit.inbox.waiting(chat.chat_id), busy=bool(running))
+        if not batch:
+            return [row for row in running if row.delivery == "waiting"]
+        turn = await unit.turns.add(chat.chat_id, batch[0].user_id, chat.epoch)
+        for row in batch:
+            row.state, row.turn_id = "taken", turn.id
+        await unit.session.flush()
+        return [await self._ask(unit, chat, turn)]
+
+    async def _ask(self, unit: Unit, chat: ChatRow, turn: TurnRow) -> ReplyRow:
+        return await unit.replies.ask(
+            turn, await self._request(unit, turn, chat.emotion, chat.intensity, chat.persona, variant=0)
+        )
+
+    async def _request(
+        self, unit: Unit, turn: TurnRow, emotion: str, intensity: int, persona: str, *, variant: int
+    ) -> ChatRequest:
+        messages = await unit.inbox.of_turn(turn.id)
+        ids = tuple(row.message_id for row in messages)
+        return ChatRequest(
+            request_id=request_id(turn.chat_id, ids, revision=turn.revision, variant=variant),
+            chat_id=turn.chat_id,
+            user_id=turn.user_id,
+            turns=await self._window(unit, turn, [row.text for row in messages]),
+            emotion=emotion,
+            intensity=intensity,
+            persona=persona,
+            variant=variant,
+            deadline=now() + timedelta(seconds=self.settings.deadline_seconds),
+        )
+
+    async def _window(self, unit: Unit, turn: TurnRow, messages: list[str]) -> tuple[Turn, ...]:
+        answered = await unit.turns.history(turn.chat_id, turn.epoch, before=turn.id, limit=self.settings.window_turns)
+        texts = await unit.inbox.of_turns([turn_id for turn_id, _ in answered])
+        history = [(texts.get(turn_id, []), answer) for turn_id, answer in answered]
+        return window(history, messages, turns=self.settings.window_turns, chars=self.settings.window_chars)
+
+    async def _push_all(self, rows: list[ReplyRow]) -> None:
+        for row in rows:
+            if row.variant == 0 and row.revision == 0:
+                await self._record_kept_variant(row)
+            await self._push(row)
+
+    async def _push(self, row: ReplyRow) -> None:
+        self.flights.add(row.chat_id, row.request_id, row.turn_id)
+        try:
+            await self.conversation.ask(ChatRequest.model_validate(row.request))
+        except QueueFull:
+            await self._refuse(row)
+
+    async def _refuse(self, row: ReplyRow) -> None:
+        """The queue is full: the turn ends here, with a friendly message instead of an answer."""
+        async with self.database.unit() as unit:
+            stored = await unit.replies.lock(row.request_id)
+            if stored is None or stored.delivery != "waiting":
+                return
+            stored.state, stored.reason, stored.delivery = "failed", QUEUE_FULL, "pending"
+            await unit.commit()
+        log.warning("queue full, turn dropped", request_id=row.request_id)
+        self.outbox.put(row.chat_id, row.request_id)
+
+    async def _record_kept_variant(self, row: ReplyRow) -> None:
+        """Talking on under the newest of several variants prefers it to the one before."""
+        async with self.database.view() as unit:
+            before = await unit.turns.previous(row.chat_id, row.turn_id)
+            if before is None or before.shown is None or not before.message_ids:
+                return
+            variants = await unit.replies.variants(before.id, before.revision)
+        if len(variants) < 2 or variants[-1].request_id != before.shown:
+            return
+        await self.book.submit(
+            Rating(
+                rating_id=f"keep-{before.shown}",
+                chat_id=before.chat_id,
+                message_id=before.message_ids[-1],
+                user_id=before.user_id,
+                request_id=before.shown,
+                preferred_over=variants[-2].request_id,
+                source=RatingSource.REGENERATE,
+            )
+        )
+
+    async def another(self, chat_id: int, message_id: int, shown: str, origin: str) -> VariantAnswer:
+        """Ask for another variant of the answer that a message shows. The same `origin` asks only once."""
+        async with self.database.unit() as unit:
+            row = await unit.replies.by_origin(origin)
+            if row is None:
+                found = await self._new_variant(unit, chat_id, message_id, shown, origin)
+                if isinstance(found, VariantAnswer):
+                    return found
+                row = found
+                await unit.commit()
+        if row.delivery == "waiting":
+            await self._push(row)
+        return VariantAnswer.ASKED
+
+    async def _new_variant(
+        self, unit: Unit, chat_id: int, message_id: int, shown: str, origin: str
+    ) -> VariantAnswer | ReplyRow:
+        await unit.chats.lock(chat_id)
+        turn = await unit.turns.by_message(chat_id, message_id)
+        first = await unit.replies.get(shown)
+        if turn is None or first is None or turn.shown != shown:
+            return VariantAnswer.STALE
+        if await unit.replies.in_flight(chat_id):
+            return VariantAnswer.BUSY
+        number = await unit.replies.next_variant(turn.id, turn.revision)
+        if number >= self.settings.max_variants:
+            return VariantAnswer.ENOUGH
+        persona = str((first.request or {}).get("persona", ""))
+        request = await self._request(unit, turn, first.emotion, first.intensity, persona, variant=number)
+        return await unit.replies.ask(turn, request, origin=origin)
+
+    async def edited(self, said: Said) -> EditAction:
+        """A message was edited: reword it, run its turn again, or leave it."""
+        async with self.database.unit() as unit:
+            chat = await unit.chats.lock(said.chat_id)
+            row = await unit.inbox.get(said.chat_id, said.message_id)
+            last = await unit.turns.last(said.chat_id)
+            action = edit_action(
+                state=row.state if row else None,
+                same_text=row is not None and row.text == said.text,
+                last_turn=row is not None and last is not None and row.turn_id == last.id,
+            )
+            stale: list[str] = []
+            if row is not None and action in (EditAction.REWORD, EditAction.RERUN):
+                row.text = said.text
+                row.revision += 1
+            if chat and last and action is EditAction.RERUN:
+                stale = await self._drop(unit, said.chat_id)
+                last.revision, last.state = last.revision + 1, "active"
+                await self._ask(unit, chat, last)
+            requests = await self._begin(unit, chat) if chat else []
+            await unit.commit()
+        await self._stop(stale)
+        await self._push_all(requests)
+        return action
+
+    async def cancel(self, chat_id: int, *, new_epoch: bool = False) -> int:
+        """Give up the running turn and the messages that wait; with `new_epoch` also the dialogue window.
+
+        Returns how many answers and messages were given up.
+        """
+        async with self.database.unit() as unit:
+            chat = await unit.chats.lock(chat_id)
+            stale = await self._drop(unit, chat_id)
+            waiting = await unit.inbox.drop_waiting(chat_id)
+            if chat and new_epoch:
+                chat.epoch += 1
+            await unit.commit()
+        await self._stop(stale)
+        return len(stale) + waiting
+
+    async def _drop(self, unit: Unit, chat_id: int) -> list[str]:
+        """Mark unsent replies of a chat as unwanted. One that is being sent right now is left to its end."""
+        stale = [row for row in await unit.replies.in_flight(chat_id) if row.delivery != "sending"]
+        for row in stale:
+            row.delivery = "dropped"
+            turn = await unit.turns.get(row.turn_id)
+            if turn and row.variant == 0:
+                turn.state = "cancelled"
+        return [row.request_id for row in stale]
+
+    async def _stop(self, request_ids: list[str]) -> None:
+        for stale in request_ids:
+            self.flights.land(stale)
+            await self.conversation.cancel(stale)
+
+    async def recover(self) -> None:
+        """At start: push what was stored but perhaps not queued, send what was answered, begin what waits."""
+        async with self.database.view() as unit:
+            rows = list(await unit.replies.all_in_flight())
+            chats = list(await unit.inbox.chats_waiting())
+        for row in rows:
+            if row.delivery == "waiting":
+                await self._push_all([row])
+            else:
+                self.outbox.put(row.chat_id, row.request_id)
+        for chat_id in chats:
+            await self.advance(chat_id)
+        log.info("recovered", requests=len(rows), chats=len(chats))

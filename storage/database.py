@@ -1,0 +1,123 @@
+"""The SQL database: engine, unit of work, migrations. Knows SQLite and Postgres, and nothing of what is stored.
+
+A unit of work rolls back unless it is committed. On SQLite writing units take turns in this process (an asyncio lock
+in front of `BEGIN IMMEDIATE`), because waiting for a lock inside SQLite means sleeping in steps of up to 100 ms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from storage.repositories.chats import Chats
+from storage.repositories.counters import Counters
+from storage.repositories.inbox import Inbox
+from storage.repositories.people import People
+from storage.repositories.ratings import Ratings
+from storage.repositories.replies import Replies
+from storage.repositories.turns import TurnBook
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+DEFERRED = "deferred_begin"
+
+
+class Unit:
+    """One unit of work: all repositories on one transaction."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+        self.people = People(session)
+        self.chats = Chats(session)
+        self.inbox = Inbox(session)
+        self.turns = TurnBook(session)
+        self.replies = Replies(session)
+        self.ratings = Ratings(session)
+        self.counters = Counters(session)
+
+    async def commit(self) -> None:
+        """Make everything of this unit last."""
+        await self.session.commit()
+
+
+class Database:
+    """Hands out units of work. `url` is an async SQLAlchemy URL."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = make_engine(url)
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._writing = asyncio.Lock() if self.engine.dialect.name == "sqlite" else None
+
+    @asynccontextmanager
+    async def unit(self) -> AsyncIterator[Unit]:
+        """A unit that may write; rolled back unless committed. Units of one task must not be nested."""
+        async with AsyncExitStack() as stack:
+            if self._writing is not None:
+                await stack.enter_async_context(self._writing)
+            session = await stack.enter_async_context(self._sessions())
+            yield Unit(session)
+
+    @asynccontextmanager
+    async def view(self) -> AsyncIterator[Unit]:
+        """A unit that only reads: it never waits for writers."""
+        async with self._sessions() as session:
+            await session.connection(execution_options={DEFERRED: True})
+            yield Unit(session)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.engine.dispose()
+
+
+def make_engine(url: str) -> AsyncEngine:
+    """An engine for an async URL; for SQLite in WAL mode, with foreign keys and honest transactions."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_async_engine(parsed, pool_pre_ping=True)
+    if parsed.database and parsed.database != ":memory:":
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(parsed)
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver would begin transactions by itself, and too late; see `_begin_sqlite`.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "busy_timeout=15000", "foreign_keys=ON", "synchronous=NORMAL"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    deferred = connection.get_execution_options().get(DEFERRED)
+    connection.exec_driver_sql("BEGIN" if deferred else "BEGIN IMMEDIATE")
+
+
+async def upgrade(url: str) -> None:
+    """Bring the database to the newest schema; safe to call by several processes and at every start."""
+    engine = make_engine(url)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(_upgrade)
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(4841563417)")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
