@@ -22,7 +22,7 @@ from models.jobs import Task
 from models.logs import log_to_stderr
 from models.responder import Responder
 from models.settings import ModelsSettings
-from storage.contracts import ChatReply, ChatRequest, ReplyState, Turn, now
+from storage.contracts import ChatReply, ChatRequest, ReplyState, now
 from storage.presets import Presets
 from storage.settings import StorageSettings
 

@@ -150,8 +150,9 @@ async def test_undecodable_payloads_are_buried_and_answered_where_the_id_is_read
     async with working(conversation):
         reply = (await replies(1))["half"]
         assert (reply.reason, reply.chat_id) == (FailReason.POISONED, 7)
-        while await conversation.requests.outstanding():
-            await asyncio.sleep(0.02)
+        async with asyncio.timeout(10):
+            while await conversation.requests.outstanding():  # noqa: ASYNC110 - the server is another process
+                await asyncio.sleep(0.02)
     assert await conversation.redis.xlen(conversation.keys.dead("requests")) == 2
 
 

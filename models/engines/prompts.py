@@ -1,0 +1,71 @@
+"""Prompts as tokens: rendered, begun as the tokenizer begins texts, cut to the newest turns that fit.
+
+Training uses `encode` too, so that a model meets the tokens in service that it was trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from models.errors import PromptTooLong
+from models.prompt import Prompt, fit_window, render
+from models.window import tidy
+from storage.contracts import Turn
+from storage.presets import Presets
+
+# A model without a chat template does not know where its turn ends: these texts say so.
+FALLBACK_STOPS = ("\nЧеловек:", "\nСобеседник:")
+MARK = "метка"
+
+
+def encode(tokenizer: Any, text: str) -> list[int]:
+    """Tokens of a rendered prompt. A beginning-of-text token is set before it only where the tokenizer itself would
+    set one and the template did not."""
+    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    begin = tokenizer.bos_token_id
+    if begin is None or ids[:1] == [begin]:
+        return ids
+    return [begin, *ids] if tokenizer("")["input_ids"][:1] == [begin] else ids
+
+
+def fitted(tokenizer: Any, prompt: Prompt, presets: Presets, context: int, new_tokens: int) -> list[int]:
+    """Tokens of the prompt with as many of its newest turns as leave `new_tokens` of the context (half of it, if
+    more are asked for). PromptTooLong if the newest turn alone does not fit."""
+    budget = context - min(new_tokens, context // 2)
+    ids = encode(tokenizer, render(tokenizer, prompt, presets))
+    turns: Sequence[Turn] = prompt.turns
+    if len(ids) > budget:
+        lengths = [len(tokenizer(turn.text, add_special_tokens=False)["input_ids"]) for turn in turns]
+        fixed = max(0, len(ids) - sum(lengths))
+        turns = turns[-fit_window(lengths, max(0, budget - fixed)) :]
+    while len(ids) > budget:
+        kept = tidy(turns)
+        ids = encode(tokenizer, render(tokenizer, replace(prompt, turns=kept), presets))
+        if len(ids) > budget and len(kept) <= 1:
+            raise PromptTooLong(f"the message takes {len(ids)} tokens with its instructions, {budget} fit")
+        turns = kept[1:]
+    return ids
+
+
+def stop_texts(tokenizer: Any) -> tuple[str, ...]:
+    """Texts that end an answer where no end token does."""
+    return () if tokenizer.chat_template else FALLBACK_STOPS
+
+
+def end_tokens(tokenizer: Any, generation_config: Any) -> frozenset[int]:
+    """Tokens that end an answer: the model's own, the tokenizer's, and what its template sets after an answer."""
+    own = generation_config.eos_token_id if generation_config is not None else None
+    found = set(own if isinstance(own, list) else [own]) | {tokenizer.eos_token_id, _turn_end(tokenizer)}
+    return frozenset(token for token in found if token is not None)
+
+
+def _turn_end(tokenizer: Any) -> int | None:
+    if not tokenizer.chat_template:
+        return None
+    dialogue = [{"role": "user", "content": MARK}, {"role": "assistant", "content": MARK}]
+    values = {"emotion": "", "intensity": 2, "persona": ""}
+    text = str(tokenizer.apply_chat_template(dialogue, tokenize=False, **values))
+    tail: list[int] = tokenizer(text.rsplit(MARK, 1)[-1].lstrip(), add_special_tokens=False)["input_ids"]
+    return tail[0] if tail and tail[0] in tokenizer.all_special_ids else None

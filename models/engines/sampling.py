@@ -1,0 +1,107 @@
+"""Drawing the next token of many rows at once. Knows no model and no row's history beyond a mask of seen tokens.
+
+Order as in transformers' `generate`: repetition penalty, temperature, top-k, top-p. The uniform number of each draw
+belongs to the row (see `uniforms`), so a row's text does not depend on who shares its batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from storage.contracts import Sampling
+
+# Most nuclei are smaller than this; rows whose nucleus is larger are sorted in full.
+SHORTLIST = 256
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Sampling parameters of n rows as columns: each `[n]`, float32 (`top_k` int64, 0 = no bound)."""
+
+    temperature: Tensor
+    top_p: Tensor
+    top_k: Tensor
+    penalty: Tensor
+    greedy: bool
+    penalised: bool
+
+    @classmethod
+    def of(cls, rows: list[Sampling], device: torch.device) -> Draws:
+        """Columns for these rows."""
+
+        def column(values: list[float]) -> Tensor:
+            return torch.tensor(values, dtype=torch.float32, device=device)
+
+        return cls(
+            temperature=column([row.temperature for row in rows]),
+            top_p=column([row.top_p for row in rows]),
+            top_k=torch.tensor([row.top_k for row in rows], dtype=torch.int64, device=device),
+            penalty=column([row.repetition_penalty for row in rows]),
+            greedy=all(row.temperature == 0 for row in rows),
+            penalised=any(row.repetition_penalty != 1 for row in rows),
+        )
+
+
+def uniforms(seed: int, count: int) -> list[float]:
+    """The row's own random numbers, one a token, from its seed alone; drawn on the CPU on every device."""
+    return torch.rand(count, generator=torch.Generator().manual_seed(seed)).tolist()
+
+
+def draw(logits: Tensor, seen: Tensor | None, uniform: Tensor, draws: Draws) -> Tensor:
+    """Next tokens `[n]` from `logits [n, vocabulary]`; `seen` marks tokens under the repetition penalty."""
+    scores = logits.float()
+    if draws.penalised and seen is not None:
+        scores = penalise(scores, seen, draws.penalty)
+    best = scores.argmax(-1)
+    if draws.greedy:
+        return best
+    scores = scores / draws.temperature.clamp_min(1e-5)[:, None]
+    drawn, enough = _from_shortlist(scores, min(SHORTLIST, scores.shape[-1]), uniform, draws)
+    if not bool(enough.all()):
+        rest = (~enough).nonzero()[:, 0]
+        part = Draws(draws.temperature[rest], draws.top_p[rest], draws.top_k[rest], draws.penalty[rest], False, False)
+        drawn[rest], _ = _from_shortlist(scores[rest], scores.shape[-1], uniform[rest], part)
+    return torch.where(draws.temperature == 0, best, drawn)
+
+
+def penalise(scores: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
+    """Repetition penalty (Keskar et al. 2019, arXiv:1909.05858, eq. 2) on the tokens seen in prompt and answer."""
+    factor = penalty[:, None]
+    return torch.where(seen, torch.where(scores > 0, scores / factor, scores * factor), scores)
+
+
+def _from_shortlist(scores: Tensor, size: int, uniform: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+    """Tokens drawn from the `size` best of each row, and whether these hold the row's whole nucleus."""
+    total = _mass(scores, draws.top_k)
+    best, tokens = scores.topk(size, dim=-1)
+    probability = (best - total[:, None]).exp()
+    rank = torch.arange(size, device=scores.device)
+    limit = torch.where(draws.top_k > 0, draws.top_k, size)
+    probability = probability * (rank < limit[:, None])
+    before = probability.cumsum(-1) - probability
+    kept = probability * ((before < draws.top_p[:, None]) | (rank == 0))
+    running = kept.cumsum(-1)
+    mass = running[:, -1]
+    index = (running <= (uniform * mass)[:, None]).sum(-1).clamp(max=size - 1)
+    # Rounding may point past the last kept token: its probability is zero there.
+    index = torch.minimum(index, (kept > 0).sum(-1) - 1)
+    covered = before[:, -1] + probability[:, -1] >= draws.top_p
+    bounded = (draws.top_k > 0) & (draws.top_k <= size)
+    enough = covered | bounded | torch.full_like(bounded, size == scores.shape[-1])
+    return tokens.gather(1, index[:, None])[:, 0], enough
+
+
+def _mass(scores: Tensor, top_k: Tensor) -> Tensor:
+    """Log of the probability mass that top-k leaves, so that top-p counts within it; all of it where there is no k."""
+    everything = scores.logsumexp(-1)
+    bounded = (top_k > 0).nonzero()[:, 0]
+    if not len(bounded):
+        return everything
+    largest = min(int(top_k.max()), scores.shape[-1])
+    best = scores[bounded].topk(largest, dim=-1).values
+    outside = torch.arange(largest, device=scores.device) >= top_k[bounded][:, None]
+    everything[bounded] = best.masked_fill(outside, -torch.inf).logsumexp(-1)
+    return everything

@@ -1,0 +1,217 @@
+"""The engine for any causal language model of transformers: continuous batching of rows with different adapters.
+
+A step takes in the prompts admitted since the last one (packed into one pass, each once for all its candidates),
+then adds one token to every row. Rows leave as soon as they end. Knows nothing of requests or emotions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models.engine import Event, Finished, FirstToken, Row
+from models.engines.loading import Base, load_base
+from models.engines.lora import AdapterBank
+from models.engines.masks import MaskMaker
+from models.engines.prompts import fitted, stop_texts
+from models.engines.rows import Live, cut
+from models.engines.sampling import Draws, draw, uniforms
+from models.engines.slots import SlotCache
+from models.errors import UnknownAdapter
+from models.prompt import Prompt, prompt_version
+from storage.presets import Presets
+
+__all__ = ["TransformersEngine", "load_base"]
+
+# Prompt tokens in one packed pass: attention there grows with the square of it.
+PACK = 1024
+REMEMBERED = 512
+
+
+class TransformersEngine:
+    """See `models.engine.Engine`."""
+
+    def __init__(self, base: Base, presets: Presets) -> None:
+        self.base = base
+        self.presets = presets
+        self.base_model = base.name
+        self.prompt_version = prompt_version(base.tokenizer, presets)
+        self.bank = AdapterBank(base.model)
+        self.device = next(base.model.parameters()).device
+        self.masks = MaskMaker(base.model.config, base.model.dtype)
+        self.stops = stop_texts(base.tokenizer)
+        self.slots = SlotCache(base.model.config.num_hidden_layers, self.device)
+        self.live: list[Live] = []
+        self.admitted: list[tuple[list[int], list[Live]]] = []
+        self.seen = torch.zeros(0, base.model.config.vocab_size, dtype=torch.bool, device=self.device)
+        self._draws: Draws | None = None
+        self._encoded: dict[Any, list[int]] = {}
+
+    @property
+    def adapters(self) -> frozenset[str]:
+        return frozenset(self.bank.names)
+
+    @property
+    def running(self) -> int:
+        return len(self.live) + sum(len(rows) for _, rows in self.admitted)
+
+    def measure(self, prompt: Prompt, new_tokens: int) -> int:
+        return len(self._encode(prompt, new_tokens))
+
+    def admit(self, rows: Sequence[Row]) -> None:
+        groups: dict[tuple[int, ...], tuple[list[int], list[Live]]] = {}
+        for row in rows:
+            if row.adapter is not None and row.adapter not in self.bank.names:
+                raise UnknownAdapter(f"adapter {row.adapter!r} is not loaded")
+            ids = self._encode(row.prompt, row.sampling.max_new_tokens)
+            budget = min(row.sampling.max_new_tokens, self.base.context - len(ids))
+            live = Live(row, uniforms(row.seed, budget), budget)
+            groups.setdefault((hash(row.adapter), *ids), (ids, []))[1].append(live)
+        self.admitted += groups.values()
+
+    @torch.inference_mode()
+    def step(self) -> list[Event]:
+        events: list[Event] = []
+        if self.live:
+            events += self._decode()
+        if self.admitted:
+            admitted, self.admitted = self.admitted, []
+            for pack in packs(admitted, PACK):
+                events += self._prefill(pack)
+        return events
+
+    def cancel(self, row_ids: Sequence[str]) -> None:
+        gone = set(row_ids)
+        self.admitted = [
+            (ids, kept)
+            for ids, rows in self.admitted
+            if (kept := [live for live in rows if live.row.row_id not in gone])
+        ]
+        self._drop([slot for slot, live in enumerate(self.live) if live.row.row_id in gone])
+
+    def reset(self) -> None:
+        self.live, self.admitted, self._draws = [], [], None
+        self.slots.clear()
+        self.seen = self.seen[:0]
+
+    def load_adapter(self, adapter_id: str, folder: Path) -> None:
+        self.bank.load(adapter_id, folder)
+
+    def unload_adapter(self, adapter_id: str) -> None:
+        self.bank.unload(adapter_id)
+
+    def close(self) -> None:
+        self.reset()
+
+    def _encode(self, prompt: Prompt, new_tokens: int) -> list[int]:
+        """The prompt's tokens; remembered, because it is measured first and admitted later."""
+        key = (prompt.turns, prompt.preset.id, prompt.intensity, prompt.persona, new_tokens)
+        ids = self._encoded.get(key)
+        if ids is None:
+            ids = fitted(self.base.tokenizer, prompt, self.presets, self.base.context, new_tokens)
+            if len(self._encoded) >= REMEMBERED:
+                self._encoded.pop(next(iter(self._encoded)))
+            self._encoded[key] = ids
+        return ids
+
+    def _prefill(self, pack: Sequence[tuple[list[int], list[Live]]]) -> list[Event]:
+        """Take prompts in, copy each into the slots of its rows, and draw every row's first token."""
+        lengths = [len(ids) for ids, _ in pack]
+        starts = [sum(lengths[:index]) for index in range(len(lengths))]
+        captured = self.slots.capture()
+        self.bank.choose([rows[0].row.adapter for _, rows in pack], lengths)
+        output = self.base.model(
+            input_ids=self._tensor([[token for ids, _ in pack for token in ids]]),
+            position_ids=self._tensor([[place for length in lengths for place in range(length)]]),
+            attention_mask=self.masks.packed(lengths, self.device),
+            past_key_values=captured,
+            use_cache=True,
+            logits_to_keep=self._tensor([start + length - 1 for start, length in zip(starts, lengths, strict=True)]),
+        )
+        first = len(self.live)
+        for (ids, rows), start in zip(pack, starts, strict=True):
+            self.slots.store(captured, start, len(ids), len(rows))
+            self._mark_seen(ids, len(rows))
+            self.live += rows
+        copies = self._tensor([index for index, (_, rows) in enumerate(pack) for _ in rows])
+        logits = output.logits[0].index_select(0, copies)
+        fresh = self.live[first:]
+        self._draws = None
+        events: list[Event] = [FirstToken(live.row.row_id) for live in fresh]
+        return events + self._take(logits, first, Draws.of([live.row.sampling for live in fresh], self.device))
+
+    def _decode(self) -> list[Event]:
+        """One token more for every row."""
+        lengths = self._tensor(self.slots.lengths)
+        self.slots.advance()
+        self.bank.choose([live.row.adapter for live in self.live])
+        output = self.base.model(
+            input_ids=self._tensor([[live.tokens[-1]] for live in self.live]),
+            position_ids=lengths[:, None],
+            attention_mask=self.masks.decode(lengths, self.slots.width),
+            past_key_values=self.slots.cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        if self._draws is None:
+            self._draws = Draws.of([live.row.sampling for live in self.live], self.device)
+        return self._take(output.logits[:, -1], 0, self._draws)
+
+    def _take(self, logits: Tensor, first: int, draws: Draws) -> list[Event]:
+        """Draw the next token of the rows from slot `first` on; drop and report those that ended."""
+        rows = self.live[first:]
+        uniform = torch.tensor([live.next_uniform for live in rows], device=self.device)
+        drawn = draw(logits, self.seen[first : first + len(rows)], uniform, draws)
+        if draws.penalised:
+            self.seen[torch.arange(first, first + len(rows), device=self.device), drawn] = True
+        events: list[Event] = []
+        ended: list[int] = []
+        for slot, (live, token) in enumerate(zip(rows, drawn.tolist(), strict=True), first):
+            finish = live.take(token, self.base.ends, self.stops, self._text)
+            if finish is not None:
+                text = cut(self._text(live.tokens), self.stops)
+                events.append(Finished(live.row.row_id, text, len(live.tokens), finish))
+                ended.append(slot)
+        self._drop(ended)
+        return events
+
+    def _drop(self, slots: Sequence[int]) -> None:
+        for slot in sorted(slots, reverse=True):
+            last = self.slots.drop(slot)
+            self.live[slot] = self.live[last]
+            self.seen[slot] = self.seen[last]
+            self.live.pop()
+            self._draws = None
+
+    def _mark_seen(self, ids: Sequence[int], copies: int) -> None:
+        first = len(self.live)
+        if first + copies > len(self.seen):
+            grown = self.seen.new_zeros(max(first + copies, 2 * len(self.seen)), self.seen.shape[1])
+            grown[: len(self.seen)] = self.seen
+            self.seen = grown
+        mark = self.seen.new_zeros(self.seen.shape[1])
+        mark[self._tensor(list(ids))] = True
+        self.seen[first : first + copies] = mark
+
+    def _text(self, tokens: list[int]) -> str:
+        return str(self.base.tokenizer.decode(tokens, skip_special_tokens=True))
+
+    def _tensor(self, values: list[Any]) -> Tensor:
+        return torch.tensor(values, dtype=torch.int64, device=self.device)
+
+
+def packs(admitted: Sequence[tuple[list[int], list[Live]]], limit: int) -> list[list[tuple[list[int], list[Live]]]]:
+    """Prompts in groups of at most `limit` tokens, at least one a group, order kept."""
+    groups: list[list[tuple[list[int], list[Live]]]] = []
+    size = limit + 1
+    for item in admitted:
+        if size + len(item[0]) > limit:
+            groups.append([])
+            size = 0
+        groups[-1].append(item)
+        size += len(item[0])
+    return groups
