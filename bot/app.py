@@ -21,6 +21,7 @@ from aiogram.types import User
 from prometheus_client import start_http_server
 from pydantic import ValidationError
 
+from bot.answers import Answers
 from bot.commands import introduce
 from bot.courier import Courier
 from bot.delivery import Deliveries
@@ -111,6 +112,8 @@ async def assemble(settings: BotSettings, storage: StorageSettings) -> AsyncIter
             limiter=Limiter(redis, conversation.keys, limit=settings.rate_limit, window=settings.rate_window_seconds),
             waiting=Waiting(redis, conversation.keys),
             metrics=metrics,
+            answers=Answers(database, book, settings),
+            courier=Courier(bot, metrics),
             me=me,
         )
         yield Parts(

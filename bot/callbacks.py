@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from aiogram.filters.callback_data import CallbackData
+from pydantic import Field
 
 
 class PickEmotion(CallbackData, prefix="e"):
@@ -22,7 +23,7 @@ class EmotionPage(CallbackData, prefix="ep"):
 class PickIntensity(CallbackData, prefix="i"):
     """A step was chosen."""
 
-    step: Literal[1, 2, 3]
+    step: Annotated[int, Field(ge=1, le=3)]
 
 
 class PickPersona(CallbackData, prefix="p"):
@@ -47,7 +48,7 @@ class Forget(CallbackData, prefix="f"):
 class Thumb(CallbackData, prefix="t"):
     """👍 or 👎 on an answer."""
 
-    value: Literal[-1, 1]
+    up: bool
     answer: str
 
 
@@ -60,7 +61,7 @@ class Another(CallbackData, prefix="a"):
 class Leaf(CallbackData, prefix="l"):
     """An arrow: one variant back or forth from the one that was shown."""
 
-    step: Literal[-1, 1]
+    forward: bool
     answer: str
 
 
@@ -75,7 +76,7 @@ class Star(CallbackData, prefix="s"):
     """1–5 for one criterion: c(ontent), g(rammar), s(tructure), y (style)."""
 
     criterion: Literal["c", "g", "s", "y"]
-    stars: Literal[1, 2, 3, 4, 5]
+    stars: Annotated[int, Field(ge=1, le=5)]
     answer: str
 
 

@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from aiogram import Dispatcher
 
-from bot.handlers import chat, errors, start
+from bot.handlers import (
+    chat,
+    crisis,
+    dialogue,
+    edits,
+    errors,
+    leftovers,
+    membership,
+    own_data,
+    persona_text,
+    ratings,
+    settings,
+    start,
+    stats,
+    variants,
+)
 from bot.services import Services
 
 
@@ -12,8 +27,20 @@ def dispatcher(services: Services) -> Dispatcher:
     """A fresh dispatcher with all handlers."""
     root = Dispatcher(disable_fsm=True, **services.arguments())
     root.include_routers(
+        crisis.router(),
+        membership.router(),
         start.router(),
+        settings.router(),
+        dialogue.router(),
+        own_data.router(),
+        stats.router(),
+        ratings.router(),
+        variants.router(),
+        leftovers.unknown_commands(),
+        persona_text.router(),
+        edits.router(),
         chat.router(),
+        leftovers.router(),
         errors.router(),
     )
     return root

@@ -67,17 +67,17 @@ def answer(shown: Answer, said: Marks | None = None) -> InlineKeyboardMarkup:
     thumb = said.mine.thumb if said.mine else None
     key = shown.request_id
     thumbs = [
-        button(_thumb("👍", thumb == 1, said.up), c.Thumb(value=1, answer=key)),
-        button(_thumb("👎", thumb == -1, said.down), c.Thumb(value=-1, answer=key)),
+        button(_thumb("👍", thumb == 1, said.up), c.Thumb(up=True, answer=key)),
+        button(_thumb("👎", thumb == -1, said.down), c.Thumb(up=False, answer=key)),
     ]
     if shown.more:
         thumbs.append(button(texts.BUTTON_ANOTHER, c.Another(answer=key)))
     leaves: list[InlineKeyboardButton] = []
     if shown.total > 1:
         leaves = [
-            button("◀", c.Leaf(step=-1, answer=key)),
+            button("◀", c.Leaf(forward=False, answer=key)),
             button(f"{shown.place}/{shown.total}", c.Label()),
-            button("▶", c.Leaf(step=1, answer=key)),
+            button("▶", c.Leaf(forward=True, answer=key)),
         ]
     return rows(thumbs, leaves, [button(texts.BUTTON_DETAILS, c.Details(open=True, answer=key))])
 
@@ -98,6 +98,12 @@ def details(key: str, mine: Rating | None) -> InlineKeyboardMarkup:
     lines.append([button(texts.BUTTON_WRONG_EMOTION + (" ✓" if wrong else ""), c.WrongEmotion(answer=key))])
     lines.append([button(texts.BUTTON_DONE, c.Details(open=False, answer=key))])
     return rows(*lines)
+
+
+def page_of(presets: Presets, preset_id: str) -> int:
+    """The page of emotions on which a preset stands."""
+    ids = [presets.auto.id, *(preset.id for preset in presets.presets)]
+    return ids.index(preset_id) // PAGE if preset_id in ids else 0
 
 
 def emotions(presets: Presets, chosen: str, page: int = 0) -> InlineKeyboardMarkup:

@@ -7,6 +7,8 @@ from typing import Any
 
 from aiogram.types import User
 
+from bot.answers import Answers
+from bot.courier import Courier
 from bot.limiter import Limiter
 from bot.metrics import Metrics
 from bot.settings import BotSettings
@@ -31,6 +33,8 @@ class Services:
     limiter: Limiter
     waiting: Waiting
     metrics: Metrics
+    answers: Answers
+    courier: Courier
     me: User
 
     def arguments(self) -> dict[str, Any]:

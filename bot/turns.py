@@ -187,12 +187,12 @@ class Turns:
             )
         )
 
-    async def another(self, chat_id: int, message_id: int, shown: str, origin: str) -> VariantAnswer:
-        """Ask for another variant of the answer that a message shows. The same `origin` asks only once."""
+    async def another(self, chat_id: int, turn_id: int, shown: str, origin: str) -> VariantAnswer:
+        """Ask for another variant of the answer that a turn shows. The same `origin` asks only once."""
         async with self.database.unit() as unit:
             row = await unit.replies.by_origin(origin)
             if row is None:
-                found = await self._new_variant(unit, chat_id, message_id, shown, origin)
+                found = await self._new_variant(unit, chat_id, turn_id, shown, origin)
                 if isinstance(found, VariantAnswer):
                     return found
                 row = found
@@ -202,12 +202,12 @@ class Turns:
         return VariantAnswer.ASKED
 
     async def _new_variant(
-        self, unit: Unit, chat_id: int, message_id: int, shown: str, origin: str
+        self, unit: Unit, chat_id: int, turn_id: int, shown: str, origin: str
     ) -> VariantAnswer | ReplyRow:
         await unit.chats.lock(chat_id)
-        turn = await unit.turns.by_message(chat_id, message_id)
+        turn = await unit.turns.get(turn_id)
         first = await unit.replies.get(shown)
-        if turn is None or first is None or turn.shown != shown:
+        if turn is None or first is None or turn.chat_id != chat_id or first.revision != turn.revision:
             return VariantAnswer.STALE
         if await unit.replies.in_flight(chat_id):
             return VariantAnswer.BUSY
@@ -242,6 +242,27 @@ class Turns:
         await self._stop(stale)
         await self._push_all(requests)
         return action
+
+    async def withdraw(self, chat_id: int, message_id: int) -> bool:
+        """A stored message must not be answered or learned from after all (a crisis message by edit).
+
+        Its turn ends and leaves the dialogue. False if that was done before, or the message never came in.
+        """
+        async with self.database.unit() as unit:
+            await unit.chats.lock(chat_id)
+            row = await unit.inbox.get(chat_id, message_id)
+            if row is None or row.state == "crisis":
+                return False
+            stale: list[str] = []
+            turn = await unit.turns.get(row.turn_id) if row.turn_id else None
+            if turn is not None:
+                stale = [reply for reply in await self._drop(unit, chat_id)]
+                turn.state = "cancelled"
+            row.state, row.text = "crisis", ""
+            await unit.commit()
+        await self._stop(stale)
+        await self.advance(chat_id)
+        return True
 
     async def cancel(self, chat_id: int, *, new_epoch: bool = False) -> int:
         """Give up the running turn and the messages that wait; with `new_epoch` also the dialogue window.

@@ -1,0 +1,87 @@
+"""Finds the answer that a bot message shows, for buttons, reactions and corrections. The rest is forged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiogram.types import InlineKeyboardMarkup
+
+from bot import keyboards
+from bot.settings import BotSettings
+from storage.database import Database, Unit
+from storage.ratings import RatingBook
+from storage.tables import ReplyRow, TurnRow
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An answer on a screen: `request_id` is the variant meant, `variants` all variants of its revision, in order."""
+
+    chat_id: int
+    message_id: int
+    message_ids: tuple[int, ...]
+    turn_id: int
+    request_id: str
+    variants: tuple[str, ...]
+    texts: tuple[str, ...]
+    more: bool
+
+    @property
+    def place(self) -> int:
+        """Index of the answer among its variants."""
+        return self.variants.index(self.request_id)
+
+    def answer(self) -> keyboards.Answer:
+        """For the keyboard."""
+        return keyboards.Answer(self.request_id, self.place + 1, len(self.variants), self.more)
+
+
+class Answers:
+    """Looks answers up; bound to what SQL knows of the chat and the message, so that forged data finds nothing."""
+
+    def __init__(self, database: Database, book: RatingBook, settings: BotSettings) -> None:
+        self.database = database
+        self.book = book
+        self.settings = settings
+
+    async def by_button(self, chat_id: int, message_id: int, request_id: str) -> Found | None:
+        """The answer that a button of this message speaks of."""
+        async with self.database.view() as unit:
+            row = await unit.replies.get(request_id)
+            turn = await unit.turns.get(row.turn_id) if row else None
+            if row is None or turn is None or turn.chat_id != chat_id or message_id not in turn.message_ids:
+                return None
+            return await self._found(unit, turn, row.request_id)
+
+    async def by_message(self, chat_id: int, message_id: int) -> Found | None:
+        """The answer that this message shows now."""
+        async with self.database.view() as unit:
+            turn = await unit.turns.by_message(chat_id, message_id)
+            if turn is None or turn.shown is None:
+                return None
+            return await self._found(unit, turn, turn.shown)
+
+    async def _found(self, unit: Unit, turn: TurnRow, request_id: str) -> Found | None:
+        variants = list(await unit.replies.variants(turn.id, turn.revision))
+        if request_id not in [row.request_id for row in variants]:
+            return None
+        return Found(
+            chat_id=turn.chat_id,
+            message_id=turn.message_ids[-1],
+            message_ids=tuple(turn.message_ids),
+            turn_id=turn.id,
+            request_id=request_id,
+            variants=tuple(row.request_id for row in variants),
+            texts=tuple(row.text for row in variants),
+            more=_top(variants) + 1 < self.settings.max_variants,
+        )
+
+    async def keyboard(self, found: Found) -> InlineKeyboardMarkup:
+        """The answer's keyboard with what people said of it."""
+        ratings = await self.book.of_message(found.chat_id, found.message_id)
+        said = keyboards.marks(ratings, found.request_id, private=found.chat_id > 0)
+        return keyboards.answer(found.answer(), said)
+
+
+def _top(variants: list[ReplyRow]) -> int:
+    return max(row.variant for row in variants)

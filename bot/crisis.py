@@ -1,0 +1,8 @@
+"""placeholder"""
+
+import re
+
+
+def is_crisis(text: str) -> bool:
+    """x"""
+    return bool(re.search("покончить с собой|не хочу жить", text.lower()))

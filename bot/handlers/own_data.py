@@ -1,0 +1,110 @@
+"""/export and /forget: what a person may do with what is stored of them."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from aiogram import F, Router
+from aiogram.enums import ChatType
+from aiogram.filters import Command
+from aiogram.types import BufferedInputFile, CallbackQuery, Message
+
+from bot import callbacks as c
+from bot import keyboards, texts
+from bot.screen import change, say
+from bot.turns import Turns
+from storage.database import Database, Unit
+from storage.ratings import RatingBook
+from storage.tables import Row
+
+PRIVATE = F.chat.type == ChatType.PRIVATE
+
+
+def router() -> Router:
+    """Fresh router."""
+    data = Router(name="own data")
+    data.message.register(export, Command("export"), PRIVATE)
+    data.message.register(forget, Command("forget"), PRIVATE)
+    data.message.register(private_only, Command("export", "forget"))
+    data.callback_query.register(confirmed, c.Forget.filter())
+    return data
+
+
+async def private_only(message: Message) -> None:
+    """Not in front of others."""
+    await message.reply(texts.PRIVATE_ONLY)
+
+
+def as_dict(row: Row, leave_out: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A row as JSON values."""
+    values = {
+        column.name: getattr(row, column.name) for column in row.__table__.columns if column.name not in leave_out
+    }
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}
+
+
+async def collect(unit: Unit, user_id: int) -> dict[str, Any]:
+    """Everything about a person."""
+    person = await unit.people.get(user_id)
+    chat = await unit.chats.get(user_id)
+    return {
+        "person": as_dict(person) if person else None,
+        "chat": as_dict(chat) if chat else None,
+        "messages": [as_dict(row, ("id",)) for row in await unit.inbox.of_user(user_id)],
+        "replies": [as_dict(row, ("request",)) for row in await unit.replies.of_user(user_id)],
+        "ratings": [as_dict(row, ("id",)) for row in await unit.ratings.of_user(user_id)],
+    }
+
+
+async def export(message: Message, database: Database) -> None:
+    """Everything as one JSON file."""
+    async with database.view() as unit:
+        data = await collect(unit, message.chat.id)
+    document = BufferedInputFile(json.dumps(data, ensure_ascii=False, indent=1).encode(), "otklik.json")
+    await message.answer_document(document, caption=texts.EXPORT_CAPTION)
+
+
+async def forget(message: Message) -> None:
+    """Ask first."""
+    await message.answer(texts.FORGET_QUESTION, reply_markup=keyboards.forget(message.chat.id))
+
+
+async def confirmed(
+    query: CallbackQuery, callback_data: c.Forget, database: Database, book: RatingBook, turns: Turns
+) -> None:
+    """Delete everything, or nothing."""
+    user_id = query.from_user.id
+    if callback_data.user != user_id or query.message is None or query.message.chat.id != user_id:
+        await say(query, texts.BUTTON_NOT_YOURS, alert=True)
+        return
+    if not callback_data.sure:
+        await change(query, texts.FORGET_KEPT)
+        await say(query, "")
+        return
+    await erase(user_id, database, book, turns)
+    await change(query, texts.FORGET_DONE)
+    await say(query, texts.NOTED)
+
+
+async def erase(user_id: int, database: Database, book: RatingBook, turns: Turns) -> None:
+    """Redis first, SQL last: a crash in between leaves the list of what to delete."""
+    await turns.cancel(user_id)
+    async with database.view() as unit:
+        places = set(await unit.ratings.places(user_id))
+        rows = list(await unit.turns.of_user(user_id))
+        chats = {row.chat_id for row in await unit.inbox.of_user(user_id)} - {user_id}
+    for turn in rows:
+        for message_id in turn.message_ids:
+            places |= {(turn.chat_id, message_id, rater) for rater in await book.of_message(turn.chat_id, message_id)}
+    for chat_id, message_id, rater in places:
+        await book.forget(chat_id, message_id, rater)
+    async with database.unit() as unit:
+        await unit.ratings.forget(user_id)
+        await unit.turns.forget(user_id)
+        await unit.inbox.forget(user_id)
+        await unit.replies.blank_requests(sorted(chats))
+        await unit.chats.forget(user_id)
+        await unit.people.forget(user_id)
+        await unit.commit()

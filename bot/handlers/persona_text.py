@@ -1,0 +1,37 @@
+"""The message after «Своя»: a persona in the person's own words."""
+
+from __future__ import annotations
+
+from aiogram import F, Router
+from aiogram.types import Message, User
+
+from bot import texts
+from bot.addressing import words
+from bot.handlers.settings import set_persona
+from bot.settings import BotSettings
+from bot.turns import Turns
+from bot.waiting import PERSONA, Waiting
+from storage.database import Database
+
+
+def router() -> Router:
+    """Fresh router."""
+    persona = Router(name="persona")
+    persona.message.register(take, F.text & ~F.text.startswith("/"), _expected)
+    return persona
+
+
+async def _expected(message: Message, waiting: Waiting) -> bool:
+    return message.from_user is not None and await waiting.get(message.chat.id, message.from_user.id) == PERSONA
+
+
+async def take(
+    message: Message, database: Database, turns: Turns, settings: BotSettings, waiting: Waiting, me: User
+) -> None:
+    """Remember it; a persona that is too long may be sent again."""
+    text = " ".join(words(message, me).split())
+    if not text:
+        await message.reply(texts.PERSONA_EMPTY)
+        return
+    if await set_persona(message, text, database, turns, settings) and message.from_user is not None:
+        await waiting.clear(message.chat.id, message.from_user.id)
