@@ -22,6 +22,7 @@ from models.metrics import Metrics
 from models.settings import ModelsSettings
 from models.worker import Worker
 from storage.conversation import Conversation
+from storage.ready import notify_ready
 from storage.redis import connect
 from storage.settings import StorageSettings
 
@@ -68,6 +69,7 @@ async def serve(models: ModelsSettings, storage: StorageSettings, worker_id: str
             drain_seconds=models.drain_seconds,
         )
         log.info("worker ready", worker=worker_id, engine=models.engine)
+        notify_ready(f"engine {models.engine}")
         await worker.run(stop)
     finally:
         thread.shutdown(wait=True, cancel_futures=True)

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from models.jobs import Task
 from models.leases import Claimed, Leases, refusal
 from models.responder import Responder
+from storage import ready
 from storage.contracts import ChatReply, FailReason, ReplyState
 from storage.conversation import Conversation
 from storage.queue import Spoiled
@@ -169,6 +170,7 @@ class Worker:
         while True:
             if time.monotonic() - beat >= lease / 3:
                 beat = time.monotonic()
+                ready.beat("worker")
                 await persist("beat", lambda: self.conversation.beat(self.worker_id, seconds=max(1.0, 2 * lease)))
                 await persist("renew", self.leases.renew)
             wanted = list(self.leases.held)

@@ -37,9 +37,11 @@ def fitted(tokenizer: Any, prompt: Prompt, presets: Presets, context: int, new_t
     ids = encode(tokenizer, render(tokenizer, prompt, presets))
     turns: Sequence[Turn] = prompt.turns
     if len(ids) > budget:
-        lengths = [len(tokenizer(turn.text, add_special_tokens=False)["input_ids"]) for turn in turns]
-        fixed = max(0, len(ids) - sum(lengths))
-        turns = turns[-fit_window(lengths, max(0, budget - fixed)) :]
+        last = len(encode(tokenizer, render(tokenizer, replace(prompt, turns=tuple(turns[-1:])), presets)))
+        lengths = [len(tokenizer(turn.text, add_special_tokens=False)["input_ids"]) for turn in turns[:-1]]
+        # What the template sets around a turn, on average; the loop below corrects where that is too little.
+        around = (len(ids) - last - sum(lengths)) // max(1, len(lengths))
+        turns = turns[-fit_window([*(length + around for length in lengths), last], budget) :]
     while len(ids) > budget:
         kept = tidy(turns)
         ids = encode(tokenizer, render(tokenizer, replace(prompt, turns=kept), presets))

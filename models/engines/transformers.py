@@ -84,6 +84,7 @@ class TransformersEngine:
                 events += self._prefill(pack)
         return events
 
+    @torch.inference_mode()
     def cancel(self, row_ids: Sequence[str]) -> None:
         gone = set(row_ids)
         self.admitted = [
