@@ -126,6 +126,6 @@ def main(argv: list[str]) -> int:
     try:
         asyncio.run(run(given.listen, given.state, given.token, allow_network=given.allow_network, hosts=given.host))
     except (NotLoopback, OSError, ValueError) as error:
-        print(f"otklik playground: {error}")
-        return 1
+        print(f"otklik playground: {error}; choose another address with BOT_PLAYGROUND_LISTEN")
+        return 2
     return 0

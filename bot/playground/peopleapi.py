@@ -6,6 +6,7 @@ A chat is named as in the app: by the bot's id for the private chat with it, by 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -199,6 +200,11 @@ class PeopleApi:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         await response.prepare(request)
         await response.write(b"retry: 700\n\n")
+        with contextlib.suppress(ConnectionResetError):
+            await self._tell(response, person, after)
+        return response
+
+    async def _tell(self, response: web.StreamResponse, person: int, after: int) -> None:
         while not self.closing:
             events = self.world.events.since(after, person)
             for event in events:
@@ -207,7 +213,6 @@ class PeopleApi:
                 await response.write(f"id: {event.seq}\ndata: {line}\n\n".encode())
             if not events and not await self.world.events.signal.wait(15):
                 await response.write(b": still here\n\n")
-        return response
 
     async def file(self, request: web.Request) -> web.StreamResponse:
         """An attachment; only plain pictures are shown in place, everything else is a download."""

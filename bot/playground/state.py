@@ -141,6 +141,6 @@ class Snapshot:
     people: list[User] = field(default_factory=list)
     chats: list[Chat] = field(default_factory=list)
     files: list[StoredFile] = field(default_factory=list)
-    next_person: int = 100_001
+    next_person: int = 501_001_001
     next_group: int = -1_001_000_000_001
     next_file: int = 1

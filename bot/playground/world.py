@@ -84,6 +84,8 @@ class World:
         head, _, tail = token.partition(":")
         if not head.isdigit() or not tail:
             raise ValueError("a bot token looks like 123456:secret")
+        if int(head) in self.people or any(bot.user.id == int(head) for bot in self.bots.values()):
+            raise ValueError(f"the id {head} of this bot token is taken; use another token")
         user = User(int(head), name, username=username, is_bot=True)
         self.bots[token] = BotAccount(token, user, reads_all=reads_all)
         self.runtime[user.id] = Runtime()
@@ -96,6 +98,8 @@ class World:
         """Someone new to be."""
         if not first_name.strip():
             raise PersonError("У человека должно быть имя")
+        while any(bot.user.id == self.next_person for bot in self.bots.values()):
+            self.next_person += 1
         person = User(self.next_person, first_name.strip()[:64], last_name[:64], username, language_code)
         self.next_person += 1
         self.people[person.id] = person

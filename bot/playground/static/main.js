@@ -51,8 +51,8 @@ const acts = {
     const reacted = message.reactions.filter((one) => one.person === state.me).map((one) => one.emoji);
     openMenu(point, [
       { icon: "↩", text: "Ответить", run: () => composer.reply(message) },
-      message.text ? { icon: "⧉", text: "Копировать", run: () => navigator.clipboard?.writeText(message.text) } : null,
-      mine && !message.media ? { icon: "✎", text: "Изменить", run: () => composer.edit(message) } : null,
+      message.text ? { icon: "📋", text: "Копировать", run: () => navigator.clipboard?.writeText(message.text) } : null,
+      mine && !message.media ? { icon: "✏️", text: "Изменить", run: () => composer.edit(message) } : null,
       mine || state.chat > 0 ? { icon: "🗑", text: "Удалить", danger: true, run: () => attempt(() => post("delete", here({ message: message.id }))) } : null,
     ], { all: state.world.reactions, mine: reacted, pick: (emoji) => acts.react(message, emoji) }, node);
   },
@@ -95,7 +95,7 @@ const heard = {
   blocked(event) {
     if (event.chat !== state.chat) return;
     state.blocked = event.blocked;
-    composer.state(event.blocked, false);
+    composer.state(event.blocked, !log.messages.length);
     idle();
   },
   callback(event) {

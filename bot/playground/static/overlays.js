@@ -23,7 +23,7 @@ export function openMenu(point, items, emoji = null, from = null) {
       el("button", { type: "button", role: "menuitem", "aria-label": `Реакция ${one}`, "aria-pressed": String(emoji.mine.includes(one)), on: { click: choose(() => emoji.pick(one)) } }, one))));
   }
   menu.append(...items.filter(Boolean).map((item) =>
-    el("button", { type: "button", className: `item${item.danger ? " danger" : ""}`, role: "menuitem", on: { click: choose(item.run) } }, item.icon ?? null, item.text)));
+    el("button", { type: "button", className: `item${item.danger ? " danger" : ""}`, role: "menuitem", on: { click: choose(item.run) } }, item.icon ? (typeof item.icon === "string" ? el("span", { "aria-hidden": "true" }, item.icon) : item.icon) : null, el("span", {}, item.text))));
   menu.hidden = false;
   menu.style.left = `${Math.max(8, Math.min(point.x, innerWidth - menu.offsetWidth - 8))}px`;
   menu.style.top = `${Math.max(8, Math.min(point.y, innerHeight - menu.offsetHeight - 8))}px`;

@@ -3,7 +3,7 @@ import { $, avatar, clock, el, snippet } from "./dom.js";
 import { openMenu } from "./overlays.js";
 
 export function drawMe(me) {
-  $("me").replaceChildren(avatar(me, true), el("span", {}, el("b", {}, me.name), el("small", {}, "Вы — нажмите, чтобы сменить")));
+  $("me").replaceChildren(avatar(me, true), el("span", {}, el("b", {}, me.name), el("small", {}, "это вы — сменить ▾")));
 }
 
 export function peopleMenu(people, me, acts) {
