@@ -1,0 +1,69 @@
+"""The `train` and `data` commands: tables of method → module, recipes in, run folders out.
+
+Knows arguments and exit codes; every method lives in its own file and is imported only when asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+
+from training.recipes import RecipeError, load
+
+# method → (module, recipe class); each module has `main(recipe, storage, presets, resume) -> Path`.
+METHODS = {
+    "pretrain": ("training.pretrain", "PretrainRecipe"),
+    "sft": ("training.sft", "SftRecipe"),
+    "classifier": ("training.classifier", "ClassifierRecipe"),
+}
+
+
+def train(argv: list[str]) -> int:
+    """`otklik train METHOD --recipe FILE [--set key=value] [--resume]`."""
+    parser = argparse.ArgumentParser(prog="otklik train", description="One training run outside the loop.")
+    parser.add_argument("method", choices=sorted(METHODS))
+    parser.add_argument("--recipe", type=Path, required=True, help="YAML file; shipped ones lie in training/recipes")
+    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--resume", action="store_true", help="continue the run of this name from its checkpoint")
+    given = parser.parse_args(argv)
+
+    from storage.settings import StorageSettings
+
+    module, recipe_class = METHODS[given.method]
+    method = importlib.import_module(module)
+    settings = StorageSettings()
+    try:
+        recipe = load(getattr(method, recipe_class), given.recipe, given.overrides)
+        folder = method.main(recipe, settings.dir, settings.load_presets(), given.resume)
+    except (RecipeError, FileNotFoundError, FileExistsError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(folder)
+    return 0
+
+
+def data(argv: list[str]) -> int:
+    """`otklik data seed|starter …`."""
+    from training.data import commands
+
+    table = {"seed": commands.seed, "starter": commands.starter}
+    if not argv or argv[0] not in table:
+        print(f"usage: otklik data {'|'.join(table)} … (each has --help)", file=sys.stderr)
+        return 0 if argv and argv[0] in ("-h", "--help") else 2
+    return table[argv[0]](argv[1:])
+
+
+def main(argv: list[str]) -> int:
+    """`python -m training.cli train|data …`: the same without the console command."""
+    if not argv or argv[0] not in COMMANDS:
+        print(f"usage: python -m training.cli {'|'.join(COMMANDS)} …", file=sys.stderr)
+        return 2
+    return COMMANDS[argv[0]](argv[1:])
+
+
+COMMANDS = {"train": train, "data": data}
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,112 @@
+"""Token streams for pre-training: each source becomes one flat array, and batches mix the arrays by weight.
+
+Knows the data folder and a tokenizer; nothing of models. Order is a pure function of seed and cursors, so a resumed
+run reads on exactly where it stopped.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.prompt import Prompt, render_with_reply
+from storage.presets import Presets
+from training.data import seed_corpus, sources
+
+Tokens = NDArray[np.uint16]
+SEED = "seed"
+
+
+def raw_lines(data: Path, names: Iterable[str], most: int) -> Iterator[str]:
+    """Plain text for the tokenizer: at most `most` lines of every source, the seed corpus whole."""
+    for name in names:
+        if name == SEED:
+            for row in seed_corpus.split(seed_corpus.load())[0]:
+                yield row.reply
+            continue
+        for count, item in enumerate(_items(data, name)):
+            if count >= most:
+                break
+            yield from [item] if isinstance(item, str) else item
+
+
+def documents(data: Path, name: str, tokenizer: Any, presets: Presets) -> Iterator[str]:
+    """Rendered documents of one source: plain lines end with the end token, dialogues are chats, seed rows as served."""
+    if name == SEED:
+        for row in seed_corpus.split(seed_corpus.load())[0]:
+            preset = presets.find(row.emotion)
+            prompt = Prompt(turns=row.turns, preset=presets.get(preset.id if preset else ""), intensity=row.intensity)
+            yield "".join(render_with_reply(tokenizer, prompt, row.reply, presets))
+        return
+    for item in _items(data, name):
+        if isinstance(item, str):
+            yield item + str(tokenizer.eos_token)
+        else:
+            yield chat(tokenizer, item)
+
+
+def chat(tokenizer: Any, turns: list[str]) -> str:
+    """A dialogue as one chat document; the last speaker is the bot, so that most lively turns are answers."""
+    first_is_user = len(turns) % 2 == 0
+    roles = [("user", "assistant")[(index + (not first_is_user)) % 2] for index in range(len(turns))]
+    messages = [{"role": role, "content": turn} for role, turn in zip(roles, turns, strict=True)]
+    return str(tokenizer.apply_chat_template(messages, tokenize=False))
+
+
+def encode(tokenizer: Any, texts: Iterable[str], seed: int) -> Tokens:
+    """All documents, shuffled, as one array of token ids."""
+    shuffled = list(texts)
+    random.Random(seed).shuffle(shuffled)
+    encoded = tokenizer.backend_tokenizer.encode_batch(shuffled, add_special_tokens=False)
+    return np.concatenate([np.asarray(one.ids, dtype=np.uint16) for one in encoded])
+
+
+class Mixture:
+    """Blocks of `length` tokens drawn from several arrays by weight; every array is read in a new order each pass."""
+
+    def __init__(self, arrays: Mapping[str, Tokens], length: int, seed: int) -> None:
+        self.arrays = {name: array for name, array in arrays.items() if len(array) >= length}
+        if not self.arrays:
+            raise ValueError(f"no source has {length} tokens: give the recipe more data or a shorter `sequence`")
+        self.length = length
+        self.seed = seed
+        self.cursors = dict.fromkeys(self.arrays, 0)
+        self._orders: dict[tuple[str, int], NDArray[np.int64]] = {}
+
+    def batch(self, step: int, rows: int, weights: Mapping[str, float]) -> NDArray[np.int64]:
+        """`(rows, length)` token ids of one step."""
+        names = [name for name in self.arrays if weights.get(name, 0) > 0]
+        chances = np.array([weights[name] for name in names], dtype=np.float64)
+        chosen = np.random.default_rng((self.seed, step)).choice(len(names), size=rows, p=chances / chances.sum())
+        return np.stack([self._block(names[index]) for index in chosen]).astype(np.int64)
+
+    def _block(self, name: str) -> Tokens:
+        array = self.arrays[name]
+        blocks = len(array) // self.length
+        passed, index = divmod(self.cursors[name], blocks)
+        self.cursors[name] += 1
+        # A new offset each pass, so that a long document is not always cut at the same places.
+        offset = int(np.random.default_rng((self.seed, passed)).integers(0, len(array) - blocks * self.length + 1))
+        start = offset + int(self._order(name, passed, blocks)[index]) * self.length
+        return array[start : start + self.length]
+
+    def _order(self, name: str, passed: int, blocks: int) -> NDArray[np.int64]:
+        key = (name, passed)
+        if key not in self._orders:
+            self._orders = {kept: order for kept, order in self._orders.items() if kept[0] != name}
+            number = sorted(self.arrays).index(name)
+            self._orders[key] = np.random.default_rng((self.seed, number, passed)).permutation(blocks)
+        return self._orders[key]
+
+
+def _items(data: Path, name: str) -> Iterator[str] | Iterator[list[str]]:
+    if name in sources.LINES:
+        return sources.LINES[name](data)
+    if name in sources.DIALOGUES:
+        return sources.DIALOGUES[name](data)
+    raise ValueError(f"unknown source '{name}': choose from {', '.join([*sources.LINES, *sources.DIALOGUES, SEED])}")

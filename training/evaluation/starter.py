@@ -1,0 +1,181 @@
+"""What the starter's replies are worth: emotion hit by a second judge, broken replies, on held-out messages.
+
+    python -m training.evaluation.starter --data FOLDER --starter models/starter --prompts 504 --out FILE.md
+
+For every prompt it draws candidates, keeps the one whose target emotion the shipped classifier finds likeliest (as
+serving does) and asks the judge, which was trained on other data. Knows folders; nothing of queues or serving.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.prompt import Prompt, render
+from storage.contracts import Turn
+from storage.presets import Presets, load_presets
+from training.data import emotions, seed_corpus
+from training.data.conversations import classify
+from training.data.emotions import LABELS
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One prompt with its candidates and the one that was kept."""
+
+    prompt: Prompt
+    candidates: tuple[str, ...]
+    kept: str
+
+
+def prompts(presets: Presets, most: int, seed: int = 5) -> list[Prompt]:
+    """Held-out messages crossed with every preset and intensity, the same number of messages for each cell."""
+    _, held = seed_corpus.split(seed_corpus.load())
+    messages = sorted({row.turns for row in held}, key=lambda turns: [turn.text for turn in turns])
+    cells = [(preset, step) for preset in presets.presets for step in (1, 2, 3)]
+    chooser = random.Random(seed)
+    each = max(1, most // len(cells))
+    return [
+        Prompt(turns, preset, step) for preset, step in cells for turns in chooser.sample(messages, min(each, len(messages)))
+    ]
+
+
+def generate(model: Any, tokenizer: Any, texts: Sequence[str], count: int, batch: int = 48) -> list[list[str]]:
+    """`count` sampled answers to each rendered prompt."""
+    import torch
+
+    found: list[list[str]] = [[] for _ in texts]
+    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+    rows = [index for index in order for _ in range(count)]
+    for start in range(0, len(rows), batch):
+        part = rows[start : start + batch]
+        inputs = tokenizer([texts[i] for i in part], padding=True, add_special_tokens=False, return_tensors="pt")
+        with torch.inference_mode():
+            output = model.generate(
+                **{key: inputs[key] for key in ("input_ids", "attention_mask")}, do_sample=True, temperature=0.8,
+                top_p=0.92, top_k=0, repetition_penalty=1.1, max_new_tokens=72, pad_token_id=tokenizer.pad_token_id,
+            )
+        answers = tokenizer.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        for index, answer in zip(part, answers, strict=True):
+            found[index].append(answer.strip())
+    return found
+
+
+def broken(reply: str) -> str:
+    """Why a reply is broken: `empty`, `looping`, `markup`; an empty string if it is not."""
+    words = re.findall(r"\w+", reply.lower())
+    if not words:
+        return "empty"
+    threes = Counter(zip(words, words[1:], words[2:], strict=False))
+    if any(times >= 3 for times in threes.values()) or re.search(r"(\b\w+\b)(?:\W+\1\b){3}", reply.lower()):
+        return "looping"
+    if re.search(r"<[|/\w]|\|>|\ufffd|[\[\]{}#*_]", reply):
+        return "markup"
+    return ""
+
+
+def pick(candidates: Sequence[str], rows: Sequence[Mapping[str, float]], labels: Sequence[str]) -> str:
+    """The unbroken candidate with the likeliest target label; the first one if all are broken."""
+    scored = [(max(row.get(label, 0.0) for label in labels), text) for text, row in zip(candidates, rows, strict=True) if not broken(text)]
+    return max(scored)[1] if scored else candidates[0]
+
+
+def hits(drawn: Sequence[Drawn], rows: Sequence[Mapping[str, float]]) -> dict[tuple[str, int], list[bool]]:
+    """For each preset and intensity, whether the judge's likeliest label is one of the preset's."""
+    found: dict[tuple[str, int], list[bool]] = defaultdict(list)
+    for one, row in zip(drawn, rows, strict=True):
+        wanted = [label for label in one.prompt.preset.labels if label in LABELS]
+        found[one.prompt.preset.id, one.prompt.intensity].append(max(LABELS, key=lambda label: row[label]) in wanted)
+    return found
+
+
+def draw(starter: Path, asked: Sequence[Prompt], presets: Presets, count: int) -> list[Drawn]:
+    """Candidates of the starter for all prompts, and the ones its classifier keeps."""
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    torch.manual_seed(1)
+    tokenizer = AutoTokenizer.from_pretrained(starter / "base")
+    model = AutoModelForCausalLM.from_pretrained(starter / "base", dtype=torch.bfloat16)
+    if (starter / "adapter").exists():
+        model = PeftModel.from_pretrained(model, str(starter / "adapter"), autocast_adapter_dtype=False).merge_and_unload()
+    model.eval()
+    answers = generate(model, tokenizer, [render(tokenizer, one, presets) for one in asked], count)
+    rows = iter(classify(starter / "classifier", [text for candidates in answers for text in candidates]))
+    drawn: list[Drawn] = []
+    for prompt, candidates in zip(asked, answers, strict=True):
+        scores = [next(rows) for _ in candidates]
+        drawn.append(Drawn(prompt, tuple(candidates), pick(candidates, scores, prompt.preset.labels)))
+    return drawn
+
+
+def table(found: Mapping[tuple[str, int], Sequence[bool]], presets: Presets) -> list[str]:
+    """Hit rates as Markdown lines; the last row is the mean over presets."""
+    lines = ["| preset | intensity 1 | 2 | 3 | all |", "| --- | --- | --- | --- | --- |"]
+    sums = [0.0] * 4
+    for preset in presets.presets:
+        cells = [list(found[preset.id, step]) for step in (1, 2, 3)]
+        rates = [sum(cell) / len(cell) for cell in cells]
+        rates.append(sum(map(sum, cells)) / sum(map(len, cells)))
+        sums = [one + two for one, two in zip(sums, rates, strict=True)]
+        lines.append(f"| {preset.id} | " + " | ".join(f"{rate:.2f}" for rate in rates) + " |")
+    lines.append("| mean | " + " | ".join(f"{one / len(presets.presets):.2f}" for one in sums) + " |")
+    return lines
+
+
+def main() -> None:
+    """Measure and write the table."""
+    from training.evaluation import judge
+
+    parser = argparse.ArgumentParser(description="Emotion hit and broken replies of a starter folder.")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--starter", type=Path, default=Path("models/starter"))
+    parser.add_argument("--prompts", type=int, default=504)
+    parser.add_argument("--candidates", type=int, default=4)
+    parser.add_argument("--seed-share", type=float, default=0.7, help="as in the classifier's recipe")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--samples", type=Path, help="also write prompts and replies as JSON lines")
+    given = parser.parse_args()
+    presets = load_presets()
+    asked = prompts(presets, given.prompts)
+    drawn = draw(given.starter, asked, presets, given.candidates)
+    second = judge.fit(given.data, given.seed_share)
+    _, held = seed_corpus.split(seed_corpus.load())
+    humans = list(emotions.seed(held))
+    ceiling = emotions.macro_f1(second.rows([row.text for row in humans]), humans, dict.fromkeys(LABELS, 0.5), LABELS)
+    right = [max(row, key=lambda label: row[label]) in one.labels for row, one in zip(second.rows([o.text for o in humans]), humans, strict=True)]
+    faults = Counter(broken(one.kept) for one in drawn)
+    singles = [Drawn(one.prompt, one.candidates, one.candidates[0]) for one in drawn]
+    lines = [
+        f"Judge on {len(humans)} held-out replies written by people: macro-F1 {ceiling['macro']:.3f}, "
+        f"likeliest label right in {sum(right) / len(right):.3f}.",
+        f"{len(drawn)} prompts, {given.candidates} candidates: empty {faults['empty']}, looping {faults['looping']}, markup {faults['markup']}.",
+        "", "With the candidate that the classifier picks:", "", *table(hits(drawn, second.rows([one.kept for one in drawn])), presets),
+        "", "With the first candidate:", "", *table(hits(singles, second.rows([one.kept for one in singles])), presets),
+    ]
+    given.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if given.samples:
+        write_samples(drawn, given.samples)
+    print("\n".join(lines))
+
+
+def write_samples(drawn: Sequence[Drawn], path: Path) -> None:
+    """Prompts with their replies, for people to read."""
+    with path.open("w", encoding="utf-8") as out:
+        for one in drawn:
+            turns: tuple[Turn, ...] = one.prompt.turns
+            row = {"turns": [t.text for t in turns], "preset": one.prompt.preset.id, "intensity": one.prompt.intensity,
+                   "kept": one.kept, "candidates": one.candidates}
+            out.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

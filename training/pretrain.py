@@ -1,0 +1,258 @@
+"""Pre-training of the small starter model from nothing: tokenizer, packed mixture, one Llama-shaped network.
+
+The schedule is sized in minutes of wall clock (or steps): warm-up, constant, then a linear decay to zero during which
+the mixture changes to conversation. Knows the shape of the data folder; nothing of emotions beyond the seed rows.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from storage.presets import Presets
+from training import recipes
+from training.data import corpus, seed_corpus, sources
+from training.runs import Run, hash_folder, progress
+from training.weights import Originals
+
+# Every so many steps the first six measure one thread against two.
+PROBE = 120
+
+
+class Shape(BaseModel):
+    """The network."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    vocabulary: int = Field(default=6144, ge=300, le=65535)
+    hidden: int = Field(default=320, ge=16)
+    layers: int = Field(default=8, ge=1)
+    heads: int = Field(default=5, ge=1)
+    inner: int = Field(default=832, ge=16)
+    context: int = Field(default=512, ge=16)
+
+
+class PretrainRecipe(recipes.Recipe):
+    """Keys of `recipes/pretrain.yaml`."""
+
+    data: Path = Field(description="The public data folder.")
+    shape: Shape = Shape()
+    sequence: int = Field(default=128, ge=8, description="Tokens a row.")
+    rows: int = Field(default=32, ge=1, description="Rows a step.")
+    minutes: float | None = Field(default=None, gt=0, description="Wall clock of the training itself.")
+    steps: int | None = Field(default=None, ge=1, description="Length in steps instead of minutes.")
+    learning_rate: float = Field(default=2e-3, gt=0)
+    weight_decay: float = Field(default=0.05, ge=0)
+    optimizer: str = Field(default="muon", pattern="^(muon|adamw)$", description="For matrices inside the layers.")
+    warmup: float = Field(default=0.02, ge=0, lt=1, description="Share of the schedule.")
+    decay: float = Field(default=0.3, gt=0, le=1, description="Share of the schedule, at its end.")
+    compile: bool = False
+    checkpoint_minutes: float = Field(default=5.0, gt=0)
+    mix: dict[str, float]
+    final_mix: dict[str, float]
+    tokenizer_lines: int = Field(default=60000, ge=1, description="Lines of every source that the tokenizer sees.")
+
+    @model_validator(mode="after")
+    def _one_length(self) -> PretrainRecipe:
+        if (self.minutes is None) == (self.steps is None):
+            raise ValueError("give either `minutes` or `steps`")
+        return self
+
+
+def schedule(done: float, warmup: float, decay: float) -> float:
+    """Learning-rate factor at the share `done` of the run: linear warm-up, constant, linear decay to zero."""
+    if done < warmup:
+        return done / warmup
+    return min(1.0, max(0.0, (1.0 - done) / decay))
+
+
+def main(recipe: PretrainRecipe, storage: Path, presets: Presets, resume: bool = False) -> Path:
+    """Train, and return the folder of the finished base model."""
+    run = Run(storage, "pretrain", recipe, resume)
+    tokenizer = _tokenizer(recipe, run, presets)
+    names = [name for name in {**recipe.mix, **recipe.final_mix} if name in recipe.mix or name in recipe.final_mix]
+    arrays = _arrays(recipe, run, tokenizer, presets, names)
+    mixture = corpus.Mixture(arrays, recipe.sequence, recipe.seed)
+    trainer = Trainer(recipe, mixture, tokenizer)
+    if resume and (saved := run.load_checkpoint()):
+        trainer.restore(*saved)
+    trainer.fit(run)
+    folder = recipe.output or run.folder / "base"
+    trainer.export(folder, tokenizer)
+    lines = run.metrics()
+    run.report([
+        f"- parameters: {trainer.parameters():,}", f"- steps: {trainer.step}, tokens: {trainer.step * recipe.rows * recipe.sequence:,}",
+        f"- last training loss: {lines[-1]['loss'] if lines else float('nan')}", f"- SHA-256: {hash_folder(folder)}",
+    ])
+    return folder
+
+
+def _tokenizer(recipe: PretrainRecipe, run: Run, presets: Presets) -> Any:
+    from transformers import AutoTokenizer
+
+    from training.tokenizer import train_tokenizer
+
+    folder = run.folder / "tokenizer"
+    if not folder.exists():
+        lines = corpus.raw_lines(recipe.data, {**recipe.mix, **recipe.final_mix}, recipe.tokenizer_lines)
+        train_tokenizer(lines, recipe.shape.vocabulary, presets).save_pretrained(folder)
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def _arrays(
+    recipe: PretrainRecipe, run: Run, tokenizer: Any, presets: Presets, names: list[str]
+) -> dict[str, corpus.Tokens]:
+    folder = run.folder / "tokens"
+    folder.mkdir(exist_ok=True)
+    arrays: dict[str, corpus.Tokens] = {}
+    for name in names:
+        path = folder / f"{name}.npy"
+        if not path.exists():
+            texts = corpus.documents(recipe.data, name, tokenizer, presets)
+            np.save(path, corpus.encode(tokenizer, texts, recipe.seed))
+        arrays[name] = np.load(path)
+    hashes = {name: sources.sha256(recipe.data / sources.FILES[name]) for name in names if name != corpus.SEED}
+    if corpus.SEED in names:
+        hashes[corpus.SEED] = hash_folder(seed_corpus.FOLDER, "*.txt")
+    run.manifest({"sha256": hashes, "tokens": {name: len(array) for name, array in arrays.items()}})
+    return arrays
+
+
+class Trainer:
+    """Network, optimizers and position of one pre-training run.
+
+    The network computes with bfloat16 copies; the optimizers hold float32 originals.
+    """
+
+    def __init__(self, recipe: PretrainRecipe, mixture: corpus.Mixture, tokenizer: Any) -> None:
+        import torch
+
+        torch.manual_seed(recipe.seed)
+        torch.set_num_threads(recipe.threads or 2)
+        self.recipe = recipe
+        self.mixture = mixture
+        self.model = build(recipe.shape, tokenizer)
+        originals = {name: weight.detach().clone() for name, weight in self.model.named_parameters()}
+        self.model.to(torch.bfloat16)
+        self.weights = Originals(self.model.named_parameters(), originals)
+        self.optimizers = self._optimizers()
+        self.step = 0
+        self.spent = 0.0
+        self._pace: dict[int, float] = {}
+        self._loss = torch.compile(self._plain_loss) if recipe.compile else self._plain_loss
+
+    def parameters(self) -> int:
+        """How many weights there are."""
+        return sum(weight.numel() for weight in self.weights.weights)
+
+    def done(self) -> float:
+        """Share of the schedule that has passed."""
+        if self.recipe.steps is not None:
+            return min(1.0, self.step / self.recipe.steps)
+        return min(1.0, self.spent / 60 / (self.recipe.minutes or 1))
+
+    def fit(self, run: Run) -> None:
+        """Step until the schedule ends, measuring and saving on the way."""
+        saved = measured = self.spent
+        with progress("pretrain", 1.0) as shown:
+            while self.done() < 1.0:
+                begun = time.monotonic()
+                self._choose_threads()
+                loss = self.advance()
+                self.spent += time.monotonic() - begun
+                self._pace[self.step % PROBE] = time.monotonic() - begun
+                if self.step % 20 == 0 or self.done() >= 1.0:
+                    speed = round(20 * self.recipe.rows * self.recipe.sequence / max(self.spent - measured, 1e-9))
+                    measured = self.spent
+                    run.measure(step=self.step, loss=round(loss, 4), done=round(self.done(), 4), tokens_per_second=speed)
+                    shown(self.done(), f"loss {loss:.3f} {speed} tokens/s")
+                if self.spent - saved > 60 * self.recipe.checkpoint_minutes:
+                    run.save_checkpoint(*self.state())
+                    saved = self.spent
+        run.save_checkpoint(*self.state())
+
+    def _choose_threads(self) -> None:
+        # With `threads: 0`: on a machine shared with others two threads may be twice as fast as one, or far slower.
+        import torch
+
+        if self.recipe.threads:
+            return
+        place = self.step % PROBE
+        if place in (0, 3):
+            torch.set_num_threads(1 if place == 0 else 2)
+        elif place == 6 and {2, 3, 5, 6} <= self._pace.keys():
+            one, two = min(self._pace[2], self._pace[3]), min(self._pace[5], self._pace[6])
+            torch.set_num_threads(1 if one < two else 2)
+
+    def advance(self) -> float:
+        """One optimizer step; returns its loss."""
+        import torch
+
+        done = self.done()
+        factor = schedule(done, self.recipe.warmup, self.recipe.decay)
+        if self.step == 0:
+            factor = max(factor, 1e-3)
+        weights = self.recipe.final_mix if done >= 1 - self.recipe.decay else self.recipe.mix
+        batch = torch.from_numpy(self.mixture.batch(self.step, self.recipe.rows, weights))
+        loss = self._loss(batch)
+        loss.backward()
+        self.weights.step(self.optimizers, self.recipe.learning_rate * factor)
+        self.step += 1
+        return float(loss.detach())
+
+    def _plain_loss(self, batch: Any) -> Any:
+        import torch
+
+        hidden = self.model.model(input_ids=batch, use_cache=False).last_hidden_state[:, :-1]
+        logits = hidden.reshape(-1, hidden.shape[-1]) @ self.model.lm_head.weight.t()
+        return torch.nn.functional.cross_entropy(logits.float(), batch[:, 1:].reshape(-1))
+
+    def _optimizers(self) -> list[Any]:
+        import torch
+
+        pairs = list(zip(self.weights.names, self.weights.originals, strict=True))
+        matrices = [one for name, one in pairs if name.startswith("model.layers") and one.ndim == 2]
+        others = [one for name, one in pairs if not (name.startswith("model.layers") and one.ndim == 2)]
+        rate, decay = self.recipe.learning_rate, self.recipe.weight_decay
+        if self.recipe.optimizer == "adamw":
+            return [torch.optim.AdamW(self.weights.originals, lr=rate, betas=(0.9, 0.95), weight_decay=decay, fused=True)]
+        return [
+            torch.optim.Muon(matrices, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
+            torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
+        ]
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """`(tensors, state)` that `restore` continues from."""
+        position = {"step": self.step, "spent": self.spent, "cursors": self.mixture.cursors}
+        return self.weights.state(self.optimizers), position
+
+    def restore(self, tensors: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+        """Continue from a checkpoint."""
+        self.weights.restore(self.optimizers, tensors)
+        self.step, self.spent = int(state["step"]), float(state["spent"])
+        self.mixture.cursors = {name: int(value) for name, value in state["cursors"].items()}
+
+    def export(self, folder: Path, tokenizer: Any) -> None:
+        """Write model and tokenizer as transformers loads them, in files under 20 MB."""
+        self.model.config.use_cache = True
+        self.model.save_pretrained(folder, max_shard_size="18MB")
+        tokenizer.save_pretrained(folder)
+
+
+def build(shape: Shape, tokenizer: Any) -> Any:
+    """A fresh Llama-shaped model. Eager attention: at 128 tokens its backward is far faster on CPU than the fused one."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=math.ceil(len(tokenizer) / 64) * 64, hidden_size=shape.hidden, num_hidden_layers=shape.layers,
+        intermediate_size=shape.inner, num_attention_heads=shape.heads, num_key_value_heads=shape.heads,
+        max_position_embeddings=shape.context, tie_word_embeddings=True, bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, attn_implementation="eager",
+    )
+    return LlamaForCausalLM(config)

@@ -1,0 +1,66 @@
+"""Recipes are data: YAML read into a method's own pydantic class, with `--set key=value` laid over it.
+
+Knows no method. All errors of a recipe are reported at once, each with the key that it concerns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+FOLDER = Path(__file__).with_name("recipes")
+
+
+class RecipeError(ValueError):
+    """A recipe file or an override is wrong; the message lists every fault."""
+
+
+class Recipe(BaseModel):
+    """What every method's recipe has."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$", description="Name of the run's folder.")
+    seed: int = 0
+    threads: int = Field(default=1, ge=0, le=64, description="CPU threads; 0 chooses one or two by measuring.")
+    output: Path | None = Field(default=None, description="Where the finished weights go; unset: only the run's folder.")
+
+
+AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
+
+
+def load(kind: type[AnyRecipe], path: Path, overrides: Sequence[str] = ()) -> AnyRecipe:
+    """The recipe of a file with `key=value` overrides (nested keys with dots, values as YAML)."""
+    try:
+        raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecipeError(f"recipe {path} does not exist; shipped ones lie in {FOLDER}") from None
+    except yaml.YAMLError as error:
+        raise RecipeError(f"recipe {path} is no YAML: {error}") from None
+    if not isinstance(raw, dict):
+        raise RecipeError(f"recipe {path} must be a mapping of keys to values")
+    for override in overrides:
+        _lay(raw, override)
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        faults = "\n".join(f"  {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise RecipeError(f"recipe {path}:\n{faults}") from None
+
+
+def _lay(raw: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise RecipeError(f"--set {override}: write it as key=value")
+    target = raw
+    *parents, last = key.split(".")
+    for parent in parents:
+        inner = target.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            raise RecipeError(f"--set {override}: '{parent}' is not a group of keys")
+        target = inner
+    target[last] = yaml.safe_load(value)

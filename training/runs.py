@@ -1,0 +1,137 @@
+"""A run is a folder: recipe, data manifest, metrics, loss plot, checkpoints, report. Knows no method.
+
+`STORAGE_DIR/runs/<method>-<name>/` holds `recipe.yaml`, `manifest.json`, `metrics.jsonl`, `loss.png`, `checkpoint/`
+(safetensors and JSON, never a pickle), and `report.md`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import structlog
+import yaml
+
+from training.recipes import Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+log = structlog.get_logger(__name__)
+
+
+class RunExists(FileExistsError):
+    """A run of this name has already been there; nothing is overwritten silently."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"{folder} holds an earlier run: continue it with --resume, or use --set name=OTHER")
+
+
+class Run:
+    """One training run's folder."""
+
+    def __init__(self, storage: Path, method: str, recipe: Recipe, resume: bool = False) -> None:
+        self.folder = storage / "runs" / f"{method}-{recipe.name}"
+        self.method = method
+        self.recipe = recipe
+        self.started = time.monotonic()
+        if (self.folder / "recipe.yaml").exists() and not resume:
+            raise RunExists(self.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        text = yaml.safe_dump(recipe.model_dump(mode="json"), allow_unicode=True, sort_keys=False)
+        (self.folder / "recipe.yaml").write_text(text, encoding="utf-8")
+
+    def manifest(self, inputs: Mapping[str, Any]) -> None:
+        """Write what the run learned from: names, hashes, counts."""
+        (self.folder / "manifest.json").write_text(json.dumps(inputs, ensure_ascii=False, indent=1), encoding="utf-8")
+
+    def measure(self, **values: float | int | str) -> None:
+        """Append one line to `metrics.jsonl`."""
+        line = {"seconds": round(time.monotonic() - self.started, 2), **values}
+        with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """All measured lines so far."""
+        path = self.folder / "metrics.jsonl"
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+    def save_checkpoint(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+        """Replace the checkpoint in one rename, so that a kill leaves the old or the new one whole."""
+        from safetensors.torch import save_file
+
+        fresh, current, old = (self.folder / name for name in ("checkpoint.new", "checkpoint", "checkpoint.old"))
+        for leftover in (fresh, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+        fresh.mkdir()
+        save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, fresh / "state.safetensors")
+        (fresh / "state.json").write_text(json.dumps(state), encoding="utf-8")
+        if current.exists():
+            current.rename(old)
+        fresh.rename(current)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def load_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """`(tensors, state)` of the newest whole checkpoint, None if there is none."""
+        from safetensors.torch import load_file
+
+        for name in ("checkpoint", "checkpoint.old"):
+            folder = self.folder / name
+            if (folder / "state.json").exists():
+                state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+                return load_file(folder / "state.safetensors"), state
+        return None
+
+    def report(self, lines: Sequence[str]) -> None:
+        """Write `report.md` and, if losses were measured, `loss.png`."""
+        plotted = plot_loss(self.metrics(), self.folder / "loss.png")
+        head = [f"# {self.method}: {self.recipe.name}", ""]
+        tail = ["", "![loss](loss.png)"] if plotted else []
+        (self.folder / "report.md").write_text("\n".join([*head, *lines, *tail]) + "\n", encoding="utf-8")
+        log.info("run_finished", folder=str(self.folder))
+
+
+def plot_loss(metrics: Sequence[Mapping[str, Any]], path: Path) -> bool:
+    """Draw every series whose name ends in `loss` over steps; False if there is nothing to draw."""
+    names = sorted({key for line in metrics for key in line if key.endswith("loss")})
+    if not names:
+        return False
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4))
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for name in names:
+        points = [(line["step"], line[name]) for line in metrics if name in line and "step" in line]
+        axes.plot([step for step, _ in points], [value for _, value in points], label=name)
+    axes.set_xlabel("step")
+    axes.legend()
+    figure.savefig(path, dpi=90)
+    return True
+
+
+def hash_folder(folder: Path, pattern: str = "*") -> str:
+    """One hash over names and contents of a folder's files."""
+    digest = hashlib.sha256()
+    for path in sorted(one for one in folder.rglob(pattern) if one.is_file()):
+        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def progress(title: str, total: float) -> Iterator[Any]:
+    """A bar with an estimate; call the yielded function with the amount done and a short note."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}% {task.fields[note]}"),
+               TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, refresh_per_second=1) as bar:
+        task = bar.add_task(title, total=total, note="")
+        yield lambda done, note="": bar.update(task, completed=min(done, total), note=note)

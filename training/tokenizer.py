@@ -1,0 +1,69 @@
+"""The starter's tokenizer: byte-level BPE trained on the corpus, with the chat template inside.
+
+The template conditions on a few tokens instead of the long system text: right where the answer begins it puts one
+token for the emotion and one for the intensity, and none when no emotion is asked for, so that the base model is a
+plain chat model without its adapter. It ignores `persona` and system turns: a model of this size cannot follow them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from storage.presets import Presets
+
+PAD, BOS, EOS, USER, BOT = "<pad>", "<s>", "</s>", "<|user|>", "<|bot|>"
+
+
+def control_token(name: str) -> str:
+    """The token of a preset id or an intensity step."""
+    return f"<|{name}|>"
+
+
+def special_tokens(presets: Presets) -> list[str]:
+    """All special tokens, in the order of their ids."""
+    controls = [control_token(preset.id) for preset in presets.presets]
+    return [PAD, BOS, EOS, USER, BOT, *controls, *(control_token(str(step)) for step in (1, 2, 3))]
+
+
+def chat_template(presets: Presets) -> str:
+    """The Jinja template; presets that the model has never seen render as a plain chat."""
+    table = ", ".join(f"'{preset.title}': '{control_token(preset.id)}'" for preset in presets.presets)
+    # What a person types must not become a control token.
+    clean = "m['content'] | replace('<|', '< |') | replace('</s>', '') | replace('<s>', '') | replace('<pad>', '') | trim"
+    return (
+        f"{{%- set tokens = {{{table}}} -%}}"
+        "{{- '<s>' -}}"
+        "{%- for m in messages -%}"
+        f"{{%- if m['role'] == 'user' -%}}{{{{- '<|user|>' + ({clean}) + '</s>' -}}}}"
+        f"{{%- elif m['role'] == 'assistant' -%}}{{{{- '<|bot|>' + ({clean}) + '</s>' -}}}}{{%- endif -%}}"
+        "{%- endfor -%}"
+        "{%- if add_generation_prompt -%}{{- '<|bot|>' -}}"
+        "{%- if emotion is defined and emotion in tokens -%}"
+        "{{- tokens[emotion] + '<|' + (intensity | default(2) | string) + '|>' -}}"
+        "{%- endif -%}{%- endif -%}"
+    )
+
+
+def train_tokenizer(lines: Iterable[str], size: int, presets: Presets) -> Any:
+    """A `PreTrainedTokenizerFast` with at most `size` tokens, learned from `lines`."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    raw = Tokenizer(models.BPE())
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.decoder = decoders.ByteLevel()
+    specials = special_tokens(presets)
+    trainer = trainers.BpeTrainer(
+        vocab_size=size,
+        special_tokens=specials,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    raw.train_from_iterator(lines, trainer)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=raw, bos_token=BOS, eos_token=EOS, pad_token=PAD, additional_special_tokens=specials[3:],
+        padding_side="left", clean_up_tokenization_spaces=False, model_max_length=512,
+    )
+    tokenizer.chat_template = chat_template(presets)
+    return tokenizer
