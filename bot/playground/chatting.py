@@ -80,6 +80,8 @@ def set_message_reaction(world: World, bot: BotAccount, params: Params) -> bool:
     if message is None:
         raise bad_request("message to react not found")
     wanted = params.json("reaction") or []
+    if not isinstance(wanted, list):
+        raise bad_request("can't parse reaction types JSON array")
     emoji = [str(one.get("emoji")) for one in wanted if isinstance(one, dict)]
     if len(emoji) > 1:
         raise bad_request("REACTIONS_TOO_MANY")

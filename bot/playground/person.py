@@ -104,6 +104,7 @@ class Person:
         self.home = home
         self._seq = seq
         self._kept: dict[str, deque[dict[str, Any]]] = {}
+        self._polling = asyncio.Lock()
 
     @classmethod
     @asynccontextmanager
@@ -246,10 +247,14 @@ class Person:
 
     async def _listen(self) -> None:
         # A cancelled poll loses nothing: the cursor only moves once its events are kept.
-        news = await self._get("poll", after=str(self._seq), wait="20")
-        for event in news["events"]:
-            self._kept.setdefault(event["kind"], deque()).append(event)
-        self._seq = int(news["seq"])
+        known = self._seq
+        async with self._polling:
+            if self._seq != known:
+                return  # another waiter has just fetched what we wanted
+            news = await self._get("poll", after=str(known), wait="20")
+            for event in news["events"]:
+                self._kept.setdefault(event["kind"], deque()).append(event)
+            self._seq = int(news["seq"])
 
     @asynccontextmanager
     async def _clock(self, within: float, what: str) -> AsyncIterator[None]:

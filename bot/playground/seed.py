@@ -9,7 +9,11 @@ TOKEN = "700700:playground-token-for-this-machine-only"  # noqa: S105 - opens no
 
 def furnish(world: World, token: str = TOKEN, *, username: str = "otklik_bot", name: str = "Отклик") -> World:
     """Add the bot, and three people and a group unless there is already someone."""
-    world.add_bot(token, username, name)
+    bot = world.add_bot(token, username, name)
+    for chat in world.chats.values():
+        if chat.kind != "private" and bot.id not in chat.bots:
+            chat.bots[bot.id] = "administrator"
+            world.push_membership(world.bots[token], chat, world.user(chat.owner), "left", "administrator")
     if not world.people:
         anna = world.add_person("Аня", last_name="Смирнова", username="anya")
         boris = world.add_person("Борис", last_name="Ким", username="boris")

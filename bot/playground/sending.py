@@ -128,7 +128,7 @@ def _post(world: World, bot: BotAccount, chat: Chat, params: Params, message: Me
 
 def _reply_to(chat: Chat, params: Params) -> int | None:
     wanted = params.object("reply_parameters")
-    number = int(wanted.get("message_id") or params.number("reply_to_message_id"))
+    number = Params(wanted).number("message_id") or params.number("reply_to_message_id")
     if not number:
         return None
     elsewhere = wanted.get("chat_id") not in (None, chat.id, str(chat.id))

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
+import socket
+import sys
+import tempfile
 from pathlib import Path
 
 import aiohttp
@@ -155,3 +160,32 @@ async def test_a_hostile_file_is_a_download_not_a_page(url: str, anna: Person) -
         assert answer.content_type == "application/octet-stream"
         assert answer.headers["Content-Disposition"] == "attachment"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_the_command_opens_a_furnished_world_and_stops_when_told(tmp_path: Path) -> None:
+    """As `otklik up` starts it: says when it is ready, keeps its state, ends on SIGTERM."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))  # the name of a Unix socket must be short
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.bind(str(folder / "n"))
+        channel.setblocking(False)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            "import sys; from bot.playground.app import main; sys.exit(main(sys.argv[1:]))",
+            *("--listen", "127.0.0.1:0", "--state", str(tmp_path / "state.json"), "--token", "100001:playground"),
+            env={**os.environ, "NOTIFY_SOCKET": str(folder / "n")},
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        words = (await asyncio.wait_for(asyncio.get_running_loop().sock_recv(channel, 4096), 20)).decode()
+    url = words.partition("STATUS=")[2].split("\n")[0]
+    async with Person.join(url, "Гость") as guest:
+        await guest.send("привет")
+    api = connect(url, "100001:playground")
+    messages = [u.message.text for u in await api.get_updates() if u.message]
+    await api.session.close()
+    process.terminate()
+    assert await asyncio.wait_for(process.wait(), 10) == 0
+    assert messages == ["привет"]
+    names = [person.first_name for person in open_world(tmp_path / "state.json").people.values()]
+    assert names == ["Аня", "Борис", "Вера", "Гость"]
+    shutil.rmtree(folder)

@@ -58,8 +58,10 @@ export function row(message, { joined, last, group }, acts) {
     meta, chips(message, acts));
   const face = shown ? (last ? avatar(message.sender, true) : el("span", { className: "gap" })) : null;
   const label = `${mine ? "Вы" : message.sender.name}, ${clock(message.date)}`;
+  const more = el("button", { type: "button", className: "more", "aria-label": "Реакция и действия", title: "Реакция и действия", "aria-haspopup": "menu",
+    on: { click: () => { const box = more.getBoundingClientRect(); acts.menu(message, { x: box.left, y: box.bottom + 4 }, more); } } }, "🙂");
   const node = el("article", { className: `row${mine ? " mine" : ""}${joined ? " joined" : ""}${last ? " last" : ""}`, id: `m${message.id}`, tabIndex: -1, "aria-label": label },
-    face, el("div", { className: "stack" }, bubble, keys(message, acts)));
+    face, el("div", { className: "stack" }, el("div", { className: "held" }, bubble, more), keys(message, acts)));
   const menu = (event, x, y) => { event.preventDefault(); acts.menu(message, { x, y }, node); };
   bubble.addEventListener("contextmenu", (event) => menu(event, event.clientX, event.clientY));
   bubble.addEventListener("dblclick", () => acts.react(message, "❤"));
