@@ -38,7 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         models, storage = ModelsSettings(), StorageSettings()
         asyncio.run(serve(models, storage, options.id or worker_name()))
-    except (ValidationError, ModelsError, ValueError) as error:
+    except ValidationError:
+        raise  # explained, setting by setting, where every command's errors are
+    except (ModelsError, ValueError) as error:
         print(f"otklik worker: {error}", file=sys.stderr)
         return 2
     return 0

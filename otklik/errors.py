@@ -12,10 +12,11 @@ from storage.embedded import NoServerBinary, ServerDidNotStart
 
 def explain(error: ValidationError) -> str:
     """Every wrong setting, a line each, by its name. Values are not shown: they may be secret."""
+    prefix = error.title.removesuffix("Settings").upper() + "_" if error.title.endswith("Settings") else ""
     lines = []
     for problem in error.errors(include_input=False, include_url=False):
-        field = ".".join(map(str, problem["loc"])) or "settings"
-        lines.append(f"  {field.upper()}: {problem['msg']}")
+        field = ".".join(map(str, problem["loc"]))
+        lines.append(f"  {prefix}{field.upper()}: {problem['msg']}" if field else f"  {problem['msg']}")
     return "\n".join([f"settings are wrong ({error.title}):", *lines])
 
 

@@ -12,12 +12,12 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from bot.playground.seed import TOKEN
 from bot.settings import BotSettings
 from otklik.supervisor import Child, ChildFailed, ChildSpec
 from storage.embedded import EmbeddedRedis
 from storage.settings import StorageSettings
 
-PLAYGROUND_TOKEN = "100001:playground"  # noqa: S105 - the local Telegram accepts exactly this, it opens nothing else
 STOP_WITHIN = 8.0
 ORDER = ("redis", "playground", "worker", "trainer", "bot")
 
@@ -39,10 +39,8 @@ def plan(storage: StorageSettings, bot: BotSettings) -> list[ChildSpec]:
     if bot.token is None:
         state = str(storage.dir.absolute() / "playground.json")
         listen = bot.playground_listen
-        specs.append(
-            _ours("playground", ["--listen", listen, "--state", state, "--token", PLAYGROUND_TOKEN], logs, env)
-        )
-        env = env | {"BOT_TOKEN": PLAYGROUND_TOKEN, "BOT_API_URL": f"http://{listen}"}
+        specs.append(_ours("playground", ["--listen", listen, "--state", state, "--token", TOKEN], logs, env))
+        env = env | {"BOT_TOKEN": TOKEN, "BOT_API_URL": f"http://{listen}"}
     for name in ("worker", "trainer", "bot"):
         specs.append(_ours(name, [], logs, env))
     return specs

@@ -53,6 +53,6 @@ def test_wrong_settings_are_all_named_at_once_without_their_values(
     monkeypatch.setenv("STORAGE_NAMESPACE", "НЕЛЬЗЯ")
     assert main(["doctor"]) == 2
     shown = capsys.readouterr().err
-    assert "QUEUE_LIMIT" in shown
-    assert "NAMESPACE" in shown
+    assert "STORAGE_QUEUE_LIMIT" in shown
+    assert "STORAGE_NAMESPACE" in shown
     assert "geheim" not in shown
