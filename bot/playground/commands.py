@@ -27,7 +27,7 @@ SCOPES = {
 
 def _scope(world: World, bot: BotAccount, params: Params) -> Json:
     given = params.object("scope") or {"type": "default"}
-    kind = given.get("type", "default")
+    kind = str(given.get("type", "default"))
     if kind not in SCOPES:
         raise bad_request("can't parse BotCommandScope: unsupported type specified")
     scope: Json = {"type": kind}

@@ -76,7 +76,7 @@ def _button(button: Any, limits: Limits) -> Json:
 def _reply_keyboard(markup: Json) -> Json:
     rows: list[list[Json]] = []
     for row in _rows(markup["keyboard"], "keyboard"):
-        buttons = [{"text": one} if isinstance(one, str) else dict(one) for one in row]
+        buttons = [one if isinstance(one, dict) else {"text": one if isinstance(one, str) else ""} for one in row]
         if any(not str(one.get("text", "")).strip() for one in buttons):
             raise bad_request("can't parse keyboard button: Text can't be empty")
         if buttons:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import re
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,38 +17,16 @@ from bot.playground.limits import Limits
 from bot.playground.params import Params, Upload
 from bot.playground.world import World
 
-NAMES = [
-    "chat_id",
-    "text",
-    "message_id",
-    "reply_markup",
-    "reply_parameters",
-    "entities",
-    "parse_mode",
-    "commands",
-    "scope",
-    "language_code",
-    "reaction",
-    "callback_query_id",
-    "action",
-    "offset",
-    "limit",
-    "allowed_updates",
-    "document",
-    "photo",
-    "file_id",
-    "user_id",
-    "caption",
-]
+NAMES = re.findall(
+    r"\w+",
+    "chat_id text message_id reply_markup reply_parameters entities parse_mode commands scope language_code reaction "
+    "callback_query_id action offset limit allowed_updates document photo file_id user_id caption",
+)
+KEYS = ["type", "message_id", "inline_keyboard", "keyboard", "text", "offset"]
 SCALARS = st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=6)
 JSON = st.recursive(
     SCALARS,
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["type", "message_id", "inline_keyboard", "text", "offset"]), inner, max_size=3
-        )
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=3),
     max_leaves=6,
 )
 VALUES = JSON | JSON.map(json.dumps) | st.sampled_from(["attach://f", "attach://x", "HTML", "typing"])
