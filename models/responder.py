@@ -164,7 +164,7 @@ class Responder:
         }
         for kind, reason in known.items():
             if isinstance(error, kind):
-                log.warning("request failed", request_id=job.job_id, reason=reason.value)
+                log.warning("request failed", request_id=job.job_id, reason=reason.value, detail=str(error))
                 return [reply_failed(job.request, reason)]
         job.crashes += 1
         log.warning("request raised", request_id=job.job_id, error=type(error).__name__, times=job.crashes)

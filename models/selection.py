@@ -77,7 +77,8 @@ def _repeats(words: Sequence[str], unit: int, times: int) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", text.lower())
+    # «ха-ха-ха-ха» is one word, not a loop.
+    return re.findall(r"\w+(?:-\w+)*", text.lower())
 
 
 def _is_emoji(text: str) -> bool:

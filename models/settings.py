@@ -31,6 +31,9 @@ class ModelsSettings(BaseSettings):
     openai_url: str | None = Field(default=None, description="OpenAI-compatible server, such as http://host:8000/v1.")
     openai_key: SecretStr | None = Field(default=None, description="Its API key, where it wants one.")
     openai_model: str | None = Field(default=None, description="Model name to ask it for; adapters by their own ids.")
+    openai_extensions: bool = Field(
+        default=True, description="Send top_k, repetition_penalty, chat_template_kwargs too; off for strict servers."
+    )
     openai_timeout: float = Field(default=60.0, gt=0, description="Seconds that one answer of it may take.")
     quantization: Literal["none", "nf4", "int8"] = Field(default="none", description="Weights, through bitsandbytes.")
     device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto: GPU if there is.")

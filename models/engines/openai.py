@@ -1,0 +1,223 @@
+"""The engine that asks an OpenAI-compatible server: vLLM, llama.cpp, `transformers serve` and the like.
+
+Every row is a request of its own, all of them at once; batching is the server's business. An adapter is a model name.
+A thread of its own carries the connections, so that a cancelled row closes its connection at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import structlog
+
+from models.engine import Broken, Event, Finished, Row
+from models.engines import chat_api
+from models.errors import AdapterBroken, EngineUnavailable, ModelsError, PromptTooLong, UnknownAdapter
+from models.prompt import Prompt
+from models.settings import ModelsSettings
+from storage.presets import Presets
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+TRIES = 3
+PATIENCE = 0.05
+PAUSE = 0.25
+LONGEST_PAUSE = 10.0
+
+
+class ServerError(EngineUnavailable):
+    """The server is there, but failed or knows no such address."""
+
+
+class Refused(EngineUnavailable):
+    """The server does not take this request, and would not on asking again."""
+
+
+class OpenAIEngine:
+    """See `models.engine.Engine`. `step` waits up to 50 ms for an answer."""
+
+    def __init__(
+        self, settings: ModelsSettings, presets: Presets, *, transport: httpx.AsyncBaseTransport | None = None
+    ):
+        self.settings = settings
+        self.presets = presets
+        self.model = settings.openai_model or ""
+        self.base_model = self.model
+        self.extensions = settings.openai_extensions
+        self.prompt_version = chat_api.messages_version(presets)
+        self._adapters: set[str] = set()
+        self._asked: dict[str, Future[chat_api.Answer]] = {}
+        key = settings.openai_key
+        self._client = httpx.AsyncClient(
+            base_url=(settings.openai_url or "").rstrip("/") + "/",
+            headers={"Authorization": f"Bearer {key.get_secret_value()}"} if key else {},
+            timeout=httpx.Timeout(settings.openai_timeout, connect=5.0, pool=None),
+            limits=httpx.Limits(max_connections=settings.batch),
+            transport=transport,
+        )
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="openai", daemon=True)
+        self._thread.start()
+        self._check()
+
+    @property
+    def adapters(self) -> frozenset[str]:
+        return frozenset(self._adapters)
+
+    @property
+    def running(self) -> int:
+        return len(self._asked)
+
+    def measure(self, prompt: Prompt, new_tokens: int) -> int:
+        return chat_api.size(self._windowed(prompt, new_tokens), self.presets)
+
+    def admit(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            if row.adapter is not None and row.adapter not in self._adapters:
+                raise UnknownAdapter(f"adapter {row.adapter!r} is not loaded")
+        for row in rows:
+            prompt = self._windowed(row.prompt, row.sampling.max_new_tokens)
+            payload = chat_api.body(row, prompt, self.presets, self.model, extensions=self.extensions)
+            self._asked[row.row_id] = self._start(self._complete(payload))
+
+    def step(self) -> list[Event]:
+        wait(list(self._asked.values()), timeout=PATIENCE, return_when=FIRST_COMPLETED)
+        done = [row_id for row_id, future in self._asked.items() if future.done()]
+        return [self._event(row_id, self._asked.pop(row_id)) for row_id in done]
+
+    def cancel(self, row_ids: Sequence[str]) -> None:
+        for row_id in row_ids:
+            future = self._asked.pop(row_id, None)
+            if future is not None:
+                future.cancel()
+
+    def reset(self) -> None:
+        self.cancel(list(self._asked))
+
+    def load_adapter(self, adapter_id: str, folder: Path) -> None:
+        """Use an adapter that the server has under this name, or have it load the folder (vLLM's runtime loading)."""
+        try:
+            if adapter_id not in self._wait(self._names()):
+                self._wait(self._post("load_lora_adapter", {"lora_name": adapter_id, "lora_path": str(folder)}))
+        except (ModelsError, ValueError) as error:
+            raise AdapterBroken(
+                f"the server neither has a model named {adapter_id} nor loads {folder} ({error}); start it with this "
+                "adapter (vLLM: --lora-modules, or VLLM_ALLOW_RUNTIME_LORA_UPDATING=1)"
+            ) from error
+        self._adapters.add(adapter_id)
+
+    def unload_adapter(self, adapter_id: str) -> None:
+        if adapter_id in self._adapters:
+            self._adapters.discard(adapter_id)
+            with contextlib.suppress(ModelsError, ValueError):
+                self._wait(self._post("unload_lora_adapter", {"lora_name": adapter_id}))
+
+    def close(self) -> None:
+        self.reset()
+        self._wait(self._client.aclose())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        self._loop.close()
+
+    def _check(self) -> None:
+        """The server must answer now: a wrong address should not be found out by the first person who writes."""
+        try:
+            names = self._wait(self._names())
+        except (ServerError, ValueError):
+            # Some servers cannot list models and answer chats all the same.
+            log.warning("the server does not list its models", url=self.settings.openai_url)
+            return
+        except ModelsError as error:
+            self.close()
+            raise EngineUnavailable(
+                f"{self.settings.openai_url} does not answer as an OpenAI-compatible server ({error}); "
+                "check MODELS_OPENAI_URL and MODELS_OPENAI_KEY"
+            ) from error
+        if names and self.model not in names:
+            log.warning("the server does not list this model", model=self.model, listed=names[:8])
+
+    def _windowed(self, prompt: Prompt, new_tokens: int) -> Prompt:
+        return chat_api.windowed(prompt, self.presets, self.settings.context, new_tokens)
+
+    @staticmethod
+    def _event(row_id: str, future: Future[chat_api.Answer]) -> Event:
+        error = future.exception()
+        if error is None:
+            answer = future.result()
+            return Finished(row_id, answer.text, answer.tokens, answer.finish)
+        return Broken(row_id, error if isinstance(error, Exception) else EngineUnavailable(str(error)))
+
+    async def _complete(self, payload: dict[str, Any]) -> chat_api.Answer:
+        try:
+            response = await self._post("chat/completions", payload)
+        except Refused:
+            plain = chat_api.without_extensions(payload)
+            if plain == payload:
+                raise
+            # Strict servers refuse what others need; the first refusal settles it for this server.
+            response = await self._post("chat/completions", plain)
+            if self.extensions:
+                log.warning("the server refuses sampling beyond OpenAI's fields; they are left out from now on")
+            self.extensions = False
+        try:
+            return chat_api.read_answer(response.json())
+        except ValueError as error:
+            raise EngineUnavailable(str(error)) from error
+
+    async def _names(self) -> list[str]:
+        return chat_api.model_names((await self._send("GET", "models", None)).json())
+
+    async def _post(self, path: str, payload: dict[str, Any]) -> httpx.Response:
+        return await self._send("POST", path, payload)
+
+    async def _send(self, method: str, path: str, payload: dict[str, Any] | None) -> httpx.Response:
+        """One call; busy or failing servers and broken connections are asked again, with pauses."""
+        trouble: EngineUnavailable = EngineUnavailable("not asked")
+        for attempt in range(TRIES):
+            pause = PAUSE * 4**attempt
+            try:
+                response = await self._client.request(method, path, json=payload)
+            except httpx.TransportError as error:
+                trouble = EngineUnavailable(f"{type(error).__name__}: {error}")
+            else:
+                if response.is_success:
+                    return response
+                trouble = ServerError(f"HTTP {response.status_code}")
+                if response.status_code != 429 and response.status_code < 500:
+                    raise refused(response.status_code, response.text)
+                pause = retry_after(response.headers.get("retry-after"), pause)
+            if attempt + 1 < TRIES:
+                await asyncio.sleep(pause)
+        raise trouble
+
+    def _start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._start(work).result()
+
+
+def refused(status: int, text: str) -> ModelsError:
+    """The error for an answer that repeating would not change."""
+    if chat_api.is_too_long(status, text):
+        return PromptTooLong("the server says that the prompt exceeds the model's context")
+    if status == 404:
+        return ServerError("HTTP 404")
+    # The body is left out: servers quote the dialogue in it, and this text is logged.
+    return Refused(f"HTTP {status}")
+
+
+def retry_after(header: str | None, otherwise: float) -> float:
+    """Seconds to pause as the server asks, within a bound; `otherwise` where it does not say."""
+    try:
+        return min(float(header or ""), LONGEST_PAUSE)
+    except ValueError:
+        return otherwise

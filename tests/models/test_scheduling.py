@@ -1,0 +1,85 @@
+"""The scheduler's promises, for any queue: bounds hold, nobody starves, suspects run alone."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.scheduling import Limits, Load, Ticket, plan
+
+LIMITS = Limits(rows=8, tokens=4000, prefill_tokens=1000, window=0.01)
+
+
+def tickets(solo: st.SearchStrategy[bool]) -> st.SearchStrategy[list[Ticket]]:
+    one = st.builds(
+        Ticket,
+        ticket_id=st.just(""),
+        rows=st.integers(1, 12),
+        prompt_tokens=st.integers(1, 1500),
+        new_tokens=st.integers(1, 200),
+        since=st.floats(0, 10),
+        solo=solo,
+    )
+
+    def named(items: list[Ticket]) -> list[Ticket]:
+        ordered = sorted(items, key=lambda item: item.since)
+        return [Ticket(**{**vars(item), "ticket_id": str(index)}) for index, item in enumerate(ordered)]
+
+    return st.lists(one, max_size=20).map(named)
+
+
+loads = st.builds(Load, rows=st.integers(0, 8), tokens=st.integers(0, 4000), solo=st.booleans())
+
+
+@given(tickets(st.booleans()), loads)
+def test_a_batch_never_exceeds_its_limits(waiting: list[Ticket], load: Load) -> None:
+    chosen = [item for item in waiting if item.ticket_id in plan(waiting, load, LIMITS, 20.0)]
+    if len(chosen) == 1 and load.rows == 0:
+        return
+    assert load.rows + sum(item.rows for item in chosen) <= LIMITS.rows or not chosen
+    assert load.tokens + sum(item.cost for item in chosen) <= LIMITS.tokens or not chosen
+    assert max((item.prompt_tokens for item in chosen), default=0) * len(chosen) <= LIMITS.prefill_tokens
+
+
+@given(tickets(st.booleans()), loads)
+def test_the_oldest_goes_first_or_nobody_does(waiting: list[Ticket], load: Load) -> None:
+    chosen = plan(waiting, load, LIMITS, 20.0)
+    assert len(chosen) == len(set(chosen))
+    assert not chosen or chosen[0] == waiting[0].ticket_id
+
+
+@given(tickets(st.booleans()), loads)
+def test_a_suspect_shares_the_engine_with_nobody(waiting: list[Ticket], load: Load) -> None:
+    chosen = [item for item in waiting if item.ticket_id in plan(waiting, load, LIMITS, 20.0)]
+    if any(item.solo for item in chosen):
+        assert len(chosen) == 1 and load.rows == 0
+    if load.solo:
+        assert not chosen
+
+
+@given(tickets(st.booleans()))
+def test_everybody_is_served_in_the_end(waiting: list[Ticket]) -> None:
+    rounds = 0
+    while waiting:
+        chosen = plan(waiting, Load(), LIMITS, 20.0)
+        assert chosen, "an idle engine must take somebody"
+        waiting = [item for item in waiting if item.ticket_id not in chosen]
+        rounds += 1
+    assert rounds <= 20
+
+
+def ticket(name: str, tokens: int = 100, *, since: float = 0.0, rows: int = 1) -> Ticket:
+    return Ticket(name, rows, tokens, 50, since)
+
+
+def test_an_idle_engine_waits_a_moment_for_company_and_a_busy_one_does_not() -> None:
+    fresh = [ticket("a", since=1.0)]
+    assert plan(fresh, Load(), LIMITS, 1.005) == []
+    assert plan(fresh, Load(), LIMITS, 1.02) == ["a"]
+    assert plan(fresh, Load(rows=1, tokens=10), LIMITS, 1.005) == ["a"]
+    assert plan([ticket("full", since=1.0, rows=8)], Load(), LIMITS, 1.0) == ["full"]
+
+
+def test_prompts_of_like_length_go_together() -> None:
+    waiting = [ticket("short", 50), ticket("long", 800), ticket("alike", 60), ticket("alike too", 70)]
+    assert plan(waiting, Load(), LIMITS, 1.0) == ["short", "alike", "alike too"]

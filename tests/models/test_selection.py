@@ -1,0 +1,83 @@
+"""Which answers are refused, which is sent, and when another round is worth it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.selection import Choice, Defect, Scored, choose, defect, looping, try_again
+from storage.contracts import Candidate
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", Defect.EMPTY),
+        (" \n ", Defect.EMPTY),
+        ("...", Defect.EMPTY),
+        ("Да, это здорово!", None),
+        ("Да, да, да!", None),
+        ("Ха-ха-ха, ну ты даёшь!", None),
+        ("Ура-а-а! Молодец! Молодец!", None),
+        ("😊", None),
+        ("А-а-а-а-а! Ха-ха-ха-ха-ха!", None),
+        ("да да да да да", Defect.LOOPING),
+        ("я не знаю я не знаю я не знаю", Defect.LOOPING),
+        ("Мне очень жаль. Ну и что. Мне очень жаль. Так бывает. Мне очень жаль.", Defect.LOOPING),
+        ("ааааааааааааааааа", Defect.LOOPING),
+        ("Ну вот...............", None),
+        ("Привет <|im_end|>", Defect.MARKUP),
+        ("Хорошо\nЧеловек: а ты?", Defect.MARKUP),
+        ("Код: ```print", Defect.MARKUP),
+        ("Плох\ufffd", Defect.MARKUP),
+        ("Меня сегодня повысили", Defect.ECHO),
+        ("меня сегодня повысили!!", Defect.ECHO),
+        ("Меня сегодня повысили? Вот это да!", None),
+    ],
+)
+def test_defects(text: str, expected: Defect | None) -> None:
+    assert defect(text, "Меня сегодня повысили!") is expected
+
+
+def test_a_greeting_may_be_returned() -> None:
+    assert defect("Доброе утро!", "Доброе утро") is None
+
+
+@given(st.lists(st.sampled_from(["раз", "два", "три"]), min_size=1, max_size=5), st.integers(4, 6))
+def test_any_phrase_repeated_over_and_over_is_a_loop(phrase: list[str], times: int) -> None:
+    assert looping(" ".join(phrase * times))
+
+
+def scored(text: str, fit: float, fits: bool | None, fault: Defect | None = None) -> Scored:
+    return Scored(Candidate(text=text, fit=fit), fits, fault)
+
+
+def test_a_fitting_candidate_wins_over_a_higher_number_that_does_not_fit() -> None:
+    # thresholds differ by label: 0.4 may fit where 0.6 of another label does not
+    choice = choose([scored("a", 0.6, False), scored("b", 0.4, True), scored("c", 0.45, True)])
+    assert (choice.candidate and choice.candidate.text, choice.fit_ok) == ("c", True)
+
+
+def test_a_clean_candidate_wins_over_a_fitting_defective_one() -> None:
+    choice = choose([scored("a", 0.9, True, Defect.LOOPING), scored("b", 0.1, False)])
+    assert (choice.candidate and choice.candidate.text, choice.fit_ok) == ("b", False)
+
+
+def test_nothing_clean_gives_nothing() -> None:
+    assert choose([scored("", 0.9, True, Defect.EMPTY)]) == Choice(None, None)
+
+
+def test_unchecked_answers_keep_their_order() -> None:
+    choice = choose([scored("a", 0.0, None), scored("b", 0.0, None)])
+    assert (choice.candidate and choice.candidate.text, choice.fit_ok) == ("a", None)
+
+
+def test_rounds_are_bounded_by_count_and_by_time() -> None:
+    unfit = Choice(Candidate(text="a", fit=0.1), False)
+    assert try_again(unfit, 1, 1, 60, 2)
+    assert not try_again(unfit, 2, 1, 60, 2)
+    assert not try_again(unfit, 1, 1, 2.5, 2)
+    assert not try_again(Choice(Candidate(text="a", fit=0.9), True), 1, 1, 60, 2)
+    assert not try_again(Choice(Candidate(text="a", fit=0), None), 1, 1, 60, 2)
+    assert try_again(Choice(None, None), 1, 1, 60, 2)
