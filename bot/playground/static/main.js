@@ -7,7 +7,7 @@ import { Log } from "./log.js";
 import { drawChats, drawMe, peopleMenu } from "./sidebar.js";
 
 const QUERY_SECONDS = 15;
-const state = { me: 0, chat: 0, world: null, last: {}, unread: {}, blocked: false, busy: 0, stop: () => {}, waiting: new Map() };
+const state = { me: 0, chat: 0, world: null, last: {}, unread: {}, blocked: false, busy: 0, opening: null, stop: () => {}, waiting: new Map() };
 
 const faces = () => [...state.world.people, ...state.world.bots];
 const peer = () => chats().find((chat) => chat.id === state.chat);
@@ -134,15 +134,28 @@ function idle() {
 
 function drawSide() {
   drawMe(faces().find((face) => face.id === state.me));
-  drawChats(chats(), state.chat, open);
+  drawChats(chats(), state.chat, (id) => attempt(() => open(id)));
+}
+
+// While a chat is being fetched its events wait, so that none falls between the answer and the screen.
+function hear(event) {
+  if (state.opening) state.opening.push(event);
+  else heard[event.kind]?.(event);
+}
+
+function catchUp(chat, seq) {
+  const missed = state.opening ?? [];
+  state.opening = null;
+  for (const event of missed) if (event.chat !== chat || event.seq > seq) hear(event);
 }
 
 async function open(id) {
+  state.opening ??= [];
   $("app").classList.add("in-chat");
   state.chat = id;
   delete state.unread[id];
   history.replaceState(null, "", `#${state.me}/${id}`);
-  const found = await get("chat", here({}));
+  const found = await get("chat", here({})).catch((error) => { catchUp(0, 0); throw error; });
   if (state.chat !== id) return;
   const chat = peer();
   state.blocked = found.blocked;
@@ -154,6 +167,7 @@ async function open(id) {
   log.open(found.messages, id < 0, empty);
   composer.open(found, { empty: chat.is_bot && !found.messages.length, name: chat.name, group: id < 0 });
   drawSide();
+  catchUp(id, found.seq);
   if (matchMedia("(min-width: 721px)").matches) $("text").focus();
 }
 
@@ -165,7 +179,7 @@ async function become(id) {
   for (const chat of chats()) state.last[chat.id] = (await get("chat", { person: id, chat: chat.id })).messages.at(-1);
   const wanted = chats().find((chat) => chat.id === state.chat) ?? chats()[0];
   if (wanted) await open(wanted.id);
-  state.stop = listen(id, seq, (event) => heard[event.kind]?.(event));
+  state.stop = listen(id, seq, hear);
 }
 
 const side = {
