@@ -1,0 +1,1 @@
+"""Benchmarks: each prints ratios of things measured side by side, interleaved, in one run. Loopback only, bounded."""
