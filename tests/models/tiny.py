@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from peft import LoraConfig, get_peft_model
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     AutoModelForCausalLM,
+    BertConfig,
+    BertForSequenceClassification,
+    BertTokenizerFast,
     GPT2Config,
     GPTJConfig,
     LlamaConfig,
@@ -85,4 +89,30 @@ def save_adapter(family: str, base: Path, folder: Path, seed: int, rank: int = 4
         if "lora_" in name:
             torch.nn.init.normal_(parameter, std=0.2)
     model.save_pretrained(folder)
+    return folder
+
+
+def save_classifier(
+    folder: Path, labels: Sequence[str] = ("no_emotion", "Радость", "sad"), problem: str = "multi_label_classification"
+) -> Path:
+    """A random BERT classifier with labels under the names that published ones use."""
+    torch.manual_seed(3)
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{letter}" for letter in LETTERS)]
+    made = BertTokenizerFast(vocab={word: index for index, word in enumerate(words)}, do_lower_case=False)
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    names = dict(enumerate(labels))
+    settings = BertConfig(
+        **shape,
+        vocab_size=len(words),
+        max_position_embeddings=64,
+        problem_type=problem,
+        id2label=names,
+        label2id={name: index for index, name in names.items()},
+    )
+    model = BertForSequenceClassification(settings)
+    for parameter in model.parameters():
+        if parameter.ndim > 1:
+            parameter.data.mul_(8)
+    model.save_pretrained(folder)
+    made.save_pretrained(folder)
     return folder
