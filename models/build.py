@@ -12,7 +12,7 @@ import structlog
 
 from models.classifier import Classifier, LexiconClassifier
 from models.engine import Engine
-from models.errors import AdapterBroken
+from models.errors import AdapterBroken, ClassifierBroken, ModelMissing
 from models.intake import Intake
 from models.judging import Judge
 from models.metrics import Metrics
@@ -57,6 +57,11 @@ def build_engine(settings: ModelsSettings, presets: Presets) -> Engine:
         from models.engines.openai import OpenAIEngine
 
         return OpenAIEngine(settings, presets)
+    if _missing(settings.base_path()):
+        raise ModelMissing(
+            f"there is no base model in {settings.base_path()}; set MODELS_BASE to a folder or hub id of a causal "
+            "language model, or MODELS_ENGINE=echo to run without one"
+        )
     from models.engines.transformers import TransformersEngine, load_base
 
     return TransformersEngine(load_base(settings), presets)
@@ -69,6 +74,11 @@ def build_classifier(settings: ModelsSettings) -> Classifier | None:
         return None
     if where == "lexicon":
         return LexiconClassifier()
+    if _missing(where):
+        raise ClassifierBroken(
+            f"there is no emotion classifier in {where}; set MODELS_CLASSIFIER to a folder or hub id, "
+            "or to none to leave answers unchecked"
+        )
     from models.sequence_classifier import SequenceClassifier
 
     return SequenceClassifier.load(where, device=settings.device)
@@ -101,6 +111,11 @@ def active_adapter(settings: ModelsSettings, folders: dict[str, Path]) -> str | 
             )
         return None if wanted == "base" else wanted
     return next((name for name, folder in folders.items() if folder == STARTER / "adapter"), None)
+
+
+def _missing(where: str) -> bool:
+    """Whether a folder, not a hub id, is named and is not there; told before torch takes its seconds to load."""
+    return Path(where).is_absolute() and not Path(where).is_dir()
 
 
 def _is_adapter(folder: Path) -> bool:

@@ -20,14 +20,14 @@ class Replies(Protocol):
 
 @pytest.fixture
 async def conversation(embedded: EmbeddedRedis, redis: Redis) -> Conversation:
-    line = Conversation(redis, StorageSettings(redis_url=embedded.url, lease_seconds=0.6))  # type: ignore[arg-type]
+    line = Conversation(redis, StorageSettings(redis_url=embedded.url, lease_seconds=0.6))
     await line.ensure()
     return line
 
 
 @pytest.fixture
 def replies(conversation: Conversation) -> Replies:
-    """Read so many replies from the stream; a second reply to one request fails the test."""
+    """Read at least so many replies from the stream; a second reply to one request fails the test."""
 
     async def read(count: int, patience: float = 20.0) -> dict[str, ChatReply]:
         found: dict[str, ChatReply] = {}
@@ -38,7 +38,7 @@ def replies(conversation: Conversation) -> Replies:
                 assert delivery.message.request_id not in found, "answered twice"
                 found[delivery.message.request_id] = delivery.message
                 await conversation.replies.ack(delivery.entry)
-        assert len(found) == count, f"{len(found)} of {count} replies came"
+        assert len(found) >= count, f"{len(found)} of {count} replies came"
         return found
 
     return read

@@ -6,6 +6,9 @@ import asyncio
 import signal
 from pathlib import Path
 
+import pytest
+
+from models.app import main
 from storage.contracts import FailReason, ReplyState
 from storage.conversation import Conversation
 from storage.embedded import EmbeddedRedis
@@ -48,7 +51,7 @@ async def test_kill_mid_batch_loses_and_doubles_nothing(
         await conversation.ask(make_request(f"r{number}"))
     early = await replies(40)
     first.kill()
-    late = await replies(160, patience=30)
+    late = await replies(200 - len(early), patience=30)
     assert not early.keys() & late.keys()
     assert all(reply.state is ReplyState.DONE for reply in (early | late).values())
     assert any(reply.provenance and reply.provenance.worker == "first" for reply in early.values())
@@ -86,26 +89,31 @@ async def test_a_request_that_kills_its_worker_thrice_is_buried_and_others_live(
     assert all(reply.state is ReplyState.DONE for reply in found.values())
 
 
-async def test_a_classifier_that_cannot_be_loaded_stops_the_start_with_advice(
-    embedded: EmbeddedRedis, tmp_path: Path
+@pytest.mark.parametrize(
+    ("settings", "advice"),
+    [
+        ({"ENGINE": "echo", "CLASSIFIER": "/no/such/folder"}, ["MODELS_CLASSIFIER"]),
+        ({"BASE": "/no/such/folder", "CLASSIFIER": "none"}, ["MODELS_BASE", "MODELS_ENGINE=echo"]),
+        ({"ENGINE": "echo", "ADAPTERS": "/no/such/folder"}, ["MODELS_ADAPTERS"]),
+    ],
+)
+def test_what_cannot_be_loaded_stops_the_start_with_advice(
+    settings: dict[str, str],
+    advice: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    log = tmp_path / "log"
-    worker = await start_worker_process(embedded.url, "w", log, MODELS_CLASSIFIER=str(tmp_path / "nothing"))
-    assert await asyncio.wait_for(worker.wait(), 60) == 2
-    assert "MODELS_CLASSIFIER" in log.read_text()
-    assert "Traceback" not in log.read_text()
+    monkeypatch.setenv("STORAGE_REDIS_URL", "unix:///no/such/socket")
+    for name, value in settings.items():
+        monkeypatch.setenv(f"MODELS_{name}", value)
+    assert main([]) == 2
+    said = capsys.readouterr().err
+    assert all(part in said for part in advice) and "Traceback" not in said
 
 
-async def test_a_missing_base_model_stops_the_start_with_advice(embedded: EmbeddedRedis, tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    worker = await start_worker_process(
-        embedded.url,
-        "w",
-        log,
-        MODELS_ENGINE="transformers",
-        MODELS_BASE=str(tmp_path / "nothing"),
-        MODELS_CLASSIFIER="none",
-    )
-    assert await asyncio.wait_for(worker.wait(), 60) == 2
-    text = log.read_text()
-    assert "MODELS_BASE" in text and "MODELS_ENGINE=echo" in text and "Traceback" not in text
+def test_without_a_redis_url_the_way_out_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MODELS_ENGINE", "echo")
+    assert main([]) == 2
+    assert "STORAGE_REDIS_URL" in capsys.readouterr().err

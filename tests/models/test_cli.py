@@ -1,0 +1,110 @@
+"""`otklik reply` and `otklik classify` as a person at a shell meets them."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from models.cli import classify, reply
+from storage.contracts import ChatReply
+
+
+@pytest.fixture(autouse=True)
+def _echo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("MODELS_ENGINE", "echo")
+    yield
+    structlog.reset_defaults()
+
+
+def feed(monkeypatch: pytest.MonkeyPatch, *lines: Any) -> None:
+    text = "\n".join(line if isinstance(line, str) else json.dumps(line, ensure_ascii=False) for line in lines)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+
+
+@pytest.mark.parametrize("emotion", ["радость", "joy", "РАДОСТЬ"])
+def test_one_text_gives_plain_text(emotion: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert reply(["--emotion", emotion, "--intensity", "3", "Привет"]) == 0
+    assert capsys.readouterr().out == "[радость] эхо: Привет\n"
+
+
+def test_json_lines_come_back_in_order_as_replies(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dialogue = [{"role": "user", "text": "а"}, {"role": "assistant", "text": "б"}, {"role": "user", "text": "в"}]
+    many = [{"text": f"номер {index}", "emotion": "злость"} for index in range(50)]
+    feed(monkeypatch, *many, "", {"turns": dialogue, "intensity": 1, "request_id": "mine"})
+    assert reply(["--emotion", "грусть", "--candidates", "2"]) == 0
+    replies = [ChatReply.model_validate_json(line) for line in capsys.readouterr().out.splitlines()]
+    assert [item.text for item in replies[:50]] == [f"[злость] эхо: номер {index}" for index in range(50)]
+    last = replies[50]
+    assert (last.text, last.emotion, last.intensity, last.request_id) == ("[грусть] эхо: в", "sadness", 1, "mine")
+    assert all(len(item.candidates) == 2 for item in replies)
+    assert len({item.request_id for item in replies}) == 51
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("{broken", "line 1 is not JSON"),
+        ("[1]", "line 1 is not a JSON object"),
+        ({"text": "а", "turns": []}, "line 1: needs"),
+        ({"text": "а", "mood": "x"}, "line 1: needs"),
+        ({"text": "а", "emotion": "счастье"}, "радость"),
+        ({"text": "а", "intensity": 7}, "intensity"),
+    ],
+)
+def test_a_bad_line_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: Any, expected: str
+) -> None:
+    feed(monkeypatch, line)
+    assert reply([]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "" and expected in captured.err
+
+
+def test_what_cannot_be_answered_is_said_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert reply(["--arm", "nobody", "Привет"]) == 1
+    assert "unknown_adapter" in capsys.readouterr().err
+
+
+def test_no_input_gives_no_output(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    feed(monkeypatch)
+    assert reply([]) == 0 and classify([]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_classify_texts_and_json_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    feed(monkeypatch, {"text": "ура"}, {"text": "как страшно"})
+    assert classify([]) == 0
+    from_lines = capsys.readouterr().out
+    assert classify(["ура", "как страшно"]) == 0
+    assert capsys.readouterr().out == from_lines
+    first, second = (json.loads(line) for line in from_lines.splitlines())
+    assert (first["text"], first["labels"], second["labels"]) == ("ура", ["joy"], ["fear"])
+    assert first["probabilities"].keys() == second["probabilities"].keys() >= {"joy", "neutral"}
+
+
+def test_without_a_classifier_classify_says_why(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MODELS_CLASSIFIER", "none")
+    assert classify(["ура"]) == 2
+    assert "MODELS_CLASSIFIER" in capsys.readouterr().err
+
+
+def test_answers_leave_standard_output_clean_and_echo_needs_no_torch(tmp_path: Path) -> None:
+    program = (
+        "import sys; from models.cli import reply; code = reply(['Привет']);"
+        "assert not {'torch', 'transformers', 'aiogram'} & set(sys.modules); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "[нейтрально] эхо: Привет\n"
+    assert json.loads(done.stderr.splitlines()[0])["event"] == "models ready"

@@ -1,0 +1,201 @@
+"""The responder's own decisions, with the echo engine: rounds, seeds, batches, windows, what is counted."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.build import build_responder
+from models.classifier import LexiconClassifier
+from models.engine import Event, Finished, Row
+from models.engines.echo import EchoEngine
+from models.jobs import Task, sampling_for
+from models.responder import Responder
+from models.settings import ModelsSettings
+from models.window import tidy
+from storage.contracts import ChatReply, ChatRequest, FailReason, ReplyState, Turn
+from storage.presets import load_presets
+from tests.models.line import make_request
+
+PRESETS = load_presets()
+
+
+class Scripted(EchoEngine):
+    """Answers candidates by a list of texts, over and over; remembers every row."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        super().__init__(["tuned"])
+        self.texts = texts
+        self.rows: list[Row] = []
+        self.batches: list[int] = []
+
+    def admit(self, rows: Sequence[Row]) -> None:
+        super().admit(rows)
+        self.rows += rows
+
+    def step(self) -> list[Event]:
+        self.batches.append(self.running)
+        done = list(self._rows)
+        self._rows.clear()
+        return [Finished(row_id, self.texts[self._index(row_id)], 3, "stop") for row_id in done]
+
+    def _index(self, row_id: str) -> int:
+        return next(index for index, row in enumerate(self.rows) if row.row_id == row_id) % len(self.texts)
+
+
+def responder(engine: EchoEngine | None = None, **settings: Any) -> Responder:
+    made = build_responder(ModelsSettings(engine="echo", window_ms=0, **settings), PRESETS)
+    if engine is not None:
+        made.engine = made.intake.engine = engine
+    return made
+
+
+def run(made: Responder, *requests: ChatRequest) -> dict[str, ChatReply]:
+    replies = made.turn([Task(request) for request in requests])
+    for _ in range(100):
+        if not made.busy:
+            break
+        replies += made.turn()
+    assert len(replies) == len(requests)
+    return {reply.request_id: reply for reply in replies}
+
+
+def test_the_candidate_that_fits_is_sent() -> None:
+    engine = Scripted(["Мне страшно", "Ура, я так рад, счастье!", "Грустно", ""])
+    reply = run(responder(engine), make_request("r"))["r"]
+    assert (reply.text, reply.fit_ok, len(reply.candidates)) == ("Ура, я так рад, счастье!", True, 4)
+    assert reply.provenance and reply.provenance.attempts == 1
+    assert reply.fit == max(candidate.fit for candidate in reply.candidates)
+
+
+def test_when_none_fits_it_tries_again_with_new_seeds_and_then_says_so() -> None:
+    engine = Scripted(["Мне страшно", "Грустно, но я рад"])
+    reply = run(responder(engine, retries=2, candidates=2), make_request("r", emotion="anger"))["r"]
+    assert reply.state is ReplyState.DONE and reply.fit_ok is False and reply.text
+    assert reply.provenance and reply.provenance.attempts == 3
+    assert len(reply.candidates) == 6
+    assert len({row.seed for row in engine.rows}) == 6
+
+
+def test_only_defective_answers_are_an_engine_failure_not_an_empty_message() -> None:
+    reply = run(responder(Scripted(["", "да да да да да"]), candidates=2), make_request("r"))["r"]
+    assert (reply.state, reply.reason, reply.text) == (ReplyState.FAILED, FailReason.ENGINE, "")
+
+
+def test_the_same_request_gives_the_same_seeds_and_another_variant_others() -> None:
+    seeds = []
+    for request in (make_request("a"), make_request("a"), make_request("b"), make_request("b", seed=5)):
+        engine = Scripted(["Ура, рад"])
+        run(responder(engine), request)
+        seeds.append([row.seed for row in engine.rows])
+    assert seeds[0] == seeds[1] != seeds[2] != seeds[3]
+    assert len(set(seeds[0])) == 4
+
+
+def test_requests_share_batches_up_to_the_row_limit() -> None:
+    engine = Scripted(["Ура, рад"])
+    requests = [make_request(f"r{index}", candidates=3) for index in range(10)]
+    run(responder(engine, batch=12), *requests)
+    assert engine.batches == [12, 12, 6]
+
+
+def test_a_request_may_ask_for_more_candidates_than_a_batch_has_rows() -> None:
+    engine = Scripted(["Ура, рад"])
+    found = run(responder(engine, batch=8), make_request("big", candidates=20), make_request("small"))
+    assert len(found["big"].candidates) == 20
+    assert engine.batches == [20, 4]
+
+
+def test_arms_name_the_active_adapter_the_base_or_an_adapter() -> None:
+    engine = Scripted(["Ура, рад"])
+    made = responder(engine)
+    made.intake.active = "tuned"
+    found = run(made, make_request("a"), make_request("b", arm="base"), make_request("c", arm="tuned"))
+    adapters = {name: reply.provenance and reply.provenance.adapter for name, reply in found.items()}
+    assert adapters == {"a": "tuned", "b": None, "c": "tuned"}
+
+
+def test_a_preset_that_was_removed_is_answered_calmly() -> None:
+    assert run(responder(), make_request("r", emotion="joyful_irony"))["r"].emotion == "neutral"
+
+
+@pytest.mark.parametrize("turns", [(), (Turn(role="user", text="  "),), (Turn(role="assistant", text="Привет"),)])
+def test_a_request_without_a_message_cannot_be_handled(turns: tuple[Turn, ...]) -> None:
+    assert run(responder(), make_request("r", turns=turns))["r"].reason is FailReason.POISONED
+
+
+def test_a_classifier_that_fails_on_one_text_costs_only_that_text_its_check() -> None:
+    made = responder(candidates=1)
+
+    class Touchy(LexiconClassifier):
+        id = "touchy"
+
+        def classify(self, texts: Sequence[str]) -> list[dict[str, float]]:
+            if any("яд" in text for text in texts):
+                raise RuntimeError("cannot")
+            return super().classify(texts)
+
+    made.judge.classifier = Touchy()
+    found = run(made, make_request("bad", "яд"), make_request("good"))
+    assert (found["bad"].state, found["bad"].fit_ok) == (ReplyState.DONE, None)
+    assert found["good"].fit_ok is True
+
+
+def test_presets_may_shorten_answers_but_not_lengthen_them() -> None:
+    preset = PRESETS.presets[0].model_copy(update={"sampling": {"temperature": 0.3, "max_new_tokens": 500, "top_k": 7}})
+    sampling = sampling_for(preset, 96)
+    assert (sampling.temperature, sampling.max_new_tokens, sampling.top_k) == (0.3, 96, 7)
+
+
+def test_metrics_count_replies_and_hits_by_preset() -> None:
+    made = responder(Scripted(["Ура, рад"]), retries=0)
+    for reply in run(made, make_request("a"), make_request("b", emotion="fear"), make_request("c", arm="x")).values():
+        made.metrics.replied(reply)
+
+    def value(name: str, **labels: str) -> float | None:
+        return made.metrics.registry.get_sample_value(f"otklik_worker_{name}", labels)
+
+    assert value("fit_total", preset="joy", hit="yes") == 1
+    assert value("fit_total", preset="fear", hit="no") == 1
+    assert value("replies_total", state="failed", reason="unknown_adapter") == 1
+    assert value("tokens_total") == 24
+    assert value("batch_rows_sum") == 8 and value("queue_wait_seconds_count") == 2
+
+
+def test_logs_hold_no_dialogue(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = io.StringIO()
+    structlog.configure(
+        processors=[structlog.processors.JSONRenderer(ensure_ascii=False)],
+        logger_factory=structlog.PrintLoggerFactory(output),
+        cache_logger_on_first_use=False,
+    )
+    try:
+        run(responder(Scripted(["секретный ответ"])), make_request("r", "секретное слово", emotion="anger"))
+        run(responder(Scripted([""])), make_request("r", "секретное слово"))
+        run(responder(), make_request("r", "секретное слово", arm="nobody"))
+    finally:
+        structlog.reset_defaults()
+    assert "unknown adapter" in output.getvalue()
+    assert "секрет" not in output.getvalue()
+
+
+turns = st.lists(
+    st.builds(Turn, role=st.sampled_from(["user", "assistant"]), text=st.sampled_from(["", "да", "нет", " "])),
+    max_size=8,
+)
+
+
+@given(turns)
+def test_tidy_turns_alternate_and_begin_with_the_person(dialogue: list[Turn]) -> None:
+    kept = tidy(dialogue)
+    assert not kept or kept[0].role == "user"
+    assert all(first.role != second.role for first, second in itertools.pairwise(kept))
+    users = [word for turn in dialogue if turn.role == "user" for word in turn.text.split()]
+    assert [word for turn in kept if turn.role == "user" for word in turn.text.split()] == users
