@@ -21,14 +21,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from storage.presets import Presets
 from training import recipes
 from training.data import emotions, seed_corpus, sources
-from training.data.cleaning import tidy
+from training.data.emotion_sets import gather, unlabelled
 from training.data.emotions import LABELS, Labelled
 from training.evaluation.tfidf import TfIdf
 from training.runs import Run, hash_folder, progress
 
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+ROLES = tuple(f"{role}_token" for role in ("pad", "unk", "cls", "sep", "mask"))
 PAD, CLS, MASK = 0, 2, 4
-UNLABELLED = ("short_sentences", "films", "anekdots", "drama", "prose_dialogues")
 
 
 class Shape(BaseModel):
@@ -57,35 +57,9 @@ class ClassifierRecipe(recipes.Recipe):
     epochs: int = Field(default=8, ge=1)
     learning_rate: float = Field(default=2e-4, gt=0)
     repeat: dict[str, int] = Field(default_factory=dict, description="How often a source's rows stand in an epoch.")
-    seed_share: float = Field(default=0.7, gt=0, le=1, description="Of the seed corpus; the rest is the second judge's.")
-
-
-def gather(data: Path | None, seed_share: float) -> dict[str, list[Labelled]]:
-    """`train`, `validation` and the dev sets. Nothing that stands in a dev set is in the other two."""
-    train, held = seed_corpus.split(seed_corpus.load())
-    rows = list(emotions.seed(row for row in train if emotions.share(row.message, "judge") < seed_share))
-    found = {"seed_dev": list(emotions.seed(held))}
-    if data is not None:
-        labelled = list(emotions.cedr(data))
-        found["cedr_dev"] = [row for row in labelled if emotions.share(row.text, "cedr") < 0.1]
-        found["brighter_dev"] = list(emotions.brighter(data, "brighter_dev"))
-        rows += [*labelled, *emotions.brighter(data), *emotions.brighter_intensities(data)]
-    kept = emotions.without(rows, [row for one in found.values() for row in one])
-    found["train"] = [row for row in kept if emotions.share(row.text, "validation") >= 0.1]
-    found["validation"] = [row for row in kept if emotions.share(row.text, "validation") < 0.1]
-    return found
-
-
-def unlabelled(data: Path, most: int, seed: int) -> list[str]:
-    """Everyday lines of the public sources, uncleaned of strong words: the classifier must know those."""
-    chosen: list[str] = []
-    for name in UNLABELLED:
-        lines: list[str] = []
-        for row in sources.rows(data / sources.FILES[name]):
-            lines += [tidy(text) for text in row.get("turns", [row.get("text", "")]) if 3 < len(text) < 200]
-        random.Random(seed).shuffle(lines)
-        chosen += lines[:most]
-    return chosen
+    seed_share: float = Field(
+        default=0.7, gt=0, le=1, description="Of the seed corpus; the rest is the second judge's."
+    )
 
 
 def train_wordpieces(texts: Sequence[str], size: int) -> Any:
@@ -93,10 +67,9 @@ def train_wordpieces(texts: Sequence[str], size: int) -> Any:
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
-    raw = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106
-    raw.normalizer = normalizers.Sequence(
-        [normalizers.NFKC(), normalizers.Lowercase(), normalizers.Replace("ё", "е")]
-    )
+    fast: Any = PreTrainedTokenizerFast
+    raw = Tokenizer(models.WordPiece(unk_token=SPECIALS[1]))
+    raw.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase(), normalizers.Replace("ё", "е")])
     raw.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     raw.decoder = decoders.WordPiece()
     trainer = trainers.WordPieceTrainer(
@@ -106,10 +79,7 @@ def train_wordpieces(texts: Sequence[str], size: int) -> Any:
     raw.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", CLS), ("[SEP]", 3)]
     )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=raw, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",  # noqa: S106
-        mask_token="[MASK]", model_max_length=128,  # noqa: S106
-    )
+    return fast(tokenizer_object=raw, model_max_length=128, **dict(zip(ROLES, SPECIALS, strict=True)))
 
 
 def main(recipe: ClassifierRecipe, storage: Path, presets: Presets, resume: bool = False) -> Path:
@@ -122,11 +92,14 @@ def main(recipe: ClassifierRecipe, storage: Path, presets: Presets, resume: bool
     sets = gather(recipe.data, recipe.seed_share)
     lines = unlabelled(recipe.data, recipe.unlabelled, recipe.seed) if recipe.data and recipe.unlabelled else []
     files = [emotions.FILES[name] for name in ("cedr", "brighter", "brighter_dev", "track_b")] if recipe.data else []
-    run.manifest({
-        "rows": {name: len(rows) for name, rows in sets.items()}, "unlabelled": len(lines),
-        "sha256": {one: sources.sha256(recipe.data / one) for one in files if recipe.data}
-        | {"seed": hash_folder(seed_corpus.FOLDER, "*.txt")},
-    })
+    run.manifest(
+        {
+            "rows": {name: len(rows) for name, rows in sets.items()},
+            "unlabelled": len(lines),
+            "sha256": {one: sources.sha256(recipe.data / one) for one in files if recipe.data}
+            | {"seed": hash_folder(seed_corpus.FOLDER, "*.txt")},
+        }
+    )
     tokenizer = train_wordpieces([*(row.text for row in sets["train"]), *lines], recipe.shape.vocabulary)
     network = Network(recipe, tokenizer)
     if recipe.pretext_minutes and lines:
@@ -150,14 +123,24 @@ class Network:
         from transformers import BertConfig, BertForSequenceClassification
 
         shape = recipe.shape
-        config = BertConfig(
-            vocab_size=len(tokenizer), hidden_size=shape.hidden, num_hidden_layers=shape.layers,
-            num_attention_heads=shape.heads, intermediate_size=shape.inner, max_position_embeddings=128,
-            pad_token_id=PAD, id2label=dict(enumerate(LABELS)), label2id={name: i for i, name in enumerate(LABELS)},
-            problem_type="multi_label_classification", hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
-            classifier_dropout=0.1, attn_implementation="eager",
+        make: Any = BertConfig
+        config = make(
+            vocab_size=len(tokenizer),
+            hidden_size=shape.hidden,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
+            intermediate_size=shape.inner,
+            max_position_embeddings=128,
+            pad_token_id=PAD,
+            id2label=dict(enumerate(LABELS)),
+            label2id={name: i for i, name in enumerate(LABELS)},
+            problem_type="multi_label_classification",
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+            classifier_dropout=0.1,
+            attn_implementation="eager",
         )
-        self.model = BertForSequenceClassification(config)
+        self.model: Any = BertForSequenceClassification(config)
         self.recipe = recipe
         self.tokenizer = tokenizer
 
@@ -184,7 +167,11 @@ class Network:
                 optimizer.zero_grad(set_to_none=True)
                 step += 1
                 if step % 50 == 0:
-                    run.measure(step=step, word_loss=round(float(words.detach()), 4), soft_loss=round(float(emotion.detach()), 4))
+                    run.measure(
+                        step=step,
+                        word_loss=round(float(words.detach()), 4),
+                        soft_loss=round(float(emotion.detach()), 4),
+                    )
                     shown(spent, f"words {float(words.detach()):.2f} labels {float(emotion.detach()):.3f}")
 
     def _pretext_losses(self, batch: Any, mask: Any, soft: Any) -> tuple[Any, Any]:
@@ -217,7 +204,9 @@ class Network:
                 if step >= total:
                     break
                 for group in optimizer.param_groups:
-                    group["lr"] = self.recipe.learning_rate * min(1.0, (step + 1) / (0.06 * total), (total - step) / total)
+                    group["lr"] = self.recipe.learning_rate * min(
+                        1.0, (step + 1) / (0.06 * total), (total - step) / total
+                    )
                 loss = self._tune_loss([ids[row] for row in chosen], actual[chosen], known[chosen])
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(weights, 1.0)

@@ -86,10 +86,14 @@ def main(recipe: PretrainRecipe, storage: Path, presets: Presets, resume: bool =
     folder = recipe.output or run.folder / "base"
     trainer.export(folder, tokenizer)
     lines = run.metrics()
-    run.report([
-        f"- parameters: {trainer.parameters():,}", f"- steps: {trainer.step}, tokens: {trainer.step * recipe.rows * recipe.sequence:,}",
-        f"- last training loss: {lines[-1]['loss'] if lines else float('nan')}", f"- SHA-256: {hash_folder(folder)}",
-    ])
+    run.report(
+        [
+            f"- parameters: {trainer.parameters():,}",
+            f"- steps: {trainer.step}, tokens: {trainer.step * recipe.rows * recipe.sequence:,}",
+            f"- last training loss: {lines[-1]['loss'] if lines else float('nan')}",
+            f"- SHA-256: {hash_folder(folder)}",
+        ]
+    )
     return folder
 
 
@@ -170,7 +174,9 @@ class Trainer:
                 if self.step % 20 == 0 or self.done() >= 1.0:
                     speed = round(20 * self.recipe.rows * self.recipe.sequence / max(self.spent - measured, 1e-9))
                     measured = self.spent
-                    run.measure(step=self.step, loss=round(loss, 4), done=round(self.done(), 4), tokens_per_second=speed)
+                    run.measure(
+                        step=self.step, loss=round(loss, 4), done=round(self.done(), 4), tokens_per_second=speed
+                    )
                     shown(self.done(), f"loss {loss:.3f} {speed} tokens/s")
                 if self.spent - saved > 60 * self.recipe.checkpoint_minutes:
                     run.save_checkpoint(*self.state())
@@ -221,7 +227,9 @@ class Trainer:
         others = [one for name, one in pairs if not (name.startswith("model.layers") and one.ndim == 2)]
         rate, decay = self.recipe.learning_rate, self.recipe.weight_decay
         if self.recipe.optimizer == "adamw":
-            return [torch.optim.AdamW(self.weights.originals, lr=rate, betas=(0.9, 0.95), weight_decay=decay, fused=True)]
+            return [
+                torch.optim.AdamW(self.weights.originals, lr=rate, betas=(0.9, 0.95), weight_decay=decay, fused=True)
+            ]
         return [
             torch.optim.Muon(matrices, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
             torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
@@ -246,13 +254,23 @@ class Trainer:
 
 
 def build(shape: Shape, tokenizer: Any) -> Any:
-    """A fresh Llama-shaped model. Eager attention: at 128 tokens its backward is far faster on CPU than the fused one."""
+    """A fresh Llama-shaped model. Eager attention: on rows this short its backward is far faster on CPU."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    config = LlamaConfig(
-        vocab_size=math.ceil(len(tokenizer) / 64) * 64, hidden_size=shape.hidden, num_hidden_layers=shape.layers,
-        intermediate_size=shape.inner, num_attention_heads=shape.heads, num_key_value_heads=shape.heads,
-        max_position_embeddings=shape.context, tie_word_embeddings=True, bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, attn_implementation="eager",
+    make: Any = LlamaConfig
+    config = make(
+        vocab_size=math.ceil(len(tokenizer) / 64) * 64,
+        hidden_size=shape.hidden,
+        num_hidden_layers=shape.layers,
+        intermediate_size=shape.inner,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.heads,
+        max_position_embeddings=shape.context,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        attn_implementation="eager",
     )
-    return LlamaForCausalLM(config)
+    model: Any = LlamaForCausalLM(config)
+    return model

@@ -27,7 +27,9 @@ class Recipe(BaseModel):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$", description="Name of the run's folder.")
     seed: int = 0
     threads: int = Field(default=1, ge=0, le=64, description="CPU threads; 0 chooses one or two by measuring.")
-    output: Path | None = Field(default=None, description="Where the finished weights go; unset: only the run's folder.")
+    output: Path | None = Field(
+        default=None, description="Where the finished weights go; unset: only the run's folder."
+    )
 
 
 AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)

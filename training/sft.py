@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from storage.presets import Presets
 from training import recipes
-from training.data import conversations, emotions, seed_corpus, sources
+from training.data import conversations, seed_corpus, sources
 from training.data.conversations import Example
 from training.runs import Run, hash_folder, progress
 from training.weights import Originals
@@ -91,11 +91,15 @@ def main(recipe: SftRecipe, storage: Path, presets: Presets, resume: bool = Fals
     folder = recipe.output or run.folder / ("adapter" if recipe.lora else "base")
     tuner.export(folder, tokenizer)
     run.measure(step=tuner.step, held_out_perplexity=round(after, 3))
-    run.report([
-        f"- base: {hash_folder(recipe.base)}", f"- rows: { {name: len(rows) for name, rows in encoded.items()} }",
-        f"- steps: {tuner.step}", f"- perplexity on {len(test)} held-out seed replies: {before:.2f} before, {after:.2f} after",
-        f"- SHA-256: {hash_folder(folder)}",
-    ])
+    run.report(
+        [
+            f"- base: {hash_folder(recipe.base)}",
+            f"- rows: { {name: len(rows) for name, rows in encoded.items()} }",
+            f"- steps: {tuner.step}",
+            f"- perplexity on {len(test)} held-out seed replies: {before:.2f} before, {after:.2f} after",
+            f"- SHA-256: {hash_folder(folder)}",
+        ]
+    )
     return folder
 
 
@@ -118,16 +122,16 @@ def gather(recipe: SftRecipe, train: Sequence[seed_corpus.SeedRow], presets: Pre
 def encode(tokenizer: Any, examples: Sequence[Example], presets: Presets, recipe: SftRecipe) -> list[Row]:
     """Token ids of every example that is not too long."""
     chooser = random.Random(recipe.seed)
-    pairs = [
-        conversations.render_example(tokenizer, conversations.retype(one, chooser), presets) for one in examples
-    ]
+    pairs = [conversations.render_example(tokenizer, conversations.retype(one, chooser), presets) for one in examples]
     prompts = tokenizer([prompt for prompt, _ in pairs], add_special_tokens=False)["input_ids"] if pairs else []
     answers = tokenizer([answer for _, answer in pairs], add_special_tokens=False)["input_ids"] if pairs else []
     joined = [(one + two, len(one)) for one, two in zip(prompts, answers, strict=True)]
     return [row for row in joined if len(row[0]) <= recipe.longest]
 
 
-def draw(groups: Mapping[str, Sequence[Row]], shares: Mapping[str, float], step: int, rows: int, seed: int) -> list[Row]:
+def draw(
+    groups: Mapping[str, Sequence[Row]], shares: Mapping[str, float], step: int, rows: int, seed: int
+) -> list[Row]:
     """The rows of one step: a pure function of seed and step, mixed by share, of like length."""
     pool, place = divmod(step, POOL)
     chooser = random.Random(f"{seed}:{pool}")
@@ -150,14 +154,20 @@ class Tuner:
         torch.set_num_threads(recipe.threads or 1)
         self.recipe, self.groups = recipe, groups
         # Eager attention: with rows this short its backward is far faster on CPU than the fused one.
-        self.model = AutoModelForCausalLM.from_pretrained(recipe.base, dtype=torch.bfloat16, attn_implementation="eager")
+        self.model: Any = AutoModelForCausalLM.from_pretrained(
+            recipe.base, dtype=torch.bfloat16, attn_implementation="eager"
+        )
         if recipe.lora is not None:
             self.model = _with_adapter(self.model, recipe.lora)
         self.pad = self.model.config.pad_token_id or 0
         named = [(name, weight) for name, weight in self.model.named_parameters() if weight.requires_grad]
         self.weights = Originals(named)
         self.optimizer = torch.optim.AdamW(
-            self.weights.originals, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.98), fused=True
+            self.weights.originals,
+            lr=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+            betas=(0.9, 0.98),
+            fused=True,
         )
         self.step, self.spent = 0, 0.0
 
@@ -247,7 +257,11 @@ def _with_adapter(model: Any, lora: Lora) -> Any:
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(
-        r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules="all-linear", task_type="CAUSAL_LM"
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
     )
     return get_peft_model(model, config, autocast_adapter_dtype=False)
 
@@ -258,5 +272,10 @@ def _manifest(run: Run, recipe: SftRecipe, groups: Mapping[str, Sequence[Row]], 
         hashes |= {name: sources.sha256(recipe.data / sources.FILES[name]) for name in recipe.public_sources}
     if recipe.classifier is not None:
         hashes["classifier"] = hash_folder(recipe.classifier)
-    labels = list(emotions.LABELS)
-    run.manifest({"sha256": hashes, "rows": {name: len(rows) for name, rows in groups.items()}, "held_out": held, "labels": labels})
+    run.manifest(
+        {
+            "sha256": hashes,
+            "rows": {name: len(rows) for name, rows in groups.items()},
+            "held_out": held,
+        }
+    )

@@ -30,7 +30,9 @@ def chat_template(presets: Presets) -> str:
     """The Jinja template; presets that the model has never seen render as a plain chat."""
     table = ", ".join(f"'{preset.title}': '{control_token(preset.id)}'" for preset in presets.presets)
     # What a person types must not become a control token.
-    clean = "m['content'] | replace('<|', '< |') | replace('</s>', '') | replace('<s>', '') | replace('<pad>', '') | trim"
+    clean = (
+        "m['content'] | replace('<|', '< |') | replace('</s>', '') | replace('<s>', '') | replace('<pad>', '') | trim"
+    )
     return (
         f"{{%- set tokens = {{{table}}} -%}}"
         "{{- '<s>' -}}"
@@ -61,9 +63,16 @@ def train_tokenizer(lines: Iterable[str], size: int, presets: Presets) -> Any:
         show_progress=False,
     )
     raw.train_from_iterator(lines, trainer)
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=raw, bos_token=BOS, eos_token=EOS, pad_token=PAD, additional_special_tokens=specials[3:],
-        padding_side="left", clean_up_tokenization_spaces=False, model_max_length=512,
+    make: Any = PreTrainedTokenizerFast
+    tokenizer = make(
+        tokenizer_object=raw,
+        bos_token=BOS,
+        eos_token=EOS,
+        pad_token=PAD,
+        additional_special_tokens=specials[3:],
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
+        model_max_length=512,
     )
     tokenizer.chat_template = chat_template(presets)
     return tokenizer

@@ -16,9 +16,7 @@ class Originals:
         pairs = list(named)
         self.names = [name for name, _ in pairs]
         self.weights = [weight for _, weight in pairs]
-        self.originals = [
-            (originals[name] if originals else weight.detach()).clone().float() for name, weight in pairs
-        ]
+        self.originals = [(originals[name] if originals else weight.detach()).clone().float() for name, weight in pairs]
 
     def collect(self, limit: float = 1.0) -> None:
         """Move the gradients over, clipped to a norm of `limit`."""

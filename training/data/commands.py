@@ -27,7 +27,9 @@ def seed(argv: list[str]) -> int:
     train, held = seed_corpus.split(rows)
     print(f"{len(rows)} rows, {len({row.message for row in rows})} messages; {len(train)} train, {len(held)} held out")
     if given.out:
-        given.out.write_text("".join(json.dumps(as_json(row), ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+        given.out.write_text(
+            "".join(json.dumps(as_json(row), ensure_ascii=False) + "\n" for row in rows), encoding="utf-8"
+        )
     faults = seed_check.check(rows, seed_check.dictionary()) if given.check else []
     for fault in faults:
         print(fault, file=sys.stderr)
@@ -35,7 +37,7 @@ def seed(argv: list[str]) -> int:
 
 
 def starter(argv: list[str]) -> int:
-    """`otklik data starter --data FOLDER --out FOLDER`: the cleaned public corpora as the training commands see them."""
+    """`otklik data starter --data FOLDER --out FOLDER`: the public corpora, cleaned, as training sees them."""
     parser = argparse.ArgumentParser(prog="otklik data starter", description="Clean the public corpora.")
     parser.add_argument("--data", type=Path, required=True, help="the public data folder")
     parser.add_argument("--out", type=Path, required=True, help="where the cleaned JSON lines go")
@@ -56,8 +58,12 @@ def starter(argv: list[str]) -> int:
 def as_json(row: seed_corpus.SeedRow) -> dict[str, Any]:
     """A seed row as published."""
     return {
-        "turns": [turn.model_dump() for turn in row.turns], "emotion": row.emotion, "intensity": row.intensity,
-        "reply": row.reply, "register": row.register, "subject": row.subject,
+        "turns": [turn.model_dump() for turn in row.turns],
+        "emotion": row.emotion,
+        "intensity": row.intensity,
+        "reply": row.reply,
+        "register": row.register,
+        "subject": row.subject,
         "split": "held_out" if row.held_out else "train",
     }
 

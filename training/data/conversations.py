@@ -64,7 +64,9 @@ def public(data: Path, names: Sequence[str]) -> Iterator[Example]:
                 yield Example(turns, lines[end])
 
 
-def with_emotion(examples: Sequence[Example], probabilities: Sequence[dict[str, float]], presets: Presets) -> list[Example]:
+def with_emotion(
+    examples: Sequence[Example], probabilities: Sequence[dict[str, float]], presets: Presets
+) -> list[Example]:
     """The examples whose reply the classifier gives to exactly one emotion, certainty read as intensity."""
     by_label = {preset.labels[0]: preset for preset in presets.presets}
     found: list[Example] = []
@@ -83,7 +85,7 @@ def classify(folder: Path, texts: Sequence[str], batch: int = 256) -> list[dict[
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    model: Any = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     names = [model.config.id2label[index] for index in range(model.config.num_labels)]
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
     found: list[dict[str, float]] = [{}] * len(texts)
@@ -91,7 +93,11 @@ def classify(folder: Path, texts: Sequence[str], batch: int = 256) -> list[dict[
         for start in range(0, len(order), batch):
             part = order[start : start + batch]
             inputs = tokenizer(
-                [texts[index] for index in part], padding=True, truncation=True, max_length=64, return_tensors="pt",
+                [texts[index] for index in part],
+                padding=True,
+                truncation=True,
+                max_length=64,
+                return_tensors="pt",
                 return_token_type_ids=False,
             )
             rows = torch.sigmoid(model(**inputs).logits.float()).tolist()
@@ -114,7 +120,10 @@ def retype(example: Example, chooser: random.Random) -> Example:
     """The same example with the person's words as somebody else might type them: case, end mark and ё vary."""
     return replace(
         example,
-        turns=tuple(turn if turn.role != "user" else Turn(role="user", text=_retype(turn.text, chooser)) for turn in example.turns),
+        turns=tuple(
+            turn if turn.role != "user" else Turn(role="user", text=_retype(turn.text, chooser))
+            for turn in example.turns
+        ),
     )
 
 

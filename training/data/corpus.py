@@ -36,7 +36,7 @@ def raw_lines(data: Path, names: Iterable[str], most: int) -> Iterator[str]:
 
 
 def documents(data: Path, name: str, tokenizer: Any, presets: Presets) -> Iterator[str]:
-    """Rendered documents of one source: plain lines end with the end token, dialogues are chats, seed rows as served."""
+    """Rendered documents of one source: plain lines with an end token, dialogues as chats, seed rows as served."""
     if name == SEED:
         for row in seed_corpus.split(seed_corpus.load())[0]:
             preset = presets.find(row.emotion)

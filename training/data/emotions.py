@@ -27,7 +27,7 @@ FILES = {
     "izard": "emotion/izard/train.jsonl",
     "goemotions": "emotion/goemotions/validation.jsonl",
 }
-# Fine-grained names of the machine-translated sets; names that fit no label leave a row out rather than make it neutral.
+# Fine-grained names of the machine-translated sets; a name that fits no label leaves its row out, not neutral.
 _FINE = {
     "joy": "joy", "enthusiasm": "joy", "happiness": "joy", "amusement": "joy", "excitement": "joy", "love": "joy",
     "admiration": "joy", "gratitude": "joy", "pride": "joy", "sadness": "sadness", "grief": "sadness",
@@ -110,7 +110,9 @@ def f1(predicted: Sequence[bool], actual: Sequence[bool]) -> float:
 
 
 def macro_f1(
-    probabilities: Sequence[Mapping[str, float]], actual: Sequence[Labelled], thresholds: Mapping[str, float],
+    probabilities: Sequence[Mapping[str, float]],
+    actual: Sequence[Labelled],
+    thresholds: Mapping[str, float],
     labels: Sequence[str],
 ) -> dict[str, float]:
     """F1 of each label and their mean under `macro`."""
@@ -126,7 +128,9 @@ def calibrate(probabilities: Sequence[Mapping[str, float]], actual: Sequence[Lab
     grid = [step / 100 for step in range(10, 91, 2)]
     thresholds: dict[str, float] = {}
     for label in LABELS:
-        pairs = [(p[label], label in row.labels) for p, row in zip(probabilities, actual, strict=True) if label in row.known]
+        pairs = [
+            (p[label], label in row.labels) for p, row in zip(probabilities, actual, strict=True) if label in row.known
+        ]
         scores = [f1([p >= cut for p, _ in pairs], [is_true for _, is_true in pairs]) for cut in grid]
         best = [cut for cut, score in zip(grid, scores, strict=True) if score >= max(scores) - 1e-9]
         thresholds[label] = best[len(best) // 2]

@@ -21,7 +21,9 @@ EMOJI_SHARE = 1 / 15
 _WORD = re.compile(r"[а-яё]+(?:-[а-яё]+)*")
 _FOREIGN = re.compile(r"[A-Za-z]|[<>{}\[\]*_#`~^|\\]|https?:|\s{2,}")
 _EMOJI = re.compile("[\U0001f300-\U0001faff\u2600-\u27bf]")
-_CLICHES = re.compile(r"языков\w+ модел|как (?:я )?могу (?:вам |тебе )?помочь|искусственн\w+ интеллект|обращайтесь", re.I)
+_CLICHES = re.compile(
+    r"языков\w+ модел|как (?:я )?могу (?:вам |тебе )?помочь|искусственн\w+ интеллект|обращайтесь", re.I
+)
 
 
 def check(rows: Sequence[SeedRow], known: Callable[[str], bool]) -> list[str]:

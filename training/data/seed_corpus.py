@@ -92,7 +92,14 @@ def parse(source: str, text: str) -> Iterator[SeedRow]:
                 raise SeedError(place, "a reply follows a dialogue whose last line is the person's ('> ')")
             answered = True
             yield SeedRow(
-                source, number, subject, register, tuple(turns), reply["emotion"], int(reply["intensity"]), reply["text"]
+                source,
+                number,
+                subject,
+                register,
+                tuple(turns),
+                reply["emotion"],
+                int(reply["intensity"]),
+                reply["text"],
             )
         else:
             raise SeedError(place, "expected a header, '> ', '< ' or 'emotion 1–3: reply'")

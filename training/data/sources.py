@@ -30,8 +30,7 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
     """The objects of a JSON-lines file, plain or `.xz`."""
     if not path.is_file():
         raise MissingData(path)
-    opened = lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8")
-    with opened as lines:
+    with lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8") as lines:
         for line in lines:
             yield json.loads(line)
 

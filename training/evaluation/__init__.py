@@ -1,1 +1,1 @@
-"""Measuring: reference classifiers and what the starter's replies are worth. Knows nothing of how things were trained."""
+"""Measuring: reference classifiers, and what the starter's replies are worth. Knows nothing of training."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from training.classifier import gather
 from training.data import emotions, seed_corpus
+from training.data.emotion_sets import gather
 from training.data.emotions import Labelled
 from training.evaluation.tfidf import TfIdf
 
@@ -24,8 +24,7 @@ def judge_rows(data: Path, seed_share: float) -> list[Labelled]:
     for name in ("izard", "goemotions"):
         rows += emotions.translated(data, name)
     rows += emotions.brighter_intensities(data)
-    theirs = [row for name, one in gather(data, seed_share).items() if name != "validation" for row in one]
-    theirs += gather(data, seed_share)["validation"]
+    theirs = [row for one in gather(data, seed_share).values() for row in one]
     return emotions.without(rows, theirs)
 
 

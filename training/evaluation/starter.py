@@ -24,6 +24,7 @@ from storage.presets import Presets, load_presets
 from training.data import emotions, seed_corpus
 from training.data.conversations import classify
 from training.data.emotions import LABELS
+from training.evaluation.tfidf import TfIdf
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ def prompts(presets: Presets, most: int, seed: int = 5) -> list[Prompt]:
     chooser = random.Random(seed)
     each = max(1, most // len(cells))
     return [
-        Prompt(turns, preset, step) for preset, step in cells for turns in chooser.sample(messages, min(each, len(messages)))
+        Prompt(turns, preset, step)
+        for preset, step in cells
+        for turns in chooser.sample(messages, min(each, len(messages)))
     ]
 
 
@@ -59,8 +62,14 @@ def generate(model: Any, tokenizer: Any, texts: Sequence[str], count: int, batch
         inputs = tokenizer([texts[i] for i in part], padding=True, add_special_tokens=False, return_tensors="pt")
         with torch.inference_mode():
             output = model.generate(
-                **{key: inputs[key] for key in ("input_ids", "attention_mask")}, do_sample=True, temperature=0.8,
-                top_p=0.92, top_k=0, repetition_penalty=1.1, max_new_tokens=72, pad_token_id=tokenizer.pad_token_id,
+                **{key: inputs[key] for key in ("input_ids", "attention_mask")},
+                do_sample=True,
+                temperature=0.8,
+                top_p=0.92,
+                top_k=0,
+                repetition_penalty=1.1,
+                max_new_tokens=72,
+                pad_token_id=tokenizer.pad_token_id,
             )
         answers = tokenizer.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
         for index, answer in zip(part, answers, strict=True):
@@ -83,7 +92,11 @@ def broken(reply: str) -> str:
 
 def pick(candidates: Sequence[str], rows: Sequence[Mapping[str, float]], labels: Sequence[str]) -> str:
     """The unbroken candidate with the likeliest target label; the first one if all are broken."""
-    scored = [(max(row.get(label, 0.0) for label in labels), text) for text, row in zip(candidates, rows, strict=True) if not broken(text)]
+    scored = [
+        (max(row.get(label, 0.0) for label in labels), text)
+        for text, row in zip(candidates, rows, strict=True)
+        if not broken(text)
+    ]
     return max(scored)[1] if scored else candidates[0]
 
 
@@ -92,7 +105,7 @@ def hits(drawn: Sequence[Drawn], rows: Sequence[Mapping[str, float]]) -> dict[tu
     found: dict[tuple[str, int], list[bool]] = defaultdict(list)
     for one, row in zip(drawn, rows, strict=True):
         wanted = [label for label in one.prompt.preset.labels if label in LABELS]
-        found[one.prompt.preset.id, one.prompt.intensity].append(max(LABELS, key=lambda label: row[label]) in wanted)
+        found[one.prompt.preset.id, one.prompt.intensity].append(likeliest(row) in wanted)
     return found
 
 
@@ -104,9 +117,11 @@ def draw(starter: Path, asked: Sequence[Prompt], presets: Presets, count: int) -
 
     torch.manual_seed(1)
     tokenizer = AutoTokenizer.from_pretrained(starter / "base")
-    model = AutoModelForCausalLM.from_pretrained(starter / "base", dtype=torch.bfloat16)
+    model: Any = AutoModelForCausalLM.from_pretrained(starter / "base", dtype=torch.bfloat16)
     if (starter / "adapter").exists():
-        model = PeftModel.from_pretrained(model, str(starter / "adapter"), autocast_adapter_dtype=False).merge_and_unload()
+        model = PeftModel.from_pretrained(
+            model, str(starter / "adapter"), autocast_adapter_dtype=False
+        ).merge_and_unload()
     model.eval()
     answers = generate(model, tokenizer, [render(tokenizer, one, presets) for one in asked], count)
     rows = iter(classify(starter / "classifier", [text for candidates in answers for text in candidates]))
@@ -145,26 +160,42 @@ def main() -> None:
     parser.add_argument("--samples", type=Path, help="also write prompts and replies as JSON lines")
     given = parser.parse_args()
     presets = load_presets()
-    asked = prompts(presets, given.prompts)
-    drawn = draw(given.starter, asked, presets, given.candidates)
-    second = judge.fit(given.data, given.seed_share)
-    _, held = seed_corpus.split(seed_corpus.load())
-    humans = list(emotions.seed(held))
-    ceiling = emotions.macro_f1(second.rows([row.text for row in humans]), humans, dict.fromkeys(LABELS, 0.5), LABELS)
-    right = [max(row, key=lambda label: row[label]) in one.labels for row, one in zip(second.rows([o.text for o in humans]), humans, strict=True)]
-    faults = Counter(broken(one.kept) for one in drawn)
-    singles = [Drawn(one.prompt, one.candidates, one.candidates[0]) for one in drawn]
-    lines = [
-        f"Judge on {len(humans)} held-out replies written by people: macro-F1 {ceiling['macro']:.3f}, "
-        f"likeliest label right in {sum(right) / len(right):.3f}.",
-        f"{len(drawn)} prompts, {given.candidates} candidates: empty {faults['empty']}, looping {faults['looping']}, markup {faults['markup']}.",
-        "", "With the candidate that the classifier picks:", "", *table(hits(drawn, second.rows([one.kept for one in drawn])), presets),
-        "", "With the first candidate:", "", *table(hits(singles, second.rows([one.kept for one in singles])), presets),
-    ]
-    given.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    drawn = draw(given.starter, prompts(presets, given.prompts), presets, given.candidates)
     if given.samples:
         write_samples(drawn, given.samples)
-    print("\n".join(lines))
+    text = "\n".join(report(drawn, judge.fit(given.data, given.seed_share), presets)) + "\n"
+    given.out.write_text(text, encoding="utf-8")
+    print(text)
+
+
+def report(drawn: Sequence[Drawn], second: TfIdf, presets: Presets) -> list[str]:
+    """What the judge is worth on people's replies, and what it says of the starter's, as Markdown."""
+    _, held = seed_corpus.split(seed_corpus.load())
+    humans = list(emotions.seed(held))
+    rows = second.rows([row.text for row in humans])
+    macro = emotions.macro_f1(rows, humans, dict.fromkeys(LABELS, 0.5), LABELS)["macro"]
+    right = sum(likeliest(row) in one.labels for row, one in zip(rows, humans, strict=True)) / len(humans)
+    faults = Counter(broken(one.kept) for one in drawn)
+    singles = [Drawn(one.prompt, one.candidates, one.candidates[0]) for one in drawn]
+    return [
+        f"Judge on {len(humans)} held-out replies of the seed corpus: macro-F1 {macro:.3f}, likeliest label right in "
+        f"{right:.3f}.",
+        f"{len(drawn)} prompts, {len(drawn[0].candidates)} candidates: empty {faults['empty']}, "
+        f"looping {faults['looping']}, markup {faults['markup']}.",
+        "",
+        "With the candidate that the classifier picks:",
+        "",
+        *table(hits(drawn, second.rows([one.kept for one in drawn])), presets),
+        "",
+        "With the first candidate:",
+        "",
+        *table(hits(singles, second.rows([one.kept for one in singles])), presets),
+    ]
+
+
+def likeliest(row: Mapping[str, float]) -> str:
+    """The label with the highest probability."""
+    return max(LABELS, key=lambda label: row[label])
 
 
 def write_samples(drawn: Sequence[Drawn], path: Path) -> None:
@@ -172,8 +203,13 @@ def write_samples(drawn: Sequence[Drawn], path: Path) -> None:
     with path.open("w", encoding="utf-8") as out:
         for one in drawn:
             turns: tuple[Turn, ...] = one.prompt.turns
-            row = {"turns": [t.text for t in turns], "preset": one.prompt.preset.id, "intensity": one.prompt.intensity,
-                   "kept": one.kept, "candidates": one.candidates}
+            row = {
+                "turns": [t.text for t in turns],
+                "preset": one.prompt.preset.id,
+                "intensity": one.prompt.intensity,
+                "kept": one.kept,
+                "candidates": one.candidates,
+            }
             out.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from training.data.emotions import LABELS, Labelled
 
+PIECES = r"\w+|[^\w\s]"
+
 
 class TfIdf:
     """A fitted reference classifier; `fit` makes one."""
@@ -22,13 +24,15 @@ class TfIdf:
         self._models = models
 
     @classmethod
-    def fit(cls, rows: Sequence[Labelled], weights: Sequence[float] | None = None, regularisation: float = 4.0) -> TfIdf:
+    def fit(
+        cls, rows: Sequence[Labelled], weights: Sequence[float] | None = None, regularisation: float = 4.0
+    ) -> TfIdf:
         """Learn from rows; a label that a row does not know leaves that row out for that label."""
-        from scipy.sparse import hstack
+        from scipy.sparse import hstack  # type: ignore[import-untyped]
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
 
-        words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True, token_pattern=r"\w+|[^\w\s]")
+        words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True, token_pattern=PIECES)
         letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), min_df=3, sublinear_tf=True)
         vectorizers = [words, letters]
         features = hstack([one.fit_transform([_fold(row.text) for row in rows]) for one in vectorizers]).tocsr()

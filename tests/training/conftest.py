@@ -1,0 +1,38 @@
+"""A public data folder in miniature, made of the seed corpus, so that training commands run without the real one."""
+
+import json
+import lzma
+from pathlib import Path
+
+import pytest
+
+from storage.presets import Presets, load_presets
+from training.data import seed_corpus, sources
+
+
+@pytest.fixture(scope="session")
+def presets() -> Presets:
+    return load_presets()
+
+
+@pytest.fixture(scope="session")
+def seed_rows() -> list[seed_corpus.SeedRow]:
+    return seed_corpus.load()
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory, seed_rows: list[seed_corpus.SeedRow]) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    rows = seed_rows[:400]
+    contents = {
+        "short_sentences": [{"text": row.reply, "kind": "facts"} for row in rows],
+        "prose": [{"kind": "prose", "text": "\n".join(row.reply for row in rows)}],
+        "anekdots": [{"turns": [row.turns[-1].text, row.reply]} for row in rows],
+        "films": [{"turns": [row.turns[-1].text, row.reply, "Да, это правда."]} for row in rows],
+    }
+    for name, lines in contents.items():
+        path = folder / sources.FILES[name]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with lzma.open(path, "wt", encoding="utf-8") as out:
+            out.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    return folder

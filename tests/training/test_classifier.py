@@ -1,0 +1,82 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from storage.presets import Presets
+from training import classifier
+from training.data import emotions
+from training.data.conversations import classify
+from training.data.emotions import LABELS, Labelled
+
+
+def test_a_tiny_one_learns_the_seed_corpus(presets: Presets, tmp_path: Path) -> None:
+    recipe = classifier.ClassifierRecipe.model_validate(
+        {
+            "name": "tiny",
+            "threads": 1,
+            "seed": 1,
+            "rows": 64,
+            "epochs": 3,
+            "learning_rate": 0.003,
+            "longest": 32,
+            "shape": {"vocabulary": 4000, "hidden": 64, "layers": 1, "heads": 2, "inner": 64},
+        }
+    )
+    folder = classifier.main(recipe, tmp_path, presets)
+    names = {path.name for path in folder.iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "thresholds.json"} <= names
+    thresholds = json.loads((folder / "thresholds.json").read_text(encoding="utf-8"))
+    assert tuple(thresholds) == LABELS
+    dev = [row for name, rows in classifier.gather(None, 0.7).items() if name == "seed_dev" for row in rows]
+    found = classify(folder, [row.text for row in dev])
+    right = sum(max(row, key=lambda label: row[label]) in one.labels for row, one in zip(found, dev, strict=True))
+    assert right / len(dev) > 0.5  # one label in seven would be 0.14
+
+
+def test_labels_that_a_source_never_gives_teach_nothing() -> None:
+    import torch
+
+    network = object.__new__(classifier.Network)
+
+    class Model(torch.nn.Module):
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> object:
+            return type("Output", (), {"logits": torch.zeros(len(input_ids), 2)})()
+
+    network.model = Model()
+    known_of_both = network._tune_loss([[5, 6]], torch.tensor([[1.0, 1.0]]), torch.tensor([[1.0, 0.0]]))
+    assert float(known_of_both) == pytest.approx(0.6931, abs=1e-3)
+
+
+def test_sympathy_is_not_taught_as_another_emotion(seed_rows: list) -> None:  # type: ignore[type-arg]
+    labelled = list(emotions.seed(row for row in seed_rows if row.emotion == "сочувствие"))
+    assert labelled == []
+
+
+def test_nothing_of_a_dev_set_is_trained_on() -> None:
+    sets = classifier.gather(None, 0.7)
+    texts = {name: {row.text for row in rows} for name, rows in sets.items()}
+    assert not texts["train"] & texts["seed_dev"]
+    assert not texts["train"] & texts["validation"]
+
+
+def row(text: str, *labels: str) -> Labelled:
+    return Labelled(text, frozenset(labels), "test")
+
+
+def test_without_drops_repeats_and_banned_texts() -> None:
+    kept = emotions.without([row("Ура!"), row("ура!"), row("Фу")], [row(" фу ")])
+    assert [one.text for one in kept] == ["Ура!"]
+
+
+def test_thresholds_take_the_best_cut_of_each_label() -> None:
+    rows = [row("a", "joy"), row("b", "joy"), row("c"), row("d")]
+    shares = [{**dict.fromkeys(LABELS, 0.0), "joy": value} for value in (0.35, 0.4, 0.2, 0.1)]
+    assert 0.2 < emotions.calibrate(shares, rows)["joy"] <= 0.35
+
+
+def test_macro_f1_is_the_mean_over_labels() -> None:
+    rows = [row("a", "joy"), row("b", "fear"), row("c", "fear")]
+    shares = [{"joy": 0.9, "fear": 0.1}, {"joy": 0.1, "fear": 0.9}, {"joy": 0.1, "fear": 0.2}]
+    scores = emotions.macro_f1(shares, rows, {"joy": 0.5, "fear": 0.5}, ("joy", "fear"))
+    assert scores == pytest.approx({"joy": 1.0, "fear": 2 / 3, "macro": 5 / 6})

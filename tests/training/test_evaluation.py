@@ -1,0 +1,52 @@
+import pytest
+
+from models.prompt import Prompt
+from storage.contracts import Turn
+from storage.presets import Presets
+from training.data import emotions, seed_corpus
+from training.data.emotions import LABELS
+from training.evaluation import starter
+from training.evaluation.tfidf import TfIdf
+
+
+@pytest.mark.parametrize(
+    ("reply", "fault"),
+    [
+        ("", "empty"),
+        ("…", "empty"),
+        ("ну вот ну вот ну вот ну вот ну вот", "looping"),
+        ("да да да да", "looping"),
+        ("Привет <|bot|>", "markup"),
+        ("Ура-а-а! Вот это день, вот это новость!", ""),
+        ("Ха-ха, да-да-да, конечно!", ""),
+    ],
+)
+def test_broken_replies_are_told(reply: str, fault: str) -> None:
+    assert starter.broken(reply) == fault
+
+
+def test_the_likeliest_unbroken_candidate_is_kept() -> None:
+    rows = [{"joy": 0.9}, {"joy": 0.4}, {"joy": 0.7}]
+    assert starter.pick(["", "Ну.", "Ура, победа!"], rows, ["joy"]) == "Ура, победа!"
+
+
+def test_prompts_are_held_out_and_balanced(presets: Presets) -> None:
+    asked = starter.prompts(presets, 48)
+    cells = [(one.preset.id, one.intensity) for one in asked]
+    assert {cells.count(cell) for cell in cells} == {2}
+    assert all(seed_corpus.held_out("\n".join(turn.text for turn in one.turns)) for one in asked)
+
+
+def test_hits_count_by_preset_and_intensity(presets: Presets) -> None:
+    turns = (Turn(role="user", text="Привет"),)
+    drawn = [starter.Drawn(Prompt(turns, presets.get("joy"), step), ("а",), "а") for step in (1, 3)]
+    zero = dict.fromkeys(LABELS, 0.0)
+    found = starter.hits(drawn, [{**zero, "fear": 0.9}, {**zero, "joy": 0.6}])
+    assert dict(found) == {("joy", 1): [False], ("joy", 3): [True]}
+
+
+def test_the_reference_learns_the_seed_corpus(seed_rows: list[seed_corpus.SeedRow]) -> None:
+    train, held = (list(emotions.seed(part)) for part in seed_corpus.split(seed_rows[:1500]))
+    model = TfIdf.fit(train)
+    scores = emotions.macro_f1(model.rows([row.text for row in held]), held, dict.fromkeys(LABELS, 0.5), LABELS)
+    assert scores["macro"] > 0.6

@@ -1,0 +1,86 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from models.prompt import Prompt, render
+from storage.contracts import Turn
+from storage.presets import Presets
+from training.pretrain import PretrainRecipe, Trainer, main, schedule
+from training.runs import RunExists
+
+
+def recipe(data: Path, **keys: object) -> PretrainRecipe:
+    shape = {"vocabulary": 400, "hidden": 32, "layers": 2, "heads": 2, "inner": 64, "context": 64}
+    mix = {"films": 0.4, "short_sentences": 0.3, "seed": 0.3}
+    given = {
+        "name": "tiny",
+        "seed": 3,
+        "threads": 1,
+        "data": data,
+        "shape": shape,
+        "sequence": 24,
+        "rows": 4,
+        "steps": 6,
+        "tokenizer_lines": 100,
+        "mix": mix,
+        "final_mix": {"anekdots": 0.5, "seed": 0.5},
+        **keys,
+    }
+    return PretrainRecipe.model_validate(given)
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_an_interrupted_run_continues_to_the_same_weights(
+    data: Path, presets: Presets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = main(recipe(data), tmp_path / "whole", presets)
+    # A checkpoint after every step, and a kill in the fourth.
+    advance = Trainer.advance
+
+    def killed(trainer: Trainer) -> float:
+        if trainer.step == 3:
+            raise Stopped
+        return advance(trainer)
+
+    monkeypatch.setattr(Trainer, "advance", killed)
+    often = {"checkpoint_minutes": 1e-9}
+    with pytest.raises(Stopped):
+        main(recipe(data, **often), tmp_path / "cut", presets)
+    monkeypatch.setattr(Trainer, "advance", advance)
+    resumed = main(recipe(data, **often), tmp_path / "cut", presets, resume=True)
+    names = sorted(path.name for path in whole.glob("*.safetensors"))
+    assert names == ["model.safetensors"]
+    assert (whole / names[0]).read_bytes() == (resumed / names[0]).read_bytes()
+
+
+def test_the_result_loads_by_auto_classes_and_answers(data: Path, presets: Presets, tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = main(recipe(data, optimizer="adamw", steps=2), tmp_path, presets)
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
+    text = render(tokenizer, Prompt((Turn(role="user", text="Привет"),), presets.get("fear"), 2), presets)
+    ids = tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
+    assert model.generate(ids, max_new_tokens=3, do_sample=False).shape[1] > ids.shape[1]
+
+
+def test_a_run_leaves_its_papers(data: Path, presets: Presets, tmp_path: Path) -> None:
+    main(recipe(data, steps=2), tmp_path, presets)
+    run = tmp_path / "runs" / "pretrain-tiny"
+    manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    assert set(manifest["sha256"]) == {"films", "short_sentences", "anekdots", "seed"}
+    assert all(len(value) == 64 for value in manifest["sha256"].values())
+    last = json.loads((run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    assert last["step"] == 2
+    assert (run / "loss.png").stat().st_size > 1000
+    assert "SHA-256" in (run / "report.md").read_text(encoding="utf-8")
+    with pytest.raises(RunExists, match="--resume"):
+        main(recipe(data, steps=2), tmp_path, presets)
+
+
+def test_the_schedule_warms_up_holds_and_decays_to_zero() -> None:
+    values = [schedule(done, warmup=0.1, decay=0.4) for done in (0, 0.05, 0.1, 0.5, 0.6, 0.8, 1.0)]
+    assert values == pytest.approx([0, 0.5, 1, 1, 1, 0.5, 0])

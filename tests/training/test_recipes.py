@@ -1,0 +1,52 @@
+import importlib
+from pathlib import Path
+
+import pytest
+
+from training import cli, recipes
+from training.pretrain import PretrainRecipe
+
+
+@pytest.mark.parametrize("path", sorted(recipes.FOLDER.glob("*.yaml")), ids=lambda path: path.name)
+def test_shipped_recipes_are_sound_and_say_how_to_launch_them(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    method = path.stem.partition("_")[0]
+    assert f"otklik train {method} --recipe training/recipes/{path.name}" in text
+    module, kind = cli.METHODS[method]
+    recipes.load(getattr(importlib.import_module(module), kind), path)
+
+
+def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(
+        "name: Wrong Name\ndata: d\nrows: 0\nmix: {}\nfinal_mix: {}\nspeed: 3\nsteps: 1\n", encoding="utf-8"
+    )
+    with pytest.raises(recipes.RecipeError) as caught:
+        recipes.load(PretrainRecipe, path)
+    assert all(key in str(caught.value) for key in ("name", "rows", "speed"))
+
+
+def test_overrides_reach_nested_keys() -> None:
+    shipped = recipes.FOLDER / "pretrain.yaml"
+    recipe = recipes.load(PretrainRecipe, shipped, ["shape.layers=3", "mix={seed: 1.0}", "name=other"])
+    assert (recipe.shape.layers, recipe.mix, recipe.name) == (3, {"seed": 1.0}, "other")
+
+
+@pytest.mark.parametrize("override", ["layers", "=3", "name.inner=1"])
+def test_malformed_overrides_are_refused(override: str) -> None:
+    with pytest.raises(recipes.RecipeError, match="--set"):
+        recipes.load(PretrainRecipe, recipes.FOLDER / "pretrain.yaml", [override])
+
+
+def test_the_command_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.train(["pretrain", "--recipe", str(tmp_path / "none.yaml")]) == 2
+    assert "does not exist" in capsys.readouterr().err
+
+
+def test_a_data_folder_without_the_files_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STORAGE_DIR", str(tmp_path / "var"))
+    recipe = str(recipes.FOLDER / "pretrain.yaml")
+    assert cli.train(["pretrain", "--recipe", recipe, "--set", f"data={tmp_path}"]) == 2
+    assert "is missing: pass the public data folder" in capsys.readouterr().err

@@ -1,0 +1,98 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from training import cli
+from training.data import seed_check, seed_corpus
+
+BLOCK = """## работа · ты
+> Меня повысили!
+нейтрально 2: Поздравляю с новой должностью.
+радость 3: Ура, вот это новость, празднуем сегодня же!
+грусть 1: Жаль, что теперь мы будем реже видеться.
+удивление 2: Серьёзно? Уже? Вот это скорость!
+страх 2: А ты не боишься? Столько ответственности сразу.
+злость 1: Наконец-то, сколько можно было тянуть.
+отвращение 2: Фу, опять эти их планёрки с кислыми лицами.
+сочувствие 2: Понимаю, как это волнительно, я рядом.
+"""
+
+
+def test_the_shipped_corpus_is_sound(seed_rows: list[seed_corpus.SeedRow]) -> None:
+    assert len(seed_rows) >= 3000
+    assert seed_check.check(seed_rows, seed_check.dictionary()) == []
+
+
+def test_all_replies_to_a_message_are_on_one_side_of_the_split(seed_rows: list[seed_corpus.SeedRow]) -> None:
+    train, held = seed_corpus.split(seed_rows)
+    assert not {row.message for row in train} & {row.message for row in held}
+    assert 0.06 < len(held) / len(seed_rows) < 0.14
+
+
+def test_the_split_does_not_hang_on_case_or_punctuation() -> None:
+    assert len({seed_corpus.held_out(text) for text in ("Всё хорошо!", "все хорошо", "ВСЁ  ХОРОШО…")}) == 1
+
+
+def test_a_dialogue_keeps_its_speakers() -> None:
+    (row,) = seed_corpus.parse("x.txt", "## еда · вы\n> Ужинали?\n< Ещё нет.\n> Пора бы\nгрусть 1: Эх, пора.\n")
+    assert [turn.role for turn in row.turns] == ["user", "assistant", "user"]
+    assert (row.register, row.emotion, row.intensity, row.reply) == ("вы", "грусть", 1, "Эх, пора.")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("> Привет\n", "x.txt:1"),
+        ("## еда · ты\nгрусть 1: Эх.\n", "x.txt:2"),
+        ("## еда · ты\n> Привет\nтоска 1: Эх.\n", "x.txt:3"),
+        ("## еда · ты\n> Привет\nгрусть 4: Эх.\n", "x.txt:3"),
+        ("## еда\n", "x.txt:1"),
+    ],
+)
+def test_a_wrong_line_is_named(text: str, place: str) -> None:
+    with pytest.raises(seed_corpus.SeedError, match=place):
+        list(seed_corpus.parse("x.txt", text))
+
+
+def faults(text: str) -> str:
+    rows = list(seed_corpus.parse("x.txt", text))
+    checks = (seed_check.blocks, seed_check.duplicates, seed_check.wording)
+    return "\n".join(fault for one in checks for fault in one(rows))
+
+
+def test_the_sample_block_has_no_faults() -> None:
+    assert faults(BLOCK) == ""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("страх 2: А ты не боишься? Столько ответственности сразу.\n", "", "no reply in страх"),
+        ("Жаль, что теперь мы будем реже видеться.", "Ура! Вот это новость: празднуем сегодня же", "almost the same"),
+        ("Наконец-то, сколько можно было тянуть.", "Тяни!", "1 words"),
+        ("Поздравляю с новой должностью.", "Поздравляю с новым оффером от HR.", "no part of plain Russian"),
+        ("я рядом", "обращайтесь", "cliché"),
+    ],
+)
+def test_faults_are_found(old: str, new: str, said: str) -> None:
+    assert old in BLOCK
+    assert said in faults(BLOCK.replace(old, new))
+
+
+def test_misspelled_words_are_found() -> None:
+    rows = list(seed_corpus.parse("x.txt", BLOCK.replace("скорость", "скрость")))
+    found = seed_check.spelling(rows, seed_check.dictionary())
+    assert [fault.rpartition(" ")[2] for fault in found] == ["'скрость'"]
+
+
+def test_the_command_checks_and_exports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "01_work.txt").write_text(BLOCK.replace("радость 3", "радость 2"), encoding="utf-8")
+    out = tmp_path / "seed.jsonl"
+    assert cli.data(["seed", "--folder", str(tmp_path), "--out", str(out)]) == 0
+    rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert len(rows) == 8
+    assert rows[1]["turns"] == [{"role": "user", "text": "Меня повысили!"}]
+    assert rows[1]["intensity"] == 2
+    assert cli.data(["seed", "--folder", str(tmp_path), "--check"]) == 1
+    assert "the mean is" in capsys.readouterr().err

@@ -1,0 +1,43 @@
+"""Which labelled and unlabelled texts the emotion classifier learns from, and which are kept for measuring it.
+
+Knows the readers; nothing of networks.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from training.data import emotions, seed_corpus, sources
+from training.data.cleaning import tidy
+from training.data.emotions import Labelled
+
+UNLABELLED = ("short_sentences", "films", "anekdots", "drama", "prose_dialogues")
+
+
+def gather(data: Path | None, seed_share: float) -> dict[str, list[Labelled]]:
+    """`train`, `validation` and the dev sets. Nothing that stands in a dev set is in the other two."""
+    train, held = seed_corpus.split(seed_corpus.load())
+    rows = list(emotions.seed(row for row in train if emotions.share(row.message, "judge") < seed_share))
+    found = {"seed_dev": list(emotions.seed(held))}
+    if data is not None:
+        labelled = list(emotions.cedr(data))
+        found["cedr_dev"] = [row for row in labelled if emotions.share(row.text, "cedr") < 0.1]
+        found["brighter_dev"] = list(emotions.brighter(data, "brighter_dev"))
+        rows += [*labelled, *emotions.brighter(data), *emotions.brighter_intensities(data)]
+    kept = emotions.without(rows, [row for one in found.values() for row in one])
+    found["train"] = [row for row in kept if emotions.share(row.text, "validation") >= 0.1]
+    found["validation"] = [row for row in kept if emotions.share(row.text, "validation") < 0.1]
+    return found
+
+
+def unlabelled(data: Path, most: int, seed: int) -> list[str]:
+    """Everyday lines of the public sources, uncleaned of strong words: the classifier must know those."""
+    chosen: list[str] = []
+    for name in UNLABELLED:
+        lines: list[str] = []
+        for row in sources.rows(data / sources.FILES[name]):
+            lines += [tidy(text) for text in row.get("turns", [row.get("text", "")]) if 3 < len(text) < 200]
+        random.Random(seed).shuffle(lines)
+        chosen += lines[:most]
+    return chosen
