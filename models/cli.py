@@ -48,7 +48,9 @@ def reply(argv: Sequence[str] | None = None) -> int:
             if options.text:
                 return _print_one(answer)
             print(answer.model_dump_json(), flush=True)
-    except (ValidationError, ModelsError, ValueError) as error:
+    except ValidationError:
+        raise  # explained, setting by setting, where every command's errors are
+    except (ModelsError, ValueError) as error:
         return _complain("reply", error)
     return 0
 
@@ -72,7 +74,9 @@ def classify(argv: Sequence[str] | None = None) -> int:
                     json.dumps({"text": text, "probabilities": rounded, "labels": labels}, ensure_ascii=False),
                     flush=True,
                 )
-    except (ValidationError, ModelsError, ValueError) as error:
+    except ValidationError:
+        raise  # explained, setting by setting, where every command's errors are
+    except (ModelsError, ValueError) as error:
         return _complain("classify", error)
     return 0
 
