@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from aiogram.types import InlineKeyboardMarkup
@@ -11,6 +12,9 @@ from bot.settings import BotSettings
 from storage.database import Database, Unit
 from storage.ratings import RatingBook
 from storage.tables import ReplyRow, TurnRow
+
+MARK_TRIES = 60
+MARK_PAUSE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +49,32 @@ class Answers:
         self.settings = settings
 
     async def by_button(self, chat_id: int, message_id: int, request_id: str) -> Found | None:
-        """The answer that a button of this message speaks of."""
-        async with self.database.view() as unit:
-            row = await unit.replies.get(request_id)
-            turn = await unit.turns.get(row.turn_id) if row else None
-            if row is None or turn is None or turn.chat_id != chat_id or message_id not in turn.message_ids:
-                return None
-            return await self._found(unit, turn, row.request_id)
+        """The answer that a button of this message speaks of.
+
+        A quick thumb can press before the reply is marked as sent; that mark is waited for.
+        """
+        for _ in range(MARK_TRIES):
+            async with self.database.view() as unit:
+                row = await unit.replies.get(request_id)
+                turn = await unit.turns.get(row.turn_id) if row else None
+                if row is None or turn is None or turn.chat_id != chat_id:
+                    return None
+                if row.delivery != "sending":
+                    return await self._found(unit, turn, row.request_id) if message_id in turn.message_ids else None
+            await asyncio.sleep(MARK_PAUSE)
+        return None
 
     async def by_message(self, chat_id: int, message_id: int) -> Found | None:
         """The answer that this message shows now."""
-        async with self.database.view() as unit:
-            turn = await unit.turns.by_message(chat_id, message_id)
-            if turn is None or turn.shown is None:
-                return None
-            return await self._found(unit, turn, turn.shown)
+        for _ in range(MARK_TRIES):
+            async with self.database.view() as unit:
+                turn = await unit.turns.by_message(chat_id, message_id)
+                if turn is not None and turn.shown is not None:
+                    return await self._found(unit, turn, turn.shown)
+                if all(row.delivery != "sending" for row in await unit.replies.in_flight(chat_id)):
+                    return None
+            await asyncio.sleep(MARK_PAUSE)
+        return None
 
     async def _found(self, unit: Unit, turn: TurnRow, request_id: str) -> Found | None:
         variants = list(await unit.replies.variants(turn.id, turn.revision))

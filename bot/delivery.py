@@ -75,7 +75,7 @@ class Deliveries:
 
     async def pull(self) -> None:
         """One step of the loop over the stream of replies."""
-        claimed, spoiled = await self.conversation.replies.claim(self.consumer, count=64, block=1.0)
+        claimed, spoiled = await self.conversation.replies.claim(self.consumer, count=64, block=0.25)
         for entry in spoiled:
             await self.conversation.replies.bury(entry)
         for delivery in claimed:

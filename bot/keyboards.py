@@ -106,6 +106,11 @@ def page_of(presets: Presets, preset_id: str) -> int:
     return ids.index(preset_id) // PAGE if preset_id in ids else 0
 
 
+def emotions_around(presets: Presets, chosen: str) -> InlineKeyboardMarkup:
+    """The page on which the chosen emotion stands."""
+    return emotions(presets, chosen, page_of(presets, chosen))
+
+
 def emotions(presets: Presets, chosen: str, page: int = 0) -> InlineKeyboardMarkup:
     """One page of emotions, two a line, arrows where there is more."""
     everything: list[Preset | AutoPreset] = [presets.auto, *presets.presets]

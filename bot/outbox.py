@@ -24,7 +24,7 @@ class Outbox:
         """This reply can be sent."""
         self._queue.put_nowait(Parcel(chat_id, request_id))
 
-    async def get(self, *, patience: float = 0.5) -> Parcel | None:
+    async def get(self, *, patience: float = 0.25) -> Parcel | None:
         """The next reply to send; None if there is none for so many seconds."""
         try:
             return await asyncio.wait_for(self._queue.get(), patience)

@@ -61,10 +61,12 @@ class Supervisor:
         tasks = set(self._tasks)
         if tasks:
             await asyncio.wait(tasks, timeout=grace)
-        left = [task for task in tasks if not task.done()]
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        left = {task for task in tasks if not task.done()}
+        while left:
+            # Clients in between have been seen to swallow a cancellation.
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=1.0)
 
     async def _logged(self, name: str, work: Coroutine[Any, Any, Any]) -> Any:
         try:

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import structlog
 from aiogram import Router
-from aiogram.exceptions import TelegramAPIError, TelegramForbiddenError
+from aiogram.exceptions import TelegramAPIError, TelegramBadRequest, TelegramForbiddenError
 from aiogram.types import CallbackQuery, ErrorEvent, Message, Update
 
 from bot import texts
@@ -22,12 +22,17 @@ def router() -> Router:
     """Fresh router."""
     errors = Router(name="errors")
     errors.errors.register(blocked, _is_blocked)
+    errors.errors.register(refused, _is_refusal)
     errors.errors.register(broken, _is_ours)
     return errors
 
 
 def _is_blocked(event: ErrorEvent) -> bool:
     return isinstance(event.exception, TelegramForbiddenError)
+
+
+def _is_refusal(event: ErrorEvent) -> bool:
+    return isinstance(event.exception, TelegramBadRequest)
 
 
 def _is_ours(event: ErrorEvent) -> bool:
@@ -43,6 +48,12 @@ async def blocked(event: ErrorEvent, database: Database) -> None:
     async with database.unit() as unit:
         await unit.people.block(user.id, True)
         await unit.commit()
+
+
+async def refused(event: ErrorEvent, metrics: Metrics) -> None:
+    """Telegram does not let us answer (the chat or the message is gone): there is nobody to tell."""
+    metrics.updates.labels(outcome="refused").inc()
+    log.warning("telegram refuses an answer", update_id=event.update.update_id, place=where(event.exception))
 
 
 async def broken(event: ErrorEvent, metrics: Metrics) -> None:

@@ -72,7 +72,7 @@ async def emotion(
         return
     chat = await read(database, turns, message)
     question = texts.EMOTION_UNKNOWN if wanted else texts.EMOTION_QUESTION
-    await message.answer(question, reply_markup=keyboards.emotions(presets, chat.emotion))
+    await message.answer(question, reply_markup=keyboards.emotions_around(presets, chat.emotion))
 
 
 async def page(query: CallbackQuery, callback_data: c.EmotionPage, database: Database, presets: Presets) -> None:
@@ -98,7 +98,7 @@ async def pick_emotion(
         await say(query, texts.ONLY_ADMINS, alert=True)
         return
     await write(database, turns, query.message, **_values(preset))
-    await rekey(query, keyboards.emotions(presets, preset.id, keyboards.page_of(presets, preset.id)))
+    await rekey(query, keyboards.emotions_around(presets, preset.id))
     await say(query, _chosen(preset))
 
 

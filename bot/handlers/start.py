@@ -37,7 +37,7 @@ async def welcome(message: Message, database: Database, turns: Turns, presets: P
             asked = person.consent is not None
         await unit.commit()
     await message.answer(
-        texts.WELCOME if private else texts.HELLO_GROUP, reply_markup=keyboards.emotions(presets, emotion)
+        texts.WELCOME if private else texts.HELLO_GROUP, reply_markup=keyboards.emotions_around(presets, emotion)
     )
     if not asked:
         await message.answer(texts.CONSENT_QUESTION, reply_markup=keyboards.consent())

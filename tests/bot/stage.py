@@ -10,7 +10,8 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from bot.app import run
+from bot.app import Parts, assemble
+from bot.app import serve as serve_bot
 from bot.playground.app import serve
 from bot.playground.limits import Limits
 from bot.playground.person import Person
@@ -61,6 +62,7 @@ class StubWorker:
         self.line = Conversation(redis, storage)
         self.answer: Answering = parrot
         self.asked: list[ChatRequest] = []
+        self.stopping = False
         self.free = asyncio.Event()
         self.free.set()
         self.cancelled: set[str] = set()
@@ -74,11 +76,13 @@ class StubWorker:
         self.free.set()
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until told to stop (a cancelled read may be swallowed by the client)."""
         await self.line.ensure()
-        while True:
-            await self.free.wait()
+        while not self.stopping:
             await self.line.beat("stub", seconds=5)
+            if not self.free.is_set():
+                await asyncio.sleep(0.05)
+                continue
             claimed, _ = await self.line.requests.claim("stub", count=16, block=0.05)
             for delivery in claimed:
                 request = delivery.message
@@ -92,11 +96,13 @@ class StubWorker:
 class Stage:
     """Everything around one bot. `start` and `stop` the bot as often as you like; the rest stays."""
 
-    def __init__(self, url: str, world: World, folder: Path, server: EmbeddedRedis, **settings: Any) -> None:
+    def __init__(
+        self, url: str, world: World, folder: Path, server: EmbeddedRedis, queue_limit: int = 500, **settings: Any
+    ) -> None:
         self.url = url
         self.world = world
         self.server = server
-        self.storage = StorageSettings(dir=folder, redis_url=server.url, lease_seconds=1.0)  # type: ignore[arg-type]
+        self.storage = StorageSettings(dir=folder, redis_url=server.url, lease_seconds=1.0, queue_limit=queue_limit)  # type: ignore[arg-type]
         self.settings = BotSettings(
             token=TOKEN,  # type: ignore[arg-type]
             api_url=url,
@@ -106,14 +112,20 @@ class Stage:
         self.worker = StubWorker(self.redis, self.storage)
         self.book = RatingBook(self.redis, self.storage)
         self.database = Database(self.storage.database())
+        self.parts: Parts | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._bot: tuple[asyncio.Event, asyncio.Task[None]] | None = None
 
     async def start(self) -> None:
         """Start the bot; ready when it has introduced itself."""
         stop = asyncio.Event()
-        task = asyncio.create_task(run(self.settings, self.storage, stop))
+        task = asyncio.create_task(self._run(stop))
         self._bot = (stop, task)
+
+    async def _run(self, stop: asyncio.Event) -> None:
+        async with assemble(self.settings, self.storage) as parts:
+            self.parts = parts
+            await serve_bot(parts, stop)
 
     async def stop(self) -> None:
         """Stop it cleanly."""
@@ -135,8 +147,7 @@ class Stage:
     async def close(self) -> None:
         """End everything that this stage started."""
         await self.stop()
-        for task in self._tasks:
-            task.cancel()
+        self.worker.stopping = True
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.database.close()
         await self.redis.aclose()
@@ -153,8 +164,8 @@ async def stage(folder: Path, *, limits: Limits | None = None, **settings: Any) 
     """A running stage: Telegram, Redis, worker and bot."""
     world = World(limits=limits or Limits.none())
     world.add_bot(TOKEN, "otklik_bot", "Отклик")
-    async with EmbeddedRedis(folder / "redis") as _, serve("127.0.0.1:0", world) as url:
-        server = EmbeddedRedis(folder / "redis")
+    server = EmbeddedRedis(folder / "redis")
+    async with server, serve("127.0.0.1:0", world) as url:
         scene = Stage(url, world, folder, server, **settings)
         scene.work()
         await scene.start()
