@@ -227,8 +227,11 @@ def flatten(chunk: Any) -> list[tuple[str, dict[str, str]]]:
 
 
 def _protocol(payload: str) -> int:
-    """The protocol of a payload, read before its shape is trusted; ValueError if it is no JSON object."""
+    """The protocol of a payload, read before its shape is trusted; ValueError if it is no JSON object with a number."""
     raw = json.loads(payload)
     if not isinstance(raw, dict):
         raise ValueError("payload is not a JSON object")
-    return int(raw.get("protocol", PROTOCOL))
+    protocol = raw.get("protocol", PROTOCOL)
+    if not isinstance(protocol, int):
+        raise ValueError("protocol is not a whole number")
+    return protocol

@@ -62,22 +62,14 @@ class RatingBook:
 
     async def submit(self, rating: Rating) -> Rating:
         """Store one judgement and return the person's merged one. The same `rating_id` again changes nothing."""
+        place = self.keys.rating(rating.chat_id, rating.message_id)
         while True:
-            earlier = await self.of_user(rating.chat_id, rating.message_id, rating.user_id)
-            merged = merge(earlier, rating)
+            # What is stored is compared as text: a release that writes it differently must not loop for ever.
+            stored = await self.redis.hget(place, str(rating.user_id)) or ""
+            merged = merge(Rating.model_validate_json(stored) if stored else None, rating)
             code = await self._rate(
-                keys=[
-                    self.stream.stream,
-                    self.keys.seen("ratings", rating.rating_id),
-                    self.keys.rating(rating.chat_id, rating.message_id),
-                ],
-                args=[
-                    rating.model_dump_json(),
-                    REMEMBER,
-                    rating.user_id,
-                    merged.model_dump_json(),
-                    earlier.model_dump_json() if earlier else "",
-                ],
+                keys=[self.stream.stream, self.keys.seen("ratings", rating.rating_id), place],
+                args=[rating.model_dump_json(), REMEMBER, rating.user_id, merged.model_dump_json(), stored],
             )
             if int(code) == 1:
                 return merged

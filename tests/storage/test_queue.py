@@ -138,11 +138,18 @@ async def test_a_message_that_kills_its_owners_is_buried_and_the_person_is_told(
 
 async def test_an_undecodable_entry_is_spoiled_at_once(line: Conversation) -> None:
     await line.ensure()
-    for payload in ("нет", "[]", json.dumps({"protocol": 1, "request_id": "x"})):
+    payloads = (
+        "нет",
+        "[]",
+        json.dumps({"protocol": 1, "request_id": "x"}),
+        '{"protocol": null}',
+        '{"protocol": 1e999}',
+    )
+    for payload in payloads:
         await line.redis.xadd(line.requests.stream, {"data": payload})
     deliveries, spoiled = await line.requests.claim("a", count=10)
     assert not deliveries
-    assert [item.reason for item in spoiled] == ["undecodable"] * 3
+    assert [item.reason for item in spoiled] == ["undecodable"] * 5
 
 
 async def test_a_newer_protocol_is_left_for_newer_processes(line: Conversation) -> None:

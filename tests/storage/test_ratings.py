@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 from hypothesis import given
@@ -41,6 +42,15 @@ async def test_the_same_tap_delivered_twice_counts_once(book: RatingBook) -> Non
     again = await book.submit(rate("1", thumb=1))
     assert again.thumb == -1
     assert await book.stream.outstanding() == 2
+
+
+async def test_a_rating_stored_by_another_release_can_be_changed(book: RatingBook) -> None:
+    await book.submit(rate("1", thumb=1))
+    place = book.keys.rating(1, 2)
+    stored = json.loads(await book.redis.hget(place, "7"))
+    del stored["correction"]
+    await book.redis.hset(place, "7", json.dumps(stored))
+    assert (await asyncio.wait_for(book.submit(rate("2", thumb=-1)), 5)).thumb == -1
 
 
 async def test_many_people_at_once_lose_nothing(book: RatingBook) -> None:
