@@ -10,6 +10,8 @@ import structlog
 
 def log_to_stderr(level: int = logging.INFO) -> None:
     """Standard output stays free for answers."""
+    # It warns at import of a kernel that it would fetch from a hub; ours does not need it.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

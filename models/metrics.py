@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from threading import Thread
 from typing import Any
+from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
@@ -47,7 +49,7 @@ class Metrics:
                 self.first_token.observe(timings.first_token)
             self.attempts.inc(reply.provenance.attempts - 1)
 
-    def listen(self, address: str) -> None:
-        """Serve the metrics page on `host:port` in a thread of its own."""
+    def listen(self, address: str) -> tuple[WSGIServer, Thread]:
+        """Serve the metrics page on `host:port` in a thread of its own; returns both for whoever stops them."""
         host, _, port = address.rpartition(":")
-        start_http_server(int(port), addr=host or "127.0.0.1", registry=self.registry)
+        return start_http_server(int(port), addr=host or "127.0.0.1", registry=self.registry)

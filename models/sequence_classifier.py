@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers.utils import logging as transformers_logging
 
 from models.classifier import normalise, read_thresholds
 from models.devices import pick_device
@@ -39,6 +40,7 @@ class SequenceClassifier:
     @classmethod
     def load(cls, where: str, *, device: str = "auto") -> SequenceClassifier:
         """From a folder or a hub id; ClassifierBroken with advice if that fails."""
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
             thresholds = read_thresholds(Path(where))
             tokenizer = AutoTokenizer.from_pretrained(where)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -52,8 +52,10 @@ class Worker:
         self.leases = Leases(conversation.requests, worker_id)
         self.inbox: list[Task] = []
         self.submitted: set[str] = set()
+        self.suspect: str | None = None
         self.stops: dict[str, ReplyState] = {}
-        self.outbox: asyncio.Queue[ChatReply] = asyncio.Queue()
+        self.outbox: asyncio.Queue[ChatReply | None] = asyncio.Queue()
+        self.finished = asyncio.Event()
         self.wake = asyncio.Event()
         self.freed = asyncio.Event()
 
@@ -67,13 +69,16 @@ class Worker:
                 group.create_task(self._heartbeat()),
             ]
             claims = group.create_task(self._claim(stop))
-            await stop.wait()
-            # A claim that is cut short may own messages that nobody knows of until their lease ends: let it return.
-            await _within(asyncio.shield(claims), 1.0)
-            await self._drain()
-            for task in [claims, *background]:
-                task.cancel()
-            await asyncio.wait(background)
+            try:
+                await stop.wait()
+                # A claim cut short may own messages that nobody knows of until their lease ends: let it return.
+                await _within(asyncio.shield(claims), 1.0)
+                await self._drain()
+            finally:
+                self.finished.set()
+                self.wake.set()
+                self.outbox.put_nowait(None)
+            await _end([claims, *background])
             await self._give_back()
         log.info("worker stopped", worker=self.worker_id)
 
@@ -84,6 +89,7 @@ class Worker:
         while not stop.is_set():
             room = self._room()
             if room <= 0:
+                await self._submit_suspect()
                 self.freed.clear()
                 await _within(self.freed.wait(), 0.5)
                 continue
@@ -95,9 +101,11 @@ class Worker:
                 await self._refuse(entry, refusal(entry))
             for delivery in await self.leases.take(deliveries):
                 self._submit(delivery)
-            await self._submit_suspect()
 
     def _room(self) -> int:
+        """How many requests to claim; none while a suspect waits for its turn or runs, lest it take others with it."""
+        if self.leases.suspects or self.suspect is not None:
+            return 0
         held = sum(item.message.candidates or self.rows_each for item in self.leases.held.values())
         return 0 if held >= self.rows else max(1, (self.rows - held) // self.rows_each)
 
@@ -113,12 +121,13 @@ class Worker:
         if self.leases.suspects and not self.submitted:
             suspect = await self.leases.next_suspect()
             if suspect is not None:
+                self.suspect = suspect.message.request_id
                 self._submit(suspect, solo=True)
 
     async def _generate(self) -> None:
         """Turn after turn of the responder in its thread, as long as it has anything to do."""
         loop = asyncio.get_running_loop()
-        while True:
+        while not self.finished.is_set():
             if not self.inbox and not self.responder.busy:
                 self.wake.clear()
                 await self.wake.wait()
@@ -131,11 +140,11 @@ class Worker:
                 await asyncio.sleep(0.001)
 
     async def _complete_all(self) -> None:
-        while True:
+        while not self.finished.is_set():
             replies = [await self.outbox.get()]
             while not self.outbox.empty():
                 replies.append(self.outbox.get_nowait())
-            await asyncio.gather(*(self._complete(reply) for reply in replies))
+            await asyncio.gather(*(self._complete(reply) for reply in replies if reply is not None))
 
     async def _complete(self, reply: ChatReply) -> None:
         delivery = self.leases.held.get(reply.request_id)
@@ -156,6 +165,7 @@ class Worker:
     def _forget(self, request_id: str) -> None:
         self.leases.held.pop(request_id, None)
         self.submitted.discard(request_id)
+        self.suspect = None if self.suspect == request_id else self.suspect
         self.freed.set()
 
     async def _refuse(self, spoiled: Spoiled, reply: ChatReply | None) -> None:
@@ -167,7 +177,7 @@ class Worker:
         """Sign of life, leases renewed, and whoever wants their request stopped."""
         lease = self.conversation.requests.lease
         beat = 0.0
-        while True:
+        while not self.finished.is_set():
             if time.monotonic() - beat >= lease / 3:
                 beat = time.monotonic()
                 ready.beat("worker")
@@ -176,7 +186,7 @@ class Worker:
             wanted = list(self.leases.held)
             for request_id in await persist("cancelled", lambda ids=wanted: self.conversation.cancelled(ids)):  # type: ignore[misc]
                 await self._cancel(request_id)
-            await asyncio.sleep(min(0.25, lease / 6))
+            await _within(self.finished.wait(), min(0.25, lease / 6))
 
     async def _drain(self) -> None:
         """Finish what is held, suspects aside, within the bound."""
@@ -214,6 +224,16 @@ async def persist(what: str, call: Callable[[], Awaitable[T]]) -> T:
             if pause > 0.1:
                 log.info("redis answers again", what=what)
             return result
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Wait for tasks that were told to end, then cancel them; again and again, because a Redis client that is cut
+    short in the middle of a command may keep the cancellation to itself."""
+    _, pending = await asyncio.wait(tasks, timeout=1.0)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=0.2)
 
 
 async def _within(awaitable: Awaitable[object], seconds: float) -> None:

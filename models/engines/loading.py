@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers.utils import logging as transformers_logging
 
 from models.devices import pick_device, pick_dtype
 from models.engines.prompts import end_tokens
@@ -45,6 +46,7 @@ def load_base(settings: ModelsSettings) -> Base:
         )
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     device = pick_device(settings.device)
     dtype = pick_dtype(settings.dtype, device)
     try:

@@ -57,6 +57,7 @@ class AdapterBank:
             return
         # An own name: PEFT forbids dots, and substrings of `lora_`, which an id may hold.
         name = f"x{self._count}"
+        self._count += 1
         try:
             check(PeftConfig.from_pretrained(str(folder)))
             self._place(name, folder)
@@ -68,7 +69,6 @@ class AdapterBank:
                 f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}); "
                 "check MODELS_BASE and MODELS_ADAPTERS"
             ) from error
-        self._count += 1
         self.names[adapter_id] = name
         self._forget_stacks()
 

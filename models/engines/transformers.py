@@ -1,7 +1,7 @@
 """The engine for any causal language model of transformers: continuous batching of rows with different adapters.
 
-A step takes in the prompts admitted since the last one (packed into one pass, each once for all its candidates),
-then adds one token to every row. Rows leave as soon as they end. Knows nothing of requests or emotions.
+A step adds one token to every row, then takes in the next admitted prompts (packed into one pass, each once for all
+its candidates) and draws their first tokens. Rows leave as soon as they end. Knows nothing of requests or emotions.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ from storage.presets import Presets
 
 __all__ = ["TransformersEngine", "load_base"]
 
-# Prompt tokens in one packed pass: attention there grows with the square of it.
-PACK = 1024
+# Prompt tokens taken in between two decode steps, in one packed pass: running rows wait for it, and attention there
+# grows with its square.
+PACK_CPU = 512
+PACK_GPU = 4096
 REMEMBERED = 512
 
 
@@ -43,6 +45,7 @@ class TransformersEngine:
         self.bank = AdapterBank(base.model)
         self.device = next(base.model.parameters()).device
         self.masks = MaskMaker(base.model.config, base.model.dtype)
+        self.pack = PACK_CPU if self.device.type == "cpu" else PACK_GPU
         self.stops = stop_texts(base.tokenizer)
         self.slots = SlotCache(base.model.config.num_hidden_layers, self.device)
         self.live: list[Live] = []
@@ -79,9 +82,9 @@ class TransformersEngine:
         if self.live:
             events += self._decode()
         if self.admitted:
-            admitted, self.admitted = self.admitted, []
-            for pack in packs(admitted, PACK):
-                events += self._prefill(pack)
+            count = pack_size([len(ids) for ids, _ in self.admitted], self.pack)
+            pack, self.admitted = self.admitted[:count], self.admitted[count:]
+            events += self._prefill(pack)
         return events
 
     @torch.inference_mode()
@@ -205,14 +208,11 @@ class TransformersEngine:
         return torch.tensor(values, dtype=torch.int64, device=self.device)
 
 
-def packs(admitted: Sequence[tuple[list[int], list[Live]]], limit: int) -> list[list[tuple[list[int], list[Live]]]]:
-    """Prompts in groups of at most `limit` tokens, at least one a group, order kept."""
-    groups: list[list[tuple[list[int], list[Live]]]] = []
-    size = limit + 1
-    for item in admitted:
-        if size + len(item[0]) > limit:
-            groups.append([])
-            size = 0
-        groups[-1].append(item)
-        size += len(item[0])
-    return groups
+def pack_size(lengths: Sequence[int], limit: int) -> int:
+    """How many of the prompts, in order, go into one pass of at most `limit` tokens; at least one."""
+    total = 0
+    for count, length in enumerate(lengths):
+        total += length
+        if count and total > limit:
+            return count
+    return len(lengths)

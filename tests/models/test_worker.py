@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import httpx
 import pytest
 
 from models.build import build_responder
@@ -18,6 +21,7 @@ from models.settings import ModelsSettings
 from models.worker import Worker
 from storage.contracts import PROTOCOL, FailReason, ReplyState, now
 from storage.conversation import Conversation
+from storage.embedded import EmbeddedRedis
 from storage.presets import load_presets
 from tests.models.conftest import Replies
 from tests.models.line import make_request
@@ -35,9 +39,11 @@ async def working(
     with ThreadPoolExecutor(1) as thread:
         worker = Worker(conversation, responder, thread, worker_id=name, rows=32, rows_each=4, drain_seconds=drain)
         running = asyncio.create_task(worker.run(stop))
-        yield worker
-        stop.set()
-        await running
+        try:
+            yield worker
+        finally:
+            stop.set()
+            await running
 
 
 class Faulty(EchoEngine):
@@ -189,6 +195,62 @@ async def test_a_lease_is_renewed_while_the_engine_is_slow(conversation: Convers
             await conversation.ask(make_request(f"r{number}"))
         found = await replies(20)
     assert len(found) == 20
+
+
+async def test_a_redis_server_killed_midway_loses_and_doubles_nothing(
+    conversation: Conversation, replies: Replies, embedded: EmbeddedRedis
+) -> None:
+    class Slow(EchoEngine):
+        def step(self) -> list[Event]:
+            time.sleep(0.05)
+            return super().step()
+
+    async with working(conversation, Slow()):
+        for number in range(100):
+            await conversation.ask(make_request(f"r{number}"))
+        early = await replies(20)
+        await embedded.kill()
+        await asyncio.sleep(0.3)
+        await embedded.start()
+        late = await replies(100 - len(early))
+    assert not early.keys() & late.keys()
+
+
+async def test_a_suspect_is_not_starved_by_steady_traffic(conversation: Conversation, replies: Replies) -> None:
+    await conversation.ask(make_request("suspect"))
+    for _ in range(2):
+        await conversation.requests.claim("dead-worker", count=1, block=0.1)
+        entry = (await conversation.redis.xrange(conversation.requests.stream))[0][0]
+        await conversation.redis.xclaim(
+            conversation.requests.stream, "workers", "dead-worker", 0, [entry], idle=10_000, retrycount=2
+        )
+    async with working(conversation):
+        asking = asyncio.create_task(steady(conversation, 300))
+        found = await replies(301, patience=30)
+        await asking
+    order = list(found)
+    assert order.index("suspect") < 200
+
+
+async def steady(conversation: Conversation, count: int) -> None:
+    for number in range(count):
+        await conversation.ask(make_request(f"r{number}"))
+        await asyncio.sleep(0.01)
+
+
+async def test_metrics_are_served_over_http(conversation: Conversation, replies: Replies) -> None:
+    async with working(conversation) as worker:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        server, thread = worker.responder.metrics.listen(f"127.0.0.1:{port}")
+        await conversation.ask(make_request("r"))
+        await replies(1)
+        page = await asyncio.to_thread(httpx.get, f"http://127.0.0.1:{port}/metrics")
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    assert 'otklik_worker_fit_total{hit="yes",preset="joy"} 1.0' in page.text
 
 
 async def test_stopping_gives_unfinished_requests_back_at_once(conversation: Conversation, replies: Replies) -> None:
