@@ -65,6 +65,7 @@ class Courier:
             await self._carry(letter)
         except TelegramRetryAfter as error:
             self.metrics.flood_waits.inc()
+            log.info("telegram asks to wait", seconds=error.retry_after)
             return Outcome(wait=float(error.retry_after))
         except TelegramForbiddenError:
             return Outcome("blocked", letter.sent)
