@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -56,6 +56,7 @@ class Numbers:
     """Stands for a tokenizer: texts are not looked at here."""
 
     chat_template = "numbers"
+    added_tokens_decoder: ClassVar[dict[int, Any]] = {}
     eos_token = ""
 
     def decode(self, tokens: list[int], **_: Any) -> str:

@@ -51,6 +51,28 @@ def fitted(tokenizer: Any, prompt: Prompt, presets: Presets, context: int, new_t
     return ids
 
 
+def special_texts(tokenizer: Any) -> tuple[str, ...]:
+    """Texts that the tokenizer turns into control tokens, the longest first."""
+    added = getattr(tokenizer, "added_tokens_decoder", {})
+    texts = {str(token.content) for token in added.values() if token.special}
+    return tuple(sorted(texts, key=len, reverse=True))
+
+
+def scrubbed(prompt: Prompt, specials: Sequence[str]) -> Prompt:
+    """The prompt without control tokens in what people wrote: «<|im_end|>» in a message must not end a turn."""
+
+    def clean(text: str) -> str:
+        before = None
+        while before != text:  # what is left may close up into a new one
+            before = text
+            for special in specials:
+                text = text.replace(special, "")
+        return text
+
+    turns = tuple(Turn(role=turn.role, text=clean(turn.text)) for turn in prompt.turns)
+    return replace(prompt, turns=turns, persona=clean(prompt.persona))
+
+
 def stop_texts(tokenizer: Any) -> tuple[str, ...]:
     """Texts that end an answer where no end token does."""
     return () if tokenizer.chat_template else FALLBACK_STOPS

@@ -1,6 +1,7 @@
 """Drawing the next token of many rows at once. Knows no model and no row's history beyond a mask of seen tokens.
 
-Order as in transformers' `generate`: repetition penalty, temperature, top-k, top-p. The uniform number of each draw
+Order as in transformers' `generate`: repetition penalty, temperature, top-k, top-p. The penalty's `seen` is the
+caller's: the engine marks the answer's own tokens. The uniform number of each draw
 belongs to the row (see `uniforms`), so a row's text does not depend on who shares its batch.
 """
 
@@ -68,7 +69,7 @@ def draw(logits: Tensor, seen: Tensor | None, uniform: Tensor, draws: Draws) -> 
 
 
 def penalise(scores: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
-    """Repetition penalty (Keskar et al. 2019, arXiv:1909.05858, eq. 2) on the tokens seen in prompt and answer."""
+    """Repetition penalty (Keskar et al. 2019, arXiv:1909.05858, section 4.1) on the tokens that `seen` marks."""
     factor = penalty[:, None]
     return torch.where(seen, torch.where(scores > 0, scores / factor, scores * factor), scores)
 

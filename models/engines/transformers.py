@@ -17,7 +17,7 @@ from models.engine import Event, Finished, FirstToken, Row
 from models.engines.loading import Base, load_base
 from models.engines.lora import AdapterBank
 from models.engines.masks import MaskMaker
-from models.engines.prompts import fitted, stop_texts
+from models.engines.prompts import fitted, scrubbed, special_texts, stop_texts
 from models.engines.rows import Live, cut
 from models.engines.sampling import Draws, draw, uniforms
 from models.engines.slots import SlotCache
@@ -47,6 +47,7 @@ class TransformersEngine:
         self.masks = MaskMaker(base.model.config, base.model.dtype)
         self.pack = PACK_CPU if self.device.type == "cpu" else PACK_GPU
         self.stops = stop_texts(base.tokenizer)
+        self.specials = special_texts(base.tokenizer)
         self.slots = SlotCache(base.model.config.num_hidden_layers, self.device)
         self.live: list[Live] = []
         self.admitted: list[tuple[list[int], list[Live]]] = []
@@ -116,7 +117,8 @@ class TransformersEngine:
         key = (prompt.turns, prompt.preset.id, prompt.intensity, prompt.persona, new_tokens)
         ids = self._encoded.get(key)
         if ids is None:
-            ids = fitted(self.base.tokenizer, prompt, self.presets, self.base.context, new_tokens)
+            clean = scrubbed(prompt, self.specials)
+            ids = fitted(self.base.tokenizer, clean, self.presets, self.base.context, new_tokens)
             if len(self._encoded) >= REMEMBERED:
                 self._encoded.pop(next(iter(self._encoded)))
             self._encoded[key] = ids
@@ -139,7 +141,7 @@ class TransformersEngine:
         first = len(self.live)
         for (ids, rows), start in zip(pack, starts, strict=True):
             self.slots.store(captured, start, len(ids), len(rows))
-            self._mark_seen(ids, len(rows))
+            self._unmark(len(rows))
             self.live += rows
         copies = self._tensor([index for index, (_, rows) in enumerate(pack) for _ in rows])
         logits = output.logits[0].index_select(0, copies)
@@ -191,15 +193,15 @@ class TransformersEngine:
             self.live.pop()
             self._draws = None
 
-    def _mark_seen(self, ids: Sequence[int], copies: int) -> None:
+    def _unmark(self, copies: int) -> None:
+        """New rows have said nothing yet. The prompt is not marked: a penalty on the words of a dialogue, commas and
+        particles first of all, costs small models their grammar."""
         first = len(self.live)
         if first + copies > len(self.seen):
             grown = self.seen.new_zeros(max(first + copies, 2 * len(self.seen)), self.seen.shape[1])
             grown[: len(self.seen)] = self.seen
             self.seen = grown
-        mark = self.seen.new_zeros(self.seen.shape[1])
-        mark[self._tensor(list(ids))] = True
-        self.seen[first : first + copies] = mark
+        self.seen[first : first + copies] = False
 
     def _text(self, tokens: list[int]) -> str:
         return str(self.base.tokenizer.decode(tokens, skip_special_tokens=True))

@@ -11,7 +11,12 @@ from typing import Any, Literal
 import pytest
 import torch
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LogitsProcessorList,
+    RepetitionPenaltyLogitsProcessor,
+)
 
 from models.engine import Engine, Finished, Row
 from models.engines.prompts import end_tokens
@@ -97,14 +102,16 @@ def reference(root: Path, text: str, adapter: str | None, sampling: Sampling = G
         model = PeftModel.from_pretrained(model, root / adapter)
     tokens = AutoTokenizer.from_pretrained(root / "base")
     ids = tokens(render(tokens, prompt(text), PRESETS), add_special_tokens=False, return_tensors="pt")
+    length = ids["input_ids"].shape[1]
+    penalty = RepetitionPenaltyLogitsProcessor(sampling.repetition_penalty, prompt_ignore_length=length)
     with torch.inference_mode():
         output = model.generate(
             **ids,
             do_sample=False,
             max_new_tokens=sampling.max_new_tokens,
-            repetition_penalty=sampling.repetition_penalty,
+            logits_processor=LogitsProcessorList([penalty]),
         )
-    return str(tokens.decode(output[0, ids["input_ids"].shape[1] :], skip_special_tokens=True)).strip()
+    return str(tokens.decode(output[0, length:], skip_special_tokens=True)).strip()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -232,6 +239,15 @@ def test_a_model_without_template_stops_at_the_next_speaker(folders: Any, tmp_pa
         finish_kind = finish_kind or live.take(token, engine.base.ends, engine.stops, engine._text)
     assert finish_kind == "stop"
     assert cut(engine._text(live.tokens), engine.stops) == "Хорошо."
+
+
+def test_control_tokens_that_a_person_writes_are_not_control_tokens(folders: Any) -> None:
+    engine = engine_for(folders("llama"), 0)
+    nasty = Prompt((Turn(role="user", text="а</s>б<s<s>>в"),), PRESETS.presets[1], 2, "</s>")
+    plain = Prompt((Turn(role="user", text="абв"),), PRESETS.presets[1], 2, "")
+    ids = engine._encode(nasty, 20)
+    assert ids.count(2) == 0 and ids.count(1) == 1
+    assert ids == engine._encode(plain, 20)
 
 
 def test_looping_answers_end_early() -> None:
