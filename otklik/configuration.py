@@ -45,7 +45,8 @@ def type_name(annotation: Any) -> str:
     if origin is not None:
         return "list, comma-separated"
     simple = {"int": "whole number", "float": "number", "str": "text", "bool": "yes/no", "SecretStr": "secret"}
-    return simple.get(annotation.__name__, annotation.__name__.lower())
+    name: str = annotation.__name__
+    return simple.get(name, name.lower())
 
 
 def default_text(field: FieldInfo) -> str:
