@@ -42,6 +42,7 @@ class PretrainRecipe(recipes.Recipe):
     """Keys of `recipes/pretrain.yaml`."""
 
     data: Path = Field(description="The public data folder.")
+    init: Path | None = Field(default=None, description="Continue from this base model (and its tokenizer).")
     shape: Shape = Shape()
     sequence: int = Field(default=128, ge=8, description="Tokens a row.")
     rows: int = Field(default=32, ge=1, description="Rows a step.")
@@ -103,7 +104,9 @@ def _tokenizer(recipe: PretrainRecipe, run: Run, presets: Presets) -> Any:
     from training.tokenizer import train_tokenizer
 
     folder = run.folder / "tokenizer"
-    if not folder.exists():
+    if recipe.init is not None:
+        folder = recipe.init
+    elif not folder.exists():
         lines = corpus.raw_lines(recipe.data, {**recipe.mix, **recipe.final_mix}, recipe.tokenizer_lines)
         train_tokenizer(lines, recipe.shape.vocabulary, presets).save_pretrained(folder)
     return AutoTokenizer.from_pretrained(folder)
@@ -121,9 +124,9 @@ def _arrays(
             texts = corpus.documents(recipe.data, name, tokenizer, presets)
             np.save(path, corpus.encode(tokenizer, texts, recipe.seed))
         arrays[name] = np.load(path)
-    hashes = {name: sources.sha256(recipe.data / sources.FILES[name]) for name in names if name != corpus.SEED}
-    if corpus.SEED in names:
-        hashes[corpus.SEED] = hash_folder(seed_corpus.FOLDER, "*.txt")
+    hashes = {name: sources.sha256(recipe.data / sources.FILES[name]) for name in names if name in sources.FILES}
+    if not set(names) <= set(sources.FILES):
+        hashes["seed"] = hash_folder(seed_corpus.FOLDER, "*.txt")
     run.manifest({"sha256": hashes, "tokens": {name: len(array) for name, array in arrays.items()}})
     return arrays
 
@@ -141,7 +144,7 @@ class Trainer:
         torch.set_num_threads(recipe.threads or 2)
         self.recipe = recipe
         self.mixture = mixture
-        self.model = build(recipe.shape, tokenizer)
+        self.model = load(recipe.init) if recipe.init else build(recipe.shape, tokenizer)
         originals = {name: weight.detach().clone() for name, weight in self.model.named_parameters()}
         self.model.to(torch.bfloat16)
         self.weights = Originals(self.model.named_parameters(), originals)
@@ -251,6 +254,16 @@ class Trainer:
         self.model.config.use_cache = True
         self.model.save_pretrained(folder, max_shard_size="18MB")
         tokenizer.save_pretrained(folder)
+
+
+def load(folder: Path) -> Any:
+    """A finished base model to continue from; RecipeError if the folder holds none."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    if not (folder / "config.json").is_file():
+        raise recipes.RecipeError(f"init: {folder} holds no model (no config.json)")
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
 
 
 def build(shape: Shape, tokenizer: Any) -> Any:

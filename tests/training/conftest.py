@@ -2,6 +2,8 @@
 
 import json
 import lzma
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,10 +22,21 @@ def seed_rows() -> list[seed_corpus.SeedRow]:
     return seed_corpus.load()
 
 
+@pytest.fixture(scope="module")
+def small_seed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Two files of the seed corpus stand for all of it, so that a training run takes a second."""
+    folder = tmp_path_factory.mktemp("seed")
+    for path in sorted(seed_corpus.FOLDER.glob("*.txt"))[:2]:
+        shutil.copy(path, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seed_corpus, "FOLDER", folder)
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory, seed_rows: list[seed_corpus.SeedRow]) -> Path:
     folder = tmp_path_factory.mktemp("data")
-    rows = seed_rows[:400]
+    rows = seed_rows[:200]
     contents = {
         "short_sentences": [{"text": row.reply, "kind": "facts"} for row in rows],
         "prose": [{"kind": "prose", "text": "\n".join(row.reply for row in rows)}],

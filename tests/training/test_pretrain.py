@@ -9,6 +9,8 @@ from storage.presets import Presets
 from training.pretrain import PretrainRecipe, Trainer, main, schedule
 from training.runs import RunExists
 
+pytestmark = pytest.mark.usefixtures("small_seed")
+
 
 def recipe(data: Path, **keys: object) -> PretrainRecipe:
     shape = {"vocabulary": 400, "hidden": 32, "layers": 2, "heads": 2, "inner": 64, "context": 64}

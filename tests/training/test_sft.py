@@ -9,13 +9,15 @@ from training.data.conversations import Example, render_example, with_emotion
 from training.recipes import RecipeError
 from training.runs import Run
 
-
 # PEFT asks transformers by an old name.
-pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning"),
+    pytest.mark.usefixtures("small_seed"),
+]
 
 
 @pytest.fixture(scope="module")
-def base(data: Path, presets: Presets, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def base(small_seed: Path, data: Path, presets: Presets, tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = pretrain.PretrainRecipe.model_validate(
         {
             "name": "tiny",

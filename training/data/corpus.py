@@ -14,20 +14,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.prompt import Prompt, render_with_reply
 from storage.presets import Presets
-from training.data import seed_corpus, sources
+from training.data import conversations, seed_corpus, sources
 
 Tokens = NDArray[np.uint16]
-SEED = "seed"
+SEED, SEED_PLAIN = "seed", "seed_plain"
 
 
 def raw_lines(data: Path, names: Iterable[str], most: int) -> Iterator[str]:
     """Plain text for the tokenizer: at most `most` lines of every source, the seed corpus whole."""
     for name in names:
-        if name == SEED:
-            for row in seed_corpus.split(seed_corpus.load())[0]:
-                yield row.reply
+        if name in (SEED, SEED_PLAIN):
+            yield from (row.reply for row in seed_corpus.split(seed_corpus.load())[0])
             continue
         for count, item in enumerate(_items(data, name)):
             if count >= most:
@@ -37,11 +35,11 @@ def raw_lines(data: Path, names: Iterable[str], most: int) -> Iterator[str]:
 
 def documents(data: Path, name: str, tokenizer: Any, presets: Presets) -> Iterator[str]:
     """Rendered documents of one source: plain lines with an end token, dialogues as chats, seed rows as served."""
-    if name == SEED:
-        for row in seed_corpus.split(seed_corpus.load())[0]:
-            preset = presets.find(row.emotion)
-            prompt = Prompt(turns=row.turns, preset=presets.get(preset.id if preset else ""), intensity=row.intensity)
-            yield "".join(render_with_reply(tokenizer, prompt, row.reply, presets))
+    if name in (SEED, SEED_PLAIN):
+        examples = conversations.from_seed(seed_corpus.split(seed_corpus.load())[0], presets)
+        chooser = random.Random(0)
+        for example in examples if name == SEED else conversations.plain(examples, presets):
+            yield "".join(conversations.render_example(tokenizer, conversations.retype(example, chooser), presets))
         return
     for item in _items(data, name):
         if isinstance(item, str):
@@ -109,4 +107,6 @@ def _items(data: Path, name: str) -> Iterator[str] | Iterator[list[str]]:
         return sources.LINES[name](data)
     if name in sources.DIALOGUES:
         return sources.DIALOGUES[name](data)
-    raise ValueError(f"unknown source '{name}': choose from {', '.join([*sources.LINES, *sources.DIALOGUES, SEED])}")
+    raise ValueError(
+        f"unknown source '{name}': choose from {', '.join([*sources.LINES, *sources.DIALOGUES, SEED, SEED_PLAIN])}"
+    )

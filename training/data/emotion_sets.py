@@ -6,6 +6,7 @@ Knows the readers; nothing of networks.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 from training.data import emotions, seed_corpus, sources
@@ -41,3 +42,23 @@ def unlabelled(data: Path, most: int, seed: int) -> list[str]:
         random.Random(seed).shuffle(lines)
         chosen += lines[:most]
     return chosen
+
+
+def augment(rows: Sequence[Labelled], count: int, seed: int) -> list[str]:
+    """New texts in the manner of labelled ones: crops, dropped words, two crops in a row. A teacher labels them."""
+    chooser = random.Random(seed)
+    words = [row.text.split() for row in rows if row.text.split()]
+    found: list[str] = []
+    for _ in range(count):
+        text = _crop(chooser.choice(words), chooser)
+        if chooser.random() < 0.35:
+            text += _crop(chooser.choice(words), chooser)
+        dropped = chooser.choice((0.0, 0.0, 0.1, 0.25))
+        found.append(" ".join(word for word in text if chooser.random() >= dropped) or text[0])
+    return found
+
+
+def _crop(words: Sequence[str], chooser: random.Random) -> list[str]:
+    size = max(1, round(len(words) * chooser.uniform(0.3, 1.0)))
+    start = chooser.randint(0, len(words) - size)
+    return list(words[start : start + size])

@@ -57,8 +57,9 @@ def held_out(message: str) -> bool:
     return int(hashlib.sha256(folded.encode()).hexdigest()[:8], 16) % 100 < HELD_OUT_PERCENT
 
 
-def load(folder: Path = FOLDER) -> list[SeedRow]:
-    """All rows of a folder of seed files, in file order; SeedError names the first line that is wrong."""
+def load(folder: Path | None = None) -> list[SeedRow]:
+    """All rows of a folder of seed files (the shipped one), in file order; SeedError names the first wrong line."""
+    folder = folder or FOLDER
     return [row for path in sorted(folder.glob("*.txt")) for row in parse(path.name, path.read_text(encoding="utf-8"))]
 
 

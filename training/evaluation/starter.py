@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from models.prompt import Prompt, render
-from storage.contracts import Turn
+from models.selection import Defect, defect
+from storage.contracts import Sampling, Turn
 from storage.presets import Presets, load_presets
 from training.data import emotions, seed_corpus
 from training.data.conversations import classify
@@ -50,26 +50,24 @@ def prompts(presets: Presets, most: int, seed: int = 5) -> list[Prompt]:
     ]
 
 
-def generate(model: Any, tokenizer: Any, texts: Sequence[str], count: int, batch: int = 48) -> list[list[str]]:
+def generate(
+    model: Any, tokenizer: Any, texts: Sequence[str], count: int, sampling: Sampling, batch: int = 64
+) -> list[list[str]]:
     """`count` sampled answers to each rendered prompt."""
     import torch
 
     found: list[list[str]] = [[] for _ in texts]
-    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-    rows = [index for index in order for _ in range(count)]
+    rows = [index for index in sorted(range(len(texts)), key=lambda index: len(texts[index])) for _ in range(count)]
     for start in range(0, len(rows), batch):
         part = rows[start : start + batch]
         inputs = tokenizer([texts[i] for i in part], padding=True, add_special_tokens=False, return_tensors="pt")
         with torch.inference_mode():
             output = model.generate(
-                **{key: inputs[key] for key in ("input_ids", "attention_mask")},
+                input_ids=inputs["input_ids"],
+                attention_mask=inputs["attention_mask"],
                 do_sample=True,
-                temperature=0.8,
-                top_p=0.92,
-                top_k=0,
-                repetition_penalty=1.1,
-                max_new_tokens=72,
                 pad_token_id=tokenizer.pad_token_id,
+                **sampling.model_dump(),
             )
         answers = tokenizer.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
         for index, answer in zip(part, answers, strict=True):
@@ -77,25 +75,12 @@ def generate(model: Any, tokenizer: Any, texts: Sequence[str], count: int, batch
     return found
 
 
-def broken(reply: str) -> str:
-    """Why a reply is broken: `empty`, `looping`, `markup`; an empty string if it is not."""
-    words = re.findall(r"\w+", reply.lower())
-    if not words:
-        return "empty"
-    threes = Counter(zip(words, words[1:], words[2:], strict=False))
-    if any(times >= 3 for times in threes.values()) or re.search(r"(\b\w+\b)(?:\W+\1\b){3}", reply.lower()):
-        return "looping"
-    if re.search(r"<[|/\w]|\|>|\ufffd|[\[\]{}#*_]", reply):
-        return "markup"
-    return ""
-
-
-def pick(candidates: Sequence[str], rows: Sequence[Mapping[str, float]], labels: Sequence[str]) -> str:
-    """The unbroken candidate with the likeliest target label; the first one if all are broken."""
+def pick(message: str, candidates: Sequence[str], rows: Sequence[Mapping[str, float]], labels: Sequence[str]) -> str:
+    """The sound candidate (by serving's own check) with the likeliest target label; the first one if none is sound."""
     scored = [
         (max(row.get(label, 0.0) for label in labels), text)
         for text, row in zip(candidates, rows, strict=True)
-        if not broken(text)
+        if defect(text, message) is None
     ]
     return max(scored)[1] if scored else candidates[0]
 
@@ -109,27 +94,40 @@ def hits(drawn: Sequence[Drawn], rows: Sequence[Mapping[str, float]]) -> dict[tu
     return found
 
 
-def draw(starter: Path, asked: Sequence[Prompt], presets: Presets, count: int) -> list[Drawn]:
-    """Candidates of the starter for all prompts, and the ones its classifier keeps."""
+def draw(
+    starter: Path, asked: Sequence[Prompt], presets: Presets, count: int, overrides: Mapping[str, float]
+) -> list[Drawn]:
+    """Candidates of the starter for all prompts, and the ones its classifier keeps; sampled as the presets say."""
+    import torch
+
+    torch.manual_seed(1)
+    model, tokenizer = load(starter)
+    answers: dict[int, list[str]] = {}
+    for preset in presets.presets:
+        own = [index for index, one in enumerate(asked) if one.preset.id == preset.id]
+        sampling = Sampling.model_validate({**Sampling().model_dump(), **preset.sampling, **overrides})
+        texts = [render(tokenizer, asked[index], presets) for index in own]
+        answers |= dict(zip(own, generate(model, tokenizer, texts, count, sampling), strict=True))
+    rows = iter(classify(starter / "classifier", [text for index in range(len(asked)) for text in answers[index]]))
+    drawn: list[Drawn] = []
+    for index, prompt in enumerate(asked):
+        scores = [next(rows) for _ in answers[index]]
+        kept = pick(prompt.turns[-1].text, answers[index], scores, prompt.preset.labels)
+        drawn.append(Drawn(prompt, tuple(answers[index]), kept))
+    return drawn
+
+
+def load(starter: Path) -> tuple[Any, Any]:
+    """Model (adapter merged, if there is one) and tokenizer of a starter folder."""
     import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    torch.manual_seed(1)
-    tokenizer = AutoTokenizer.from_pretrained(starter / "base")
     model: Any = AutoModelForCausalLM.from_pretrained(starter / "base", dtype=torch.bfloat16)
     if (starter / "adapter").exists():
-        model = PeftModel.from_pretrained(
-            model, str(starter / "adapter"), autocast_adapter_dtype=False
-        ).merge_and_unload()
-    model.eval()
-    answers = generate(model, tokenizer, [render(tokenizer, one, presets) for one in asked], count)
-    rows = iter(classify(starter / "classifier", [text for candidates in answers for text in candidates]))
-    drawn: list[Drawn] = []
-    for prompt, candidates in zip(asked, answers, strict=True):
-        scores = [next(rows) for _ in candidates]
-        drawn.append(Drawn(prompt, tuple(candidates), pick(candidates, scores, prompt.preset.labels)))
-    return drawn
+        model = PeftModel.from_pretrained(model, str(starter / "adapter"), autocast_adapter_dtype=False)
+        model = model.merge_and_unload()
+    return model.eval(), AutoTokenizer.from_pretrained(starter / "base")
 
 
 def table(found: Mapping[tuple[str, int], Sequence[bool]], presets: Presets) -> list[str]:
@@ -155,12 +153,14 @@ def main() -> None:
     parser.add_argument("--starter", type=Path, default=Path("models/starter"))
     parser.add_argument("--prompts", type=int, default=504)
     parser.add_argument("--candidates", type=int, default=4)
+    parser.add_argument("--temperature", type=float, help="instead of the presets' own")
     parser.add_argument("--seed-share", type=float, default=0.7, help="as in the classifier's recipe")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--samples", type=Path, help="also write prompts and replies as JSON lines")
     given = parser.parse_args()
     presets = load_presets()
-    drawn = draw(given.starter, prompts(presets, given.prompts), presets, given.candidates)
+    overrides = {} if given.temperature is None else {"temperature": given.temperature}
+    drawn = draw(given.starter, prompts(presets, given.prompts), presets, given.candidates, overrides)
     if given.samples:
         write_samples(drawn, given.samples)
     text = "\n".join(report(drawn, judge.fit(given.data, given.seed_share), presets)) + "\n"
@@ -175,13 +175,15 @@ def report(drawn: Sequence[Drawn], second: TfIdf, presets: Presets) -> list[str]
     rows = second.rows([row.text for row in humans])
     macro = emotions.macro_f1(rows, humans, dict.fromkeys(LABELS, 0.5), LABELS)["macro"]
     right = sum(likeliest(row) in one.labels for row, one in zip(rows, humans, strict=True)) / len(humans)
-    faults = Counter(broken(one.kept) for one in drawn)
+    faults = Counter(defect(one.kept, one.prompt.turns[-1].text) for one in drawn)
     singles = [Drawn(one.prompt, one.candidates, one.candidates[0]) for one in drawn]
     return [
         f"Judge on {len(humans)} held-out replies of the seed corpus: macro-F1 {macro:.3f}, likeliest label right in "
         f"{right:.3f}.",
-        f"{len(drawn)} prompts, {len(drawn[0].candidates)} candidates: empty {faults['empty']}, "
-        f"looping {faults['looping']}, markup {faults['markup']}.",
+        "",
+        f"{len(drawn)} prompts, {len(drawn[0].candidates)} candidates; "
+        + ", ".join(f"{fault.value} {faults[fault]}" for fault in Defect)
+        + ".",
         "",
         "With the candidate that the classifier picks:",
         "",
