@@ -1,125 +1,116 @@
 """LoRA adapters beside one base model: rows of different adapters in one pass.
 
-PEFT reads and places the weights; the forward is ours: the A and B matrices of all adapters in the batch stand side
-by side, two products serve every row, and a mask keeps each row to its own adapter's columns. Same numbers as PEFT's
-`adapter_names`, without hooks and without a product per adapter. Knows nothing of rows beyond their adapter.
+The A and B matrices of all adapters in the batch stand side by side, two products serve every row, and a mask keeps
+each row to its own adapter's columns. Same numbers as PEFT's `adapter_names`, without hooks at every pass and
+without a product per adapter. Knows nothing of rows beyond their adapter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftConfig, PeftModel
-from peft.tuners.lora import LoraConfig, LoraLayer
 from torch import Tensor
+from torch.nn.functional import linear
 
+from models.engines.adapter_files import Pair, read_adapter
 from models.errors import AdapterBroken
 
 # Adapters stacked together are kept until so many are; the rest of them fall out when a batch needs others.
 STACK = 8
 
+Pairs = Mapping[str, Pair]
+
 
 class Stack:
-    """One module's matrices for some adapters: `down [ranks, in]`, `up [out, ranks]`, which columns are whose."""
+    """One module's matrices for some adapters, `down [ranks, in]` and `up [out, ranks]`; `ranks`: each one's width."""
 
-    def __init__(self, module: Any, names: Sequence[str], dtype: torch.dtype) -> None:
-        present = [name for name in names if name in module.lora_A]
-        self.ranks = tuple(module.lora_A[name].weight.shape[0] if name in module.lora_A else 0 for name in names)
-        self.down: Tensor | None = None
-        self.up: Tensor | None = None
+    def __init__(self, pairs: Sequence[Pair | None], like: Tensor) -> None:
+        present = [pair for pair in pairs if pair is not None]
+        self.ranks = tuple(0 if pair is None else pair.down.shape[0] for pair in pairs)
+        self.empty = not present
         if present:
-            downs = [module.lora_A[name].weight.detach() for name in present]
-            ups = [module.lora_B[name].weight.detach() * module.scaling[name] for name in present]
-            self.down = torch.cat(downs).to(dtype)
-            self.up = torch.cat(ups, dim=1).to(dtype)
+            self.down = torch.cat([pair.down for pair in present]).to(like.device, like.dtype)
+            self.up = torch.cat([pair.up for pair in present], dim=1).to(like.device, like.dtype)
 
 
 class AdapterBank:
-    """The adapters of one base model. `model` is what the engine calls."""
+    """The adapters of one base model, whose linear layers it takes over once an adapter touches them."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        self.peft: Any = None
-        self.names: dict[str, str] = {}
-        self._count = 0
+        self.loaded: dict[str, Pairs] = {}
+        self._tapped: set[str] = set()
         self._stacked: tuple[str, ...] = ()
-        self._stacks: dict[int, Stack] = {}
+        self._stacks: dict[str, Stack] = {}
         self._owners: Tensor | None = None
         self._masks: dict[tuple[int, ...], Tensor] = {}
 
     def load(self, adapter_id: str, folder: Path) -> None:
         """Read an adapter's weights; AdapterBroken if they are damaged, of another base, or of a kind not served."""
-        if adapter_id in self.names:
+        if adapter_id in self.loaded:
             return
-        # An own name: PEFT forbids dots, and substrings of `lora_`, which an id may hold.
-        name = f"x{self._count}"
-        self._count += 1
         try:
-            check(PeftConfig.from_pretrained(str(folder)))
-            self._place(name, folder)
+            pairs = read_adapter(folder)
+            modules = {name: self._module(name, pair) for name, pair in pairs.items()}
         except AdapterBroken as error:
             raise AdapterBroken(f"adapter {adapter_id} ({folder}): {error}") from error
-        except Exception as error:
-            raise AdapterBroken(
-                f"adapter {adapter_id} ({folder}) cannot be loaded onto this base model "
-                f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}); "
-                "check MODELS_BASE and MODELS_ADAPTERS"
-            ) from error
-        self.names[adapter_id] = name
-        self._forget_stacks()
+        for name, module in modules.items():
+            if name not in self._tapped:
+                self._tapped.add(name)
+                module.forward = partial(self._forward, name, module.forward)
+        self.loaded[adapter_id] = pairs
 
     def unload(self, adapter_id: str) -> None:
         """Free an adapter's weights."""
-        name = self.names.pop(adapter_id, None)
-        if name is not None:
-            self._forget_stacks()
-            self.peft.delete_adapter(name)
+        if self.loaded.pop(adapter_id, None) is not None and adapter_id in self._stacked:
+            self._restack(())
+            self._owners = None
 
     def choose(self, adapters: Sequence[str | None], tokens: Sequence[int] | None = None) -> None:
         """Say whose the tokens of the next pass are: one adapter (or None) a row, `tokens` each (default one)."""
-        used = {self.names[adapter] for adapter in adapters if adapter is not None}
+        used = {adapter for adapter in adapters if adapter is not None}
         if not used:
             self._owners = None
             return
         if not used <= set(self._stacked):
             union = used | set(self._stacked)
-            self._stacked = tuple(sorted(union if len(union) <= STACK else used))
-            self._stacks.clear()
+            self._restack(tuple(sorted(union if len(union) <= STACK else used)))
         column = {name: index for index, name in enumerate(self._stacked)}
-        owners = [-1 if adapter is None else column[self.names[adapter]] for adapter in adapters]
-        device = next(self.model.parameters()).device
-        owner = torch.tensor(owners, device=device)
+        owners = [-1 if adapter is None else column[adapter] for adapter in adapters]
+        owner = torch.tensor(owners, device=self.model.device)
         if tokens is not None:
-            owner = owner.repeat_interleave(torch.tensor(list(tokens), device=device))
+            owner = owner.repeat_interleave(torch.tensor(list(tokens), device=owner.device))
         self._owners = owner
         self._masks.clear()
 
-    def _place(self, name: str, folder: Path) -> None:
-        if self.peft is None:
-            self.peft = PeftModel.from_pretrained(self.model, str(folder), adapter_name=name)
-        else:
-            self.peft.load_adapter(str(folder), adapter_name=name)
-        self.peft.requires_grad_(False)
-        for module in self.peft.modules():
-            if isinstance(module, LoraLayer):
-                setattr(module, "forward", partial(self._forward, module))  # noqa: B010 - an own forward on PEFT's module
+    def _module(self, name: str, pair: Pair) -> Any:
+        """The base's linear layer of this name; AdapterBroken if it has none, or of another size."""
+        try:
+            module: Any = self.model.get_submodule(name)
+        except AttributeError as error:
+            raise AdapterBroken(f"the base model has no layer {name}; it was trained on another one") from error
+        sizes = sizes_of(module)
+        if sizes is None:
+            raise AdapterBroken(f"{name} is no linear layer; train LoRA on linear layers only")
+        if sizes != (pair.down.shape[1], pair.up.shape[0]):
+            raise AdapterBroken(f"{name} is {sizes} in the base model; it was trained on another one")
+        return module
 
-    def _forward(self, module: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        result: Tensor = module.base_layer(x, *args, **kwargs)
+    def _forward(self, name: str, base: Callable[..., Tensor], x: Tensor) -> Tensor:
+        result = base(x)
         if self._owners is None:
             return result
-        stack = self._stacks.get(id(module))
+        stack = self._stacks.get(name)
         if stack is None:
-            stack = self._stacks[id(module)] = Stack(module, self._stacked, x.dtype)
-        if stack.down is None or stack.up is None:
+            stack = self._stacks[name] = Stack([self.loaded[part].get(name) for part in self._stacked], x)
+        if stack.empty:
             return result
-        narrow = torch.nn.functional.linear(x.reshape(-1, x.shape[-1]).to(stack.down.dtype), stack.down)
-        added = torch.nn.functional.linear(narrow * self._mask(self._owners, stack.ranks, narrow.dtype), stack.up)
-        return result + added.view_as(result).to(result.dtype)
+        narrow = linear(x.reshape(-1, x.shape[-1]), stack.down) * self._mask(self._owners, stack.ranks, x.dtype)
+        return result + linear(narrow, stack.up).view_as(result).to(result.dtype)
 
     def _mask(self, owners: Tensor, ranks: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """`[tokens, ranks]`: ones where a column belongs to the token's adapter; modules of equal ranks share it."""
@@ -130,23 +121,16 @@ class AdapterBank:
             mask = self._masks[ranks] = (owners[:, None] == columns[None]).to(dtype)
         return mask
 
-    def _forget_stacks(self) -> None:
-        self._stacked = ()
+    def _restack(self, names: tuple[str, ...]) -> None:
+        self._stacked = names
         self._stacks.clear()
         self._masks.clear()
-        self._owners = None
 
 
-def check(config: PeftConfig) -> None:
-    """AdapterBroken if an adapter is of a kind whose rows cannot be mixed."""
-    if not isinstance(config, LoraConfig):
-        raise AdapterBroken(f"{config.peft_type} is not LoRA")
-    kinds = {
-        "DoRA": config.use_dora,
-        "modules_to_save": config.modules_to_save,
-        "trainable tokens": config.trainable_token_indices,
-        "a trained bias": config.bias != "none" or config.lora_bias,
-    }
-    found = [name for name, used in kinds.items() if used]
-    if found:
-        raise AdapterBroken(f"{', '.join(found)} cannot be mixed with other adapters in a batch; train plain LoRA")
+def sizes_of(module: Any) -> tuple[int, int] | None:
+    """(in, out) of a linear layer: torch's and bitsandbytes' by their features, GPT-2's Conv1D by its weight."""
+    if isinstance(module, torch.nn.Linear):
+        return module.in_features, module.out_features
+    if type(module).__name__ == "Conv1D":
+        return int(module.weight.shape[0]), int(module.weight.shape[1])
+    return None

@@ -57,7 +57,7 @@ class TransformersEngine:
 
     @property
     def adapters(self) -> frozenset[str]:
-        return frozenset(self.bank.names)
+        return frozenset(self.bank.loaded)
 
     @property
     def running(self) -> int:
@@ -69,7 +69,7 @@ class TransformersEngine:
     def admit(self, rows: Sequence[Row]) -> None:
         groups: dict[tuple[int, ...], tuple[list[int], list[Live]]] = {}
         for row in rows:
-            if row.adapter is not None and row.adapter not in self.bank.names:
+            if row.adapter is not None and row.adapter not in self.bank.loaded:
                 raise UnknownAdapter(f"adapter {row.adapter!r} is not loaded")
             ids = self._encode(row.prompt, row.sampling.max_new_tokens)
             budget = min(row.sampling.max_new_tokens, self.base.context - len(ids))

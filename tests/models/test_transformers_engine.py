@@ -203,6 +203,20 @@ def test_adapters_loaded_and_unloaded_between_steps_leave_running_rows_alone(fol
     assert texts == {"r0": reference(root, TEXTS[0], "lora.0"), "r1": reference(root, TEXTS[1], None)}
 
 
+def test_scalings_and_ranks_by_module_are_those_of_peft(folders: Any, tmp_path: Path) -> None:
+    root = folders("llama")
+    patterns = {"rank_pattern": {"q_proj": 2, "layers.1.v_proj": 8}, "alpha_pattern": {"o_proj": 40, ".*down_proj": 3}}
+    save_adapter("llama", root / "base", root / "patterned", 5, **patterns)
+    save_adapter("llama", root / "base", root / "stabilised", 6, use_rslora=True)
+    engine = engine_for(root, 1)
+    for name in ("patterned", "stabilised"):
+        engine.load_adapter(name, root / name)
+    rows = [row(index, TEXTS[1], name) for index, name in enumerate(["lora.0", "patterned", "stabilised"])]
+    texts = finish(engine, [(0, item) for item in rows])
+    assert texts == {item.row_id: reference(root, TEXTS[1], item.adapter) for item in rows}
+    assert len(set(texts.values())) == 3
+
+
 def test_old_turns_are_left_out_until_the_prompt_fits(folders: Any) -> None:
     engine = engine_for(folders("llama"), 0)
     roles: list[Literal["user", "assistant"]] = ["user", "assistant"] * 20

@@ -77,12 +77,17 @@ def save_model(family: str, folder: Path, template: str | None = TEMPLATE) -> Pa
     return folder
 
 
-def save_adapter(family: str, base: Path, folder: Path, seed: int, rank: int = 4) -> Path:
+def save_adapter(family: str, base: Path, folder: Path, seed: int, rank: int = 4, **settings: Any) -> Path:
     """A random adapter with a visible effect."""
     torch.manual_seed(seed)
     targets = TARGETS.get(family, ["q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj"])
     lora = LoraConfig(
-        r=rank, lora_alpha=16, target_modules=targets, task_type="CAUSAL_LM", fan_in_fan_out=family == "gpt2"
+        r=rank,
+        lora_alpha=16,
+        target_modules=targets,
+        task_type="CAUSAL_LM",
+        fan_in_fan_out=family == "gpt2",
+        **settings,
     )
     model = get_peft_model(AutoModelForCausalLM.from_pretrained(base), lora)
     for name, parameter in model.named_parameters():
