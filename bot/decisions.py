@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
@@ -97,3 +98,37 @@ def neighbour(numbers: Sequence[int], shown: int, step: int) -> int | None:
         return None
     place = numbers.index(shown) + step
     return numbers[place] if 0 <= place < len(numbers) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message that somebody sent to the bot."""
+
+    chat_id: int
+    kind: str
+    message_id: int
+    user_id: int
+    text: str
+
+
+@dataclass(slots=True)
+class Dropped:
+    """What was given up: requests, waiting messages, and queue notes that are to be removed from the chat."""
+
+    requests: list[str] = field(default_factory=list)
+    waiting: int = 0
+    notes: list[int] = field(default_factory=list)
+
+    @property
+    def anything(self) -> bool:
+        """Whether there was anything to give up."""
+        return bool(self.requests or self.waiting)
+
+
+class VariantAnswer(StrEnum):
+    """What became of a wish for another variant."""
+
+    ASKED = "asked"
+    BUSY = "busy"
+    ENOUGH = "enough"
+    STALE = "stale"

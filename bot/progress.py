@@ -88,6 +88,7 @@ class Progress:
         text = note(waited, place, workers, after=self.settings.note_after_seconds)
         if text is None or text == flight.told or not self.flights.waits(flight.request_id):
             return
+        flight.told = text
         with suppress(TelegramAPIError):
             if flight.note_id is None:
                 await self._send_note(flight, text)
@@ -95,16 +96,22 @@ class Progress:
                 await self.bot.edit_message_text(
                     text, chat_id=flight.chat_id, message_id=flight.note_id, request_timeout=TIMEOUT
                 )
-            flight.told = text
 
     async def _send_note(self, flight: Flight, text: str) -> None:
+        async with self.database.view() as unit:
+            turn = await unit.turns.get(flight.turn_id)
+            flight.note_id = turn.note_id if turn else None
+        if flight.note_id is not None:
+            # An earlier process sent the note; the next round edits it.
+            flight.told = ""
+            return
         message = await self.bot.send_message(flight.chat_id, text, request_timeout=TIMEOUT)
         flight.note_id = message.message_id
-        async with self.database.unit() as unit:
-            turn = await unit.turns.get(flight.turn_id)
+        async with self.database.unit() as writing:
+            turn = await writing.turns.get(flight.turn_id)
             if turn is not None and self.flights.waits(flight.request_id):
                 turn.note_id = message.message_id
-                await unit.commit()
+                await writing.commit()
                 return
         # The answer overtook the note.
         await self.bot.delete_message(flight.chat_id, message.message_id, request_timeout=TIMEOUT)

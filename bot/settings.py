@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from storage.settings import unknown_names
 
 PUBLIC_API = "https://api.telegram.org"
 
@@ -13,7 +16,9 @@ PUBLIC_API = "https://api.telegram.org"
 class BotSettings(BaseSettings):
     """Settings of the people-facing process."""
 
-    model_config = SettingsConfigDict(env_prefix="BOT_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="BOT_", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     token: SecretStr | None = Field(default=None, description="Bot token of @BotFather; unset: the playground opens.")
     api_url: str = Field(default=PUBLIC_API, description="Base URL of a Bot API server.")
@@ -73,7 +78,7 @@ class BotSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _consistent(self) -> BotSettings:
-        wrong = list(_contradictions(self))
+        wrong = _contradictions(self) + unknown_names("BOT_", type(self).model_fields, os.environ)
         if wrong:
             raise ValueError("; ".join(wrong))
         return self

@@ -6,17 +6,14 @@ idempotent, and `recover` takes up whatever a killed process left.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
-from enum import StrEnum
-
 import structlog
 
-from bot.decisions import EditAction, edit_action, next_batch, window
+from bot.asking import Asking
+from bot.decisions import Dropped, EditAction, Said, VariantAnswer, edit_action, next_batch
 from bot.flights import Flights
 from bot.outbox import Outbox
 from bot.settings import BotSettings
-from storage.contracts import ChatRequest, Rating, RatingSource, Turn, now, request_id
+from storage.contracts import ChatRequest, Rating, RatingSource
 from storage.conversation import Conversation
 from storage.database import Database, Unit
 from storage.presets import Presets
@@ -27,26 +24,6 @@ from storage.tables import ChatRow, ReplyRow, TurnRow
 log = structlog.get_logger(__name__)
 
 QUEUE_FULL = "queue_full"
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A message that somebody sent to the bot."""
-
-    chat_id: int
-    kind: str
-    message_id: int
-    user_id: int
-    text: str
-
-
-class VariantAnswer(StrEnum):
-    """What became of a wish for another variant."""
-
-    ASKED = "asked"
-    BUSY = "busy"
-    ENOUGH = "enough"
-    STALE = "stale"
 
 
 class Turns:
@@ -67,6 +44,7 @@ class Turns:
         self.book = book
         self.presets = presets
         self.settings = settings
+        self.asking = Asking(settings)
         self.outbox = outbox
         self.flights = flights
 
@@ -115,32 +93,8 @@ class Turns:
         return [await self._ask(unit, chat, turn)]
 
     async def _ask(self, unit: Unit, chat: ChatRow, turn: TurnRow) -> ReplyRow:
-        return await unit.replies.ask(
-            turn, await self._request(unit, turn, chat.emotion, chat.intensity, chat.persona, variant=0)
-        )
-
-    async def _request(
-        self, unit: Unit, turn: TurnRow, emotion: str, intensity: int, persona: str, *, variant: int
-    ) -> ChatRequest:
-        messages = await unit.inbox.of_turn(turn.id)
-        ids = tuple(row.message_id for row in messages)
-        return ChatRequest(
-            request_id=request_id(turn.chat_id, ids, revision=turn.revision, variant=variant),
-            chat_id=turn.chat_id,
-            user_id=turn.user_id,
-            turns=await self._window(unit, turn, [row.text for row in messages]),
-            emotion=emotion,
-            intensity=intensity,
-            persona=persona,
-            variant=variant,
-            deadline=now() + timedelta(seconds=self.settings.deadline_seconds),
-        )
-
-    async def _window(self, unit: Unit, turn: TurnRow, messages: list[str]) -> tuple[Turn, ...]:
-        answered = await unit.turns.history(turn.chat_id, turn.epoch, before=turn.id, limit=self.settings.window_turns)
-        texts = await unit.inbox.of_turns([turn_id for turn_id, _ in answered])
-        history = [(texts.get(turn_id, []), answer) for turn_id, answer in answered]
-        return window(history, messages, turns=self.settings.window_turns, chars=self.settings.window_chars)
+        request = await self.asking.request(unit, turn, chat.emotion, chat.intensity, chat.persona)
+        return await unit.replies.ask(turn, request)
 
     async def _push_all(self, rows: list[ReplyRow]) -> None:
         for row in rows:
@@ -215,7 +169,7 @@ class Turns:
         if number >= self.settings.max_variants:
             return VariantAnswer.ENOUGH
         persona = str((first.request or {}).get("persona", ""))
-        request = await self._request(unit, turn, first.emotion, first.intensity, persona, variant=number)
+        request = await self.asking.request(unit, turn, first.emotion, first.intensity, persona, variant=number)
         return await unit.replies.ask(turn, request, origin=origin)
 
     async def edited(self, said: Said) -> EditAction:
@@ -229,17 +183,17 @@ class Turns:
                 same_text=row is not None and row.text == said.text,
                 last_turn=row is not None and last is not None and row.turn_id == last.id,
             )
-            stale: list[str] = []
+            dropped = Dropped()
             if row is not None and action in (EditAction.REWORD, EditAction.RERUN):
                 row.text = said.text
                 row.revision += 1
             if chat and last and action is EditAction.RERUN:
-                stale = await self._drop(unit, said.chat_id)
+                dropped = await self._drop(unit, said.chat_id)
                 last.revision, last.state = last.revision + 1, "active"
                 await self._ask(unit, chat, last)
             requests = await self._begin(unit, chat) if chat else []
             await unit.commit()
-        await self._stop(stale)
+        await self._stop(dropped)
         await self._push_all(requests)
         return action
 
@@ -253,44 +207,47 @@ class Turns:
             row = await unit.inbox.get(chat_id, message_id)
             if row is None or row.state == "crisis":
                 return False
-            stale: list[str] = []
+            dropped = Dropped()
             turn = await unit.turns.get(row.turn_id) if row.turn_id else None
             if turn is not None:
-                stale = [reply for reply in await self._drop(unit, chat_id)]
+                dropped = await self._drop(unit, chat_id)
                 turn.state = "cancelled"
             row.state, row.text = "crisis", ""
             await unit.commit()
-        await self._stop(stale)
+        await self._stop(dropped)
         await self.advance(chat_id)
         return True
 
-    async def cancel(self, chat_id: int, *, new_epoch: bool = False) -> int:
-        """Give up the running turn and the messages that wait; with `new_epoch` also the dialogue window.
-
-        Returns how many answers and messages were given up.
-        """
+    async def cancel(self, chat_id: int, *, new_epoch: bool = False) -> Dropped:
+        """Give up the running turn and the messages that wait; with `new_epoch` also the dialogue window."""
         async with self.database.unit() as unit:
             chat = await unit.chats.lock(chat_id)
-            stale = await self._drop(unit, chat_id)
-            waiting = await unit.inbox.drop_waiting(chat_id)
+            dropped = await self._drop(unit, chat_id, notes=True)
+            dropped.waiting = await unit.inbox.drop_waiting(chat_id)
             if chat and new_epoch:
                 chat.epoch += 1
             await unit.commit()
-        await self._stop(stale)
-        return len(stale) + waiting
+        await self._stop(dropped)
+        return dropped
 
-    async def _drop(self, unit: Unit, chat_id: int) -> list[str]:
+    async def _drop(self, unit: Unit, chat_id: int, *, notes: bool = False) -> Dropped:
         """Mark unsent replies of a chat as unwanted. One that is being sent right now is left to its end."""
-        stale = [row for row in await unit.replies.in_flight(chat_id) if row.delivery != "sending"]
-        for row in stale:
+        dropped = Dropped()
+        for row in await unit.replies.in_flight(chat_id):
+            if row.delivery == "sending":
+                continue
             row.delivery = "dropped"
+            dropped.requests.append(row.request_id)
             turn = await unit.turns.get(row.turn_id)
             if turn and row.variant == 0:
                 turn.state = "cancelled"
-        return [row.request_id for row in stale]
+            if turn and turn.note_id and notes:
+                dropped.notes.append(turn.note_id)
+                turn.note_id = None
+        return dropped
 
-    async def _stop(self, request_ids: list[str]) -> None:
-        for stale in request_ids:
+    async def _stop(self, dropped: Dropped) -> None:
+        for stale in dropped.requests:
             self.flights.land(stale)
             await self.conversation.cancel(stale)
 

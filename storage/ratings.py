@@ -19,9 +19,10 @@ REMEMBER = 90 * 86400
 def merge(earlier: Rating | None, later: Rating) -> Rating:
     """The person's judgement after `later`: what it says wins, what it leaves None stays.
 
-    A thumb of 0 takes the thumb back; stars are merged criterion by criterion.
+    A thumb of 0 takes the thumb back; stars are merged criterion by criterion. Another answer under the same message
+    (a variant, an edited question) is judged anew.
     """
-    if earlier is None:
+    if earlier is None or earlier.request_id != later.request_id:
         return later
     said = {
         name: value

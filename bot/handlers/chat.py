@@ -9,9 +9,10 @@ from aiogram.types import Message, User
 
 from bot import texts
 from bot.addressing import addressed, words
+from bot.decisions import Said
 from bot.limiter import Limiter, Verdict
 from bot.settings import BotSettings
-from bot.turns import Said, Turns
+from bot.turns import Turns
 
 
 def router() -> Router:

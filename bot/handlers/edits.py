@@ -7,11 +7,11 @@ from aiogram.types import Message, User
 
 from bot import texts
 from bot.addressing import words
-from bot.decisions import EditAction
+from bot.decisions import EditAction, Said
 from bot.handlers.chat import refuse
 from bot.limiter import Limiter
 from bot.settings import BotSettings
-from bot.turns import Said, Turns
+from bot.turns import Turns
 
 
 def router() -> Router:

@@ -11,12 +11,13 @@ from bot import callbacks as c
 from bot import texts
 from bot.answers import Answers, Found
 from bot.courier import Courier, Letter
+from bot.decisions import VariantAnswer
 from bot.handlers.ratings import meant, submit
 from bot.keyboards import Answer
 from bot.limiter import Limiter
 from bot.metrics import Metrics
 from bot.screen import say
-from bot.turns import Turns, VariantAnswer
+from bot.turns import Turns
 from storage.contracts import RatingSource
 from storage.database import Database
 from storage.ratings import RatingBook
