@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import pytest
 
-from tests.bot.stage import stage
+from tests.bot.stage import Stage
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_a_message_is_answered_in_the_chosen_emotion_and_rated(tmp_path: Path) -> None:
-    async with stage(tmp_path) as scene, scene.person() as anna:
+async def test_a_message_is_answered_in_the_chosen_emotion_and_rated(scene: Stage) -> None:
+    async with scene.person() as anna:
         welcome = await anna.ask("/start")
         assert "Отклик" in welcome.text
         consent = await anna.next_message()
@@ -21,5 +23,5 @@ async def test_a_message_is_answered_in_the_chosen_emotion_and_rated(tmp_path: P
         assert toast.text == "Рад, что понравилось!"
         assert await scene.drain_ratings() == 1
         async with scene.database.view() as unit:
-            (rating,) = await unit.ratings.all()
+            (rating,) = await unit.ratings.of_user(anna.id)
         assert (rating.thumb, rating.user_id, rating.message_id) == (1, anna.id, answer.id)

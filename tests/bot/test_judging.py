@@ -4,40 +4,44 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bot import texts
-from bot.playground.person import Seen
+from bot.playground.person import Person, Seen
 from storage.tables import RatingRow
 from tests.bot.stage import Stage, stage
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def flat(seen: Seen) -> list[str]:
     return [label for row in seen.buttons for label in row]
 
 
-async def ratings(scene: Stage) -> list[RatingRow]:
+async def ratings(scene: Stage, person: Person) -> list[RatingRow]:
     while await scene.drain_ratings():
         pass
     async with scene.database.view() as unit:
-        return list(await unit.ratings.all())
+        return list(await unit.ratings.of_user(person.id))
 
 
-async def test_a_thumb_can_be_changed_and_taken_back(tmp_path: Path) -> None:
-    async with stage(tmp_path) as scene, scene.person() as anna:
+async def test_a_thumb_can_be_changed_and_taken_back(scene: Stage) -> None:
+    async with scene.person() as anna:
         answer = await anna.ask("Привет")
         assert (await anna.press(answer, "👍")).text == texts.THUMB_UP
         await anna.until(answer, lambda seen: seen.buttons[0][0] == "👍 ✓")
         assert (await anna.press(answer, "👎")).text == texts.THUMB_DOWN
         seen = await anna.until(answer, lambda seen: seen.buttons[0][1] == "👎 ✓")
         assert seen.buttons[0][0] == "👍"
-        assert [row.thumb for row in await ratings(scene)] == [-1]
+        assert [row.thumb for row in await ratings(scene, anna)] == [-1]
         assert (await anna.press(answer, "👎")).text == texts.THUMB_BACK
-        assert [row.thumb for row in await ratings(scene)] == [None]
+        assert [row.thumb for row in await ratings(scene, anna)] == [None]
         async with scene.database.view() as unit:
             assert len(await unit.ratings.history(anna.id, answer.id, anna.id)) == 3
 
 
-async def test_the_panel_takes_stars_and_a_wrong_emotion(tmp_path: Path) -> None:
-    async with stage(tmp_path) as scene, scene.person() as anna:
+async def test_the_panel_takes_stars_and_a_wrong_emotion(scene: Stage) -> None:
+    async with scene.person() as anna:
         answer = await anna.ask("Привет")
         await anna.press(answer, texts.BUTTON_DETAILS)
         panel = await anna.until(answer, lambda seen: seen.buttons[0] == [texts.CRITERIA["content"]])
@@ -49,7 +53,7 @@ async def test_the_panel_takes_stars_and_a_wrong_emotion(tmp_path: Path) -> None
         assert panel.buttons[1] == ["1 ✓", "2", "3", "4", "5"]
         await anna.press(panel, texts.BUTTON_DONE)
         await anna.until(answer, lambda seen: seen.buttons[0][0] == "👍")
-        (row,) = await ratings(scene)
+        (row,) = await ratings(scene, anna)
         assert row.stars == {"content": 1, "grammar": 4, "structure": 3, "style": 2}
         assert row.reason == "wrong_emotion"
 
@@ -68,7 +72,7 @@ async def test_another_variant_edits_the_message_and_arrows_go_back(tmp_path: Pa
         back = await anna.until(answer, lambda seen: "2/3" in flat(seen))
         assert back.text == "[joy 2] Привет #1"
         await anna.press(back, "👍")
-        kept = await ratings(scene)
+        kept = await ratings(scene, anna)
         first_id, second_id, third_id = (request.request_id for request in scene.worker.asked)
         assert [(row.request_id, row.preferred_over, row.thumb) for row in kept] == [(second_id, third_id, 1)]
         assert first_id not in {row.request_id for row in kept}
@@ -76,37 +80,37 @@ async def test_another_variant_edits_the_message_and_arrows_go_back(tmp_path: Pa
         assert [turn.text for turn in scene.worker.asked[-1].turns][:2] == ["Привет", "[joy 2] Привет #1"]
 
 
-async def test_talking_on_under_the_newest_variant_prefers_it(tmp_path: Path) -> None:
-    async with stage(tmp_path) as scene, scene.person() as anna:
+async def test_talking_on_under_the_newest_variant_prefers_it(scene: Stage) -> None:
+    async with scene.person() as anna:
         answer = await anna.ask("Привет")
         await anna.press(answer, texts.BUTTON_ANOTHER)
         await anna.until(answer, lambda seen: "2/2" in flat(seen))
         await anna.ask("дальше")
-        (row,) = await ratings(scene)
+        (row,) = await ratings(scene, anna)
         assert (row.request_id, row.preferred_over) == tuple(
             request.request_id for request in (scene.worker.asked[1], scene.worker.asked[0])
         )
 
 
-async def test_a_variant_keeps_the_emotion_of_its_answer(tmp_path: Path) -> None:
-    async with stage(tmp_path) as scene, scene.person() as anna:
+async def test_a_variant_keeps_the_emotion_of_its_answer(scene: Stage) -> None:
+    async with scene.person() as anna:
         answer = await anna.ask("Привет")
         await anna.ask("/emotion злость")
         await anna.press(answer, texts.BUTTON_ANOTHER)
         await anna.until(answer, lambda seen: seen.text == "[joy 2] Привет #1")
 
 
-async def test_reactions_count_as_thumbs(tmp_path: Path) -> None:
-    async with stage(tmp_path) as scene, scene.person() as anna:
+async def test_reactions_count_as_thumbs(scene: Stage) -> None:
+    async with scene.person() as anna:
         answer = await anna.ask("Привет")
         await anna.react(answer, "🔥")
         await anna.until(answer, lambda seen: seen.buttons[0][0] == "👍 ✓")
-        assert [(row.thumb, row.source) for row in await ratings(scene)] == [(1, "reaction")]
+        assert [(row.thumb, row.source) for row in await ratings(scene, anna)] == [(1, "reaction")]
         await anna.react(answer, "💩")
         await anna.until(answer, lambda seen: seen.buttons[0][1] == "👎 ✓")
         await anna.react(answer)
         await anna.until(answer, lambda seen: seen.buttons[0][1] == "👎")
-        assert [row.thumb for row in await ratings(scene)] == [None]
+        assert [row.thumb for row in await ratings(scene, anna)] == [None]
 
 
 async def test_a_correction_is_stored(tmp_path: Path) -> None:
@@ -120,12 +124,12 @@ async def test_a_correction_is_stored(tmp_path: Path) -> None:
         assert "50" in (await anna.next_message()).text
         await anna.send("/fix Привет-привет!", reply_to=answer.id)
         assert (await anna.next_message()).text == texts.FIX_DONE
-        (row,) = await ratings(scene)
+        (row,) = await ratings(scene, anna)
         assert (row.correction, row.source) == ("Привет-привет!", "correction")
 
 
-async def test_forged_and_stale_buttons_change_nothing(tmp_path: Path) -> None:
-    async with stage(tmp_path) as scene, scene.person() as anna, scene.person("Боря") as boris:
+async def test_forged_and_stale_buttons_change_nothing(scene: Stage) -> None:
+    async with scene.person() as anna, scene.person("Боря") as boris:
         answer = await anna.ask("Привет")
         other = await boris.ask("Привет")
         stolen = answer.data("👍")
@@ -142,28 +146,28 @@ async def test_forged_and_stale_buttons_change_nothing(tmp_path: Path) -> None:
         ):
             toast = await boris.forge(other, data)
             assert toast.alert, data
-        assert await ratings(scene) == []
+        assert await ratings(scene, anna) == []
         async with scene.database.view() as unit:
             chat = await unit.chats.get(boris.id)
         assert chat is not None and (chat.emotion, chat.intensity, chat.persona) == ("joy", 2, "")
 
 
-async def test_forget_removes_everything_and_export_shows_it_before(tmp_path: Path) -> None:
-    async with stage(tmp_path) as scene, scene.person() as anna:
+async def test_forget_removes_everything_and_export_shows_it_before(scene: Stage) -> None:
+    async with scene.person() as anna:
         answer = await anna.ask("Мой секрет")
         await anna.press(answer, "👍")
-        await ratings(scene)
+        await ratings(scene, anna)
         exported = await anna.ask("/export")
         assert exported.media is not None and exported.text == texts.EXPORT_CAPTION
         question = await anna.ask("/forget")
         await anna.press(question, texts.BUTTON_FORGET_NO)
-        assert len(await ratings(scene)) == 1
+        assert len(await ratings(scene, anna)) == 1
         await anna.press(question, texts.BUTTON_FORGET_YES)
         await anna.until(question, lambda seen: seen.text == texts.FORGET_DONE)
         async with scene.database.view() as unit:
             assert await unit.inbox.of_user(anna.id) == []
             assert await unit.replies.of_user(anna.id) == []
-            assert await unit.ratings.all() == []
+            assert await unit.ratings.of_user(anna.id) == []
             assert await unit.people.get(anna.id) is None
             assert anna.id in await unit.people.forgotten()
         assert await scene.book.of_message(anna.id, answer.id) == {}

@@ -9,11 +9,13 @@ import pytest
 
 from bot import texts
 from storage.contracts import FailReason, ReplyState
-from tests.bot.stage import reply_to, stage, until
+from tests.bot.stage import Stage, reply_to, stage, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_messages_sent_meanwhile_are_answered_together(tmp_path: Path) -> None:
-    async with stage(tmp_path) as scene, scene.person() as anna:
+async def test_messages_sent_meanwhile_are_answered_together(scene: Stage) -> None:
+    async with scene.person() as anna:
         scene.worker.pause()
         for text in ("раз", "два", "три"):
             await anna.send(text)
@@ -24,8 +26,8 @@ async def test_messages_sent_meanwhile_are_answered_together(tmp_path: Path) -> 
         await anna.silence(0.3)
 
 
-async def test_editing_the_last_message_answers_again_in_place(tmp_path: Path) -> None:
-    async with stage(tmp_path) as scene, scene.person() as anna:
+async def test_editing_the_last_message_answers_again_in_place(scene: Stage) -> None:
+    async with scene.person() as anna:
         await anna.ask("первое")
         mine = await anna.send("втрое")
         answer = await anna.next_message()
@@ -38,8 +40,8 @@ async def test_editing_the_last_message_answers_again_in_place(tmp_path: Path) -
         assert (await anna.next_message()).text == texts.TOO_LATE_TO_EDIT
 
 
-async def test_editing_while_the_answer_is_prepared(tmp_path: Path) -> None:
-    async with stage(tmp_path) as scene, scene.person() as anna:
+async def test_editing_while_the_answer_is_prepared(scene: Stage) -> None:
+    async with scene.person() as anna:
         scene.worker.pause()
         mine = await anna.send("опечтка")
         await anna.typing()
@@ -51,8 +53,8 @@ async def test_editing_while_the_answer_is_prepared(tmp_path: Path) -> None:
         assert len(scene.worker.cancelled) == 1
 
 
-async def test_cancel_gives_up_what_is_prepared(tmp_path: Path) -> None:
-    async with stage(tmp_path) as scene, scene.person() as anna:
+async def test_cancel_gives_up_what_is_prepared(scene: Stage) -> None:
+    async with scene.person() as anna:
         assert (await anna.ask("/cancel")).text == texts.NOTHING_TO_CANCEL
         scene.worker.pause()
         await anna.send("не надо")
@@ -74,9 +76,9 @@ async def test_cancel_gives_up_what_is_prepared(tmp_path: Path) -> None:
     ],
 )
 async def test_answers_that_did_not_come_to_be_are_explained(
-    tmp_path: Path, state: ReplyState, reason: FailReason | None, text: str
+    scene: Stage, state: ReplyState, reason: FailReason | None, text: str
 ) -> None:
-    async with stage(tmp_path) as scene, scene.person() as anna:
+    async with scene.person() as anna:
         scene.worker.answer = lambda request: reply_to(request, "", state=state, reason=reason)
         answer = await anna.ask("Привет")
         assert (answer.text, answer.buttons) == (text, [])
@@ -116,8 +118,8 @@ async def test_a_long_wait_shows_the_place_and_the_note_goes_away(tmp_path: Path
         await until(gone)
 
 
-async def test_people_are_served_at_once(tmp_path: Path) -> None:
-    async with stage(tmp_path) as scene, scene.person() as anna, scene.person("Боря") as boris:
+async def test_people_are_served_at_once(scene: Stage) -> None:
+    async with scene.person() as anna, scene.person("Боря") as boris:
         scene.worker.answer = lambda r: None if "жди" in r.turns[-1].text else reply_to(r, "сразу")
         await anna.send("жди")
         await anna.typing()

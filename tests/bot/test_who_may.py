@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bot import texts
 from bot.playground.world import World
-from tests.bot.stage import stage
+from tests.bot.stage import Stage, stage
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 FIRST_PERSON = World().next_person
 
 
-async def test_in_a_group_only_when_meant_and_settings_for_admins(tmp_path: Path) -> None:
-    async with stage(tmp_path) as scene, scene.person() as anna, scene.person("Боря") as boris:
+async def test_in_a_group_only_when_meant_and_settings_for_admins(scene: Stage) -> None:
+    async with scene.person() as anna, scene.person("Боря") as boris:
         group = await anna.group("Друзья", boris)
         assert (await anna.next_message(chat=group)).text == texts.HELLO_GROUP
         await boris.next_message(chat=group)
@@ -41,8 +45,8 @@ async def test_stats_are_for_operators(tmp_path: Path) -> None:
         assert (await boris.ask("/stats")).text == texts.UNKNOWN_COMMAND
 
 
-async def test_a_crisis_message_gets_help_and_never_reaches_the_queue(tmp_path: Path) -> None:
-    async with stage(tmp_path) as scene, scene.person() as anna:
+async def test_a_crisis_message_gets_help_and_never_reaches_the_queue(scene: Stage) -> None:
+    async with scene.person() as anna:
         card = await anna.ask("я больше не хочу жить")
         assert card.text == texts.CRISIS
         assert "8-800-2000-122" in card.text and "112" in card.text
