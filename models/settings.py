@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from storage.settings import unknown_names
 
 STARTER = Path(__file__).with_name("starter")
 BUNDLED = "bundled"
@@ -18,7 +18,9 @@ BUNDLED = "bundled"
 class ModelsSettings(BaseSettings):
     """Settings of the worker; unknown names, wrong and contradictory values are refused at start, all at once."""
 
-    model_config = SettingsConfigDict(env_prefix="MODELS_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="MODELS_", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     base: str = Field(default=BUNDLED, description="Base model: folder or hub id; `bundled` is the starter.")
     adapters: Annotated[tuple[Path, ...], NoDecode] = Field(
@@ -78,7 +80,7 @@ class ModelsSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelsSettings:
-        problems = contradictions(self) + unknown_names(os.environ.keys())
+        problems = contradictions(self) + unknown_names("MODELS_", type(self).model_fields)
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -114,10 +116,3 @@ def contradictions(settings: ModelsSettings) -> list[str]:
         and not re.match(r"^[^:]*:\d{1,5}$", settings.metrics_listen),
     }
     return [text for text, wrong in checks.items() if wrong]
-
-
-def unknown_names(environment: Iterable[str]) -> list[str]:
-    """Names such as MODELS_CANDIDATE that no setting carries: most likely a typing error."""
-    known = {f"MODELS_{name.upper()}" for name in ModelsSettings.model_fields}
-    names = sorted(name for name in environment if name.startswith("MODELS_"))
-    return [f"{name} is not a setting" for name in names if name not in known]

@@ -19,7 +19,6 @@ from storage.embedded import EmbeddedRedis
 from storage.settings import StorageSettings
 
 STOP_WITHIN = 8.0
-ORDER = ("redis", "playground", "worker", "trainer", "bot")
 
 
 class AlreadyRunning(Exception):
@@ -29,7 +28,8 @@ class AlreadyRunning(Exception):
 def plan(storage: StorageSettings, bot: BotSettings) -> list[ChildSpec]:
     """Which processes to run, in the order of starting, with what they need to find each other."""
     logs = storage.dir.absolute() / "logs"
-    env = {"STORAGE_DIR": str(storage.dir.absolute())}
+    # A stopping worker must have given back what it could not finish before the supervisor loses patience.
+    env = {"STORAGE_DIR": str(storage.dir.absolute()), "MODELS_DRAIN_SECONDS": f"{STOP_WITHIN * 0.3:g}"}
     specs: list[ChildSpec] = []
     if storage.redis_url is None:
         server = EmbeddedRedis(storage.dir / "redis")

@@ -5,6 +5,7 @@ A request gets exactly one reply: completing stores the reply, marks the request
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from redis.asyncio import Redis
@@ -39,6 +40,7 @@ class Conversation:
         )
         self._complete = redis.register_script(scripts.COMPLETE)
         self._refuse = redis.register_script(scripts.REFUSE)
+        self._places = redis.register_script(scripts.PLACES)
 
     async def ensure(self) -> None:
         """Create both groups; call at start of every process."""
@@ -93,18 +95,24 @@ class Conversation:
 
     async def place(self, request_id: str) -> int | None:
         """How many requests are ahead of this one; None if it is not queued (answered, or never pushed)."""
-        entry = await self.redis.get(self.keys.seen("requests", request_id))
-        if entry is None or await self.redis.exists(self.keys.done(request_id)):
-            return None
-        return await self.requests.ahead(str(entry))
+        return (await self.places([request_id])).get(request_id)
+
+    async def places(self, request_ids: Sequence[str]) -> dict[str, int]:
+        """How many requests are ahead of each of these; those not queued are left out. One walk over the stream."""
+        if not request_ids:
+            return {}
+        keys = [self.requests.stream, *(self.keys.seen("requests", request_id) for request_id in request_ids)]
+        ranks = await self._places(keys=keys, args=[self.requests.limit])
+        return {request_id: int(rank) for request_id, rank in zip(request_ids, ranks, strict=True) if int(rank) >= 0}
 
     async def beat(self, worker_id: str, *, seconds: float) -> None:
         """Worker: sign of life, gone after `seconds`."""
-        await self.redis.set(self.keys.worker(worker_id), "1", px=int(seconds * 1000))
+        moment = time.time()
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.zadd(self.keys.workers(), {worker_id: moment + seconds})
+            pipe.zremrangebyscore(self.keys.workers(), "-inf", moment)
+            await pipe.execute()
 
     async def workers(self) -> int:
         """How many workers gave a sign of life lately."""
-        count = 0
-        async for _ in self.redis.scan_iter(match=self.keys.workers().replace("[", "\\["), count=100):
-            count += 1
-        return count
+        return int(await self.redis.zcount(self.keys.workers(), time.time(), "+inf"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,10 @@ from storage.repositories.turns import TurnBook
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 DEFERRED = "deferred_begin"
+
+
+class BrokenReferences(Exception):
+    """A migration would leave rows that refer to nothing; it was rolled back."""
 
 
 class Unit:
@@ -77,24 +82,25 @@ class Database:
         await self.engine.dispose()
 
 
-def make_engine(url: str) -> AsyncEngine:
+def make_engine(url: str, *, foreign_keys: bool = True) -> AsyncEngine:
     """An engine for an async URL; for SQLite in WAL mode, with foreign keys and honest transactions."""
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         return create_async_engine(parsed, pool_pre_ping=True)
     if parsed.database and parsed.database != ":memory:":
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     engine = create_async_engine(parsed)
-    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "connect", partial(_prepare_sqlite, foreign_keys))
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+def _prepare_sqlite(foreign_keys: bool, connection: Any, _record: Any) -> None:
     # The driver would begin transactions by itself, and too late; see `_begin_sqlite`.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "busy_timeout=15000", "foreign_keys=ON", "synchronous=NORMAL"):
+    checked = "ON" if foreign_keys else "OFF"
+    for pragma in ("journal_mode=WAL", "busy_timeout=15000", f"foreign_keys={checked}", "synchronous=NORMAL"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
@@ -105,8 +111,12 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 async def upgrade(url: str) -> None:
-    """Bring the database to the newest schema; safe to call by several processes and at every start."""
-    engine = make_engine(url)
+    """Bring the database to the newest schema; safe to call by several processes and at every start.
+
+    SQLite alters a table by copying and dropping it: with foreign keys on, the drop would cascade into every row that
+    refers to it. They are off while migrations run, and checked before the commit.
+    """
+    engine = make_engine(url, foreign_keys=False)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(_upgrade)
@@ -121,3 +131,7 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+    if connection.dialect.name == "sqlite":
+        orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+        if orphans:
+            raise BrokenReferences(f"{len(orphans)} rows refer to rows that are gone; nothing was migrated")

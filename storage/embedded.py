@@ -135,6 +135,7 @@ class EmbeddedRedis:
                 await asyncio.sleep(0.02)
         finally:
             await client.aclose()
+        await self.kill()
         raise ServerDidNotStart(f"the embedded server did not start; its log: {self._log_tail()}")
 
     def _log_tail(self) -> str:

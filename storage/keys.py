@@ -41,13 +41,9 @@ class Keys:
         """Hash user id → merged rating of one answer."""
         return self._key("rating", chat_id, message_id)
 
-    def worker(self, worker_id: str) -> str:
-        """Heartbeat of a worker, expires when it falls silent."""
-        return self._key("worker", worker_id)
-
     def workers(self) -> str:
-        """Pattern of all worker heartbeats."""
-        return self._key("worker", "*")
+        """Sorted set of worker ids; a score is the moment (seconds since the epoch) until which it counts as alive."""
+        return self._key("workers")
 
     def limit(self, user_id: int) -> str:
         """Rolling window of one person's messages."""

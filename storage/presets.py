@@ -12,6 +12,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from storage.contracts import Sampling
+
 BUNDLED = Path(__file__).with_name("presets.yaml")
 
 
@@ -27,6 +29,11 @@ class Preset(BaseModel):
     system: str
     intensity: int = Field(default=2, ge=1, le=3)
     sampling: dict[str, float] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _sampling_exists(self) -> Preset:
+        Sampling.model_validate(self.sampling)
+        return self
 
 
 class AutoPreset(BaseModel):
@@ -56,7 +63,7 @@ class Presets(BaseModel):
             raise ValueError("preset ids must be unique")
         if set(self.intensity_words) != {1, 2, 3}:
             raise ValueError("intensity_words needs exactly the steps 1, 2 and 3")
-        unknown = set(self.auto.policy.values()) - set(ids)
+        unknown = set(self.auto.policy.values()) - {preset.id for preset in self.presets}
         if unknown:
             raise ValueError(f"auto.policy names unknown presets: {', '.join(sorted(unknown))}")
         return self

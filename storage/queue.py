@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 M = TypeVar("M", bound=BaseModel)
 
+GONE_AFTER = 86400
+
 
 class QueueFull(Exception):
     """The stream holds as many messages as allowed; nothing was pushed. Try again later."""
@@ -86,7 +88,6 @@ class StreamQueue(Generic[M]):
         self._push = redis.register_script(scripts.PUSH)
         self._ack = redis.register_script(scripts.ACK)
         self._bury = redis.register_script(scripts.BURY)
-        self._ahead = redis.register_script(scripts.AHEAD)
         self._last_reclaim = -lease
         self._cursor = "0-0"
 
@@ -97,6 +98,7 @@ class StreamQueue(Generic[M]):
         except ResponseError as error:
             if "BUSYGROUP" not in str(error):
                 raise
+        await self._forget_gone_consumers()
 
     async def push(self, message: M, message_id: str) -> Receipt:
         """Append once per `message_id`; QueueFull if the stream is at its limit. Check and push are one script."""
@@ -157,14 +159,16 @@ class StreamQueue(Generic[M]):
         """Messages waiting or being worked on."""
         return int(await self.redis.xlen(self.stream))
 
-    async def ahead(self, entry: str, *, at_most: int = 999) -> int:
-        """How many outstanding messages are older than `entry` (derived from the stream, never counted along)."""
-        return int(await self._ahead(keys=[self.stream], args=[entry, at_most]))
-
     def _decode(self, payload: str) -> M:
         if (found := _protocol(payload)) > PROTOCOL:
             raise NewerProtocol(found)
         return self.shape.model_validate_json(payload)
+
+    async def _forget_gone_consumers(self) -> None:
+        """Every process start makes a consumer; those that hold nothing and were silent for a day are removed."""
+        for consumer in await self.redis.xinfo_consumers(self.stream, self.group):
+            if consumer["pending"] == 0 and consumer["idle"] > GONE_AFTER * 1000:
+                await self.redis.xgroup_delconsumer(self.stream, self.group, consumer["name"])
 
     async def _read_new(self, consumer: str, count: int, block: float) -> list[tuple[str, str, int]]:
         milliseconds = max(1, int(block * 1000))
@@ -201,6 +205,8 @@ class StreamQueue(Generic[M]):
             await self.ensure()
             return []
         self._cursor = str(answer[0])
+        if len(answer[1]) >= count or self._cursor != "0-0":
+            self._last_reclaim = -self.lease  # there may be more: look again at the next claim
         rows = [(entry, fields) for entry, fields in answer[1] if fields]
         if not rows:
             return []

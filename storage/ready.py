@@ -6,6 +6,7 @@ with Type=notify. Without NOTIFY_SOCKET nothing happens.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import tempfile
@@ -24,9 +25,10 @@ def notify_ready(status: str = "") -> None:
 
 def heartbeat_file(name: str) -> Path:
     """Where a process of this kind leaves its sign of life for the container's health check."""
-    return Path(tempfile.gettempdir()) / f"otklik-{name}.alive"
+    return Path(tempfile.gettempdir()) / f"otklik-{os.getuid()}-{name}.alive"
 
 
 def beat(name: str) -> None:
     """Give a sign of life; call it from the main loop at least every half minute."""
-    heartbeat_file(name).touch()
+    with contextlib.suppress(OSError):  # a full or foreign folder must not end the process that still works
+        heartbeat_file(name).touch()

@@ -28,9 +28,17 @@ redis.call('XDEL', KEYS[1], ARGV[2])
 return 1
 """
 
-# KEYS stream; ARGV entry, at most → outstanding entries older than the given one
-AHEAD = """
-return #redis.call('XRANGE', KEYS[1], '-', '(' .. ARGV[1], 'COUNT', ARGV[2])
+# KEYS stream, seen…; ARGV most entries to walk over
+# → for each seen key how many outstanding entries are older, -1 = none
+PLACES = """
+local rank = {}
+for place, row in ipairs(redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', ARGV[1])) do rank[row[1]] = place - 1 end
+local places = {}
+for index = 2, #KEYS do
+  local entry = redis.call('GET', KEYS[index])
+  places[index - 1] = entry and rank[entry] or -1
+end
+return places
 """
 
 # KEYS requests, replies, done; ARGV group, entry, reply, seconds to remember

@@ -6,16 +6,24 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from storage.presets import BUNDLED, Presets, load_presets
 
+NO_REDIS = (
+    "STORAGE_REDIS_URL is not set: name a Redis or Valkey server (redis://host:6379/0), "
+    "or use `otklik up`, which starts an embedded one"
+)
+
 
 class StorageSettings(BaseSettings):
     """Settings of everything that crosses processes; wrong values are refused at start, all at once."""
 
-    model_config = SettingsConfigDict(env_prefix="STORAGE_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="STORAGE_", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     dir: Path = Field(default=Path("var"), description="Everything produced at run time lives under this folder.")
     redis_url: SecretStr | None = Field(
@@ -42,7 +50,7 @@ class StorageSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _no_unknown_names(self) -> StorageSettings:
-        if problems := unknown_names("STORAGE_", type(self).model_fields, os.environ):
+        if problems := unknown_names("STORAGE_", type(self).model_fields):
             raise ValueError("; ".join(problems))
         return self
 
@@ -55,10 +63,7 @@ class StorageSettings(BaseSettings):
     def redis(self) -> str:
         """The Redis URL that is in force; ValueError with advice if none is set."""
         if self.redis_url is None:
-            raise ValueError(
-                "STORAGE_REDIS_URL is not set: name a Redis or Valkey server (redis://host:6379/0), "
-                "or use `otklik up`, which starts an embedded one"
-            )
+            raise ValueError(NO_REDIS)
         return self.redis_url.get_secret_value()
 
     def load_presets(self) -> Presets:
@@ -66,7 +71,11 @@ class StorageSettings(BaseSettings):
         return load_presets(self.presets)
 
 
-def unknown_names(prefix: str, fields: Iterable[str], environment: Iterable[str]) -> list[str]:
-    """Names with our prefix that no setting carries, such as BOT_TOKNE: a typing error that would go unnoticed."""
+def unknown_names(prefix: str, fields: Iterable[str]) -> list[str]:
+    """Names with our prefix that no setting carries, such as BOT_TOKNE: a typing error that would go unnoticed.
+
+    Looks in the environment and in the `.env` file of the working folder.
+    """
     known = {prefix + name.upper() for name in fields}
-    return [f"{name} is not a setting" for name in sorted(environment) if name.startswith(prefix) and name not in known]
+    named = {*os.environ, *(name.upper() for name in dotenv_values(".env"))}
+    return [f"{name} is not a setting" for name in sorted(named) if name.startswith(prefix) and name not in known]

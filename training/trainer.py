@@ -22,7 +22,7 @@ from storage.ratings import RatingBook
 from storage.ratings_sink import drain_once
 from storage.ready import beat, notify_ready
 from storage.redis import connect
-from storage.settings import StorageSettings
+from storage.settings import NO_REDIS, StorageSettings
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +43,6 @@ async def run(settings: StorageSettings, stop: asyncio.Event) -> None:
         while not stop.is_set():
             beat("trainer")
             try:
-                await book.stream.ensure()
                 stored = await drain_once(book, database, consumer, block=1.0)
             except (RedisError, SQLAlchemyError, OSError) as error:
                 log.warning("ratings wait", error=type(error).__name__, pause=pause)
@@ -65,20 +64,19 @@ async def _wait(stop: asyncio.Event, seconds: float) -> None:
         return
 
 
-async def _main() -> None:
+async def _main(settings: StorageSettings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await run(StorageSettings(), stop)
+    await run(settings, stop)
 
 
 def main(argv: list[str]) -> int:
     """Entry of `otklik trainer`."""
     argparse.ArgumentParser(prog="otklik trainer", description=__doc__).parse_args(argv)
-    try:
-        StorageSettings().redis()
-    except ValueError as error:
-        print(f"otklik: {error}", file=sys.stderr)
+    settings = StorageSettings()
+    if settings.redis_url is None:
+        print(f"otklik: {NO_REDIS}", file=sys.stderr)
         return 2
-    asyncio.run(_main())
+    asyncio.run(_main(settings))
     return 0
