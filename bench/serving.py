@@ -1,6 +1,7 @@
 """Serving: the worker's engine against what an ordinary bot does, on one random model with four LoRA adapters.
 
-    python -m bench.serving [--people 32] [--repeats 5] [--rates 1 4 8] [--seconds 20] [--dtype float32]
+    python -m bench.serving                                                        # a reduced run
+    python -m bench.serving --people 32 --repeats 5 --rates 1 4 8 --seconds 30     # the figures of docs/measurements.md
 
 A 26.7M Llama shape (hidden 384, 8 layers, vocabulary 16,384), adapters of rank 16 on all linear layers, about 120
 prompt and 48 new tokens a person, greedy. Compared, interleaved, in one process: one request at a time with
@@ -257,10 +258,10 @@ def quantiles(values: Sequence[float]) -> str:
 def main() -> None:
     """Both parts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=int, default=32)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--rates", type=float, nargs="*", default=[1, 4, 8])
-    parser.add_argument("--seconds", type=float, default=20, help="how long requests arrive at each rate")
+    parser.add_argument("--people", type=int, default=16)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--rates", type=float, nargs="*", default=[4])
+    parser.add_argument("--seconds", type=float, default=10, help="how long requests arrive at each rate")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--threads", type=int, default=0, help="0: torch decides")
     options = parser.parse_args()
