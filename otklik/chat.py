@@ -8,12 +8,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import os
 import sys
+import tempfile
+import threading
 import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
+from redis.exceptions import RedisError
 from rich.console import Console
 from rich.markup import escape
 
@@ -22,7 +25,7 @@ from storage.contracts import ChatReply, ChatRequest, ReplyState, Turn, now, req
 from storage.conversation import Conversation
 from storage.embedded import EmbeddedRedis
 from storage.presets import Presets
-from storage.queue import flatten
+from storage.queue import QueueFull, flatten
 from storage.redis import connect
 from storage.settings import StorageSettings
 
@@ -111,9 +114,20 @@ async def own_line(settings: StorageSettings, console: Console) -> AsyncIterator
     if settings.redis_url is not None:
         yield settings.redis()
         return
-    folder = settings.dir / f"chat-{os.getpid()}"
+    # The dialogue lives in this folder's AOF: it goes when the conversation ends.
+    with tempfile.TemporaryDirectory(prefix="otklik-chat-", ignore_cleanup_errors=True) as name:
+        async with _own_server(settings, Path(name), console) as url:
+            yield url
+
+
+@contextlib.asynccontextmanager
+async def _own_server(settings: StorageSettings, folder: Path, console: Console) -> AsyncIterator[str]:
     async with EmbeddedRedis(folder / "redis") as url:
-        env = {"STORAGE_REDIS_URL": url, "STORAGE_DIR": str(settings.dir.absolute())}
+        env = {
+            "STORAGE_REDIS_URL": url,
+            "STORAGE_DIR": str(settings.dir.absolute()),
+            "MODELS_DRAIN_SECONDS": "1",
+        }
         spec = ChildSpec("worker", [sys.executable, "-m", "otklik", "worker"], folder / "worker.log", env)
         worker = Child(spec, lambda line: console.print(escape(line)))
         task = asyncio.create_task(worker.run())
@@ -151,18 +165,37 @@ async def _talk(arguments: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def _typed_lines() -> asyncio.Queue[str | None]:
+    """Lines from the terminal, None at its end. Read in a daemon thread: Ctrl-C must not wait for Enter."""
+    lines: asyncio.Queue[str | None] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        for line in sys.stdin:
+            loop.call_soon_threadsafe(lines.put_nowait, line)
+        loop.call_soon_threadsafe(lines.put_nowait, None)
+
+    threading.Thread(target=read, daemon=True, name="terminal").start()
+    return lines
+
+
 async def _converse(talk: Talk, console: Console) -> None:
+    lines = _typed_lines()
     while True:
-        try:
-            text = (await asyncio.to_thread(input, "вы › ")).strip()
-        except EOFError:
+        console.print("вы › ", end="")
+        typed = await lines.get()
+        if typed is None:
             return
+        text = typed.strip()
         if text in ("/quit", "/exit"):
             return
         if text.startswith("/"):
             console.print(escape(talk.obey(text)))
         elif text:
-            show(await talk.say(text), console)
+            try:
+                show(await talk.say(text), console)
+            except QueueFull:
+                console.print("Очередь полна, попробуйте чуть позже.")
 
 
 def show(reply: ChatReply, console: Console) -> None:
@@ -183,4 +216,7 @@ def main(argv: list[str]) -> int:
         return asyncio.run(_talk(parser.parse_args(argv), Console()))
     except (ChildFailed, NoAnswer) as error:
         print(f"otklik: {error}", file=sys.stderr)
+        return 2
+    except RedisError as error:
+        print(f"otklik: the queue does not answer ({type(error).__name__}): check STORAGE_REDIS_URL", file=sys.stderr)
         return 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib.util
+import os
 import shutil
 import sys
 from collections.abc import Awaitable, Callable
@@ -34,16 +35,12 @@ class Finding:
 
 
 async def check_folder(settings: StorageSettings) -> Finding:
-    """STORAGE_DIR can be written and has room."""
+    """STORAGE_DIR (or the nearest folder above it that exists) can be written and has room."""
     folder = settings.dir.absolute()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".doctor"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        return Finding("fault", f"folder {folder}: {error.strerror}", "set STORAGE_DIR to a folder that can be written")
-    free = shutil.disk_usage(folder).free / GIGABYTE
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        return Finding("fault", f"folder {folder}: cannot be written", "set STORAGE_DIR to a folder that can be")
+    free = shutil.disk_usage(existing).free / GIGABYTE
     if free < 1:
         return Finding("note", f"folder {folder}: only {free:.1f} GB free", "training needs a few GB")
     return Finding("ok", f"folder {folder}: writable, {free:.0f} GB free")
@@ -73,10 +70,12 @@ async def check_redis(settings: StorageSettings) -> Finding:
 
 async def check_database(settings: StorageSettings) -> Finding:
     """The database can be reached."""
-    from sqlalchemy import text
+    from sqlalchemy import make_url, text
     from sqlalchemy.ext.asyncio import create_async_engine
 
-    settings.dir.mkdir(parents=True, exist_ok=True)
+    url = make_url(settings.database())
+    if url.get_backend_name() == "sqlite" and not os.path.exists(url.database or ""):  # noqa: ASYNC240 - one stat
+        return Finding("ok", "SQL: sqlite, will be created at the first start")
     try:
         engine = create_async_engine(settings.database())
         async with engine.connect() as connection:
@@ -95,10 +94,17 @@ async def check_models(_: StorageSettings) -> Finding:
     from models.settings import ModelsSettings
 
     settings = ModelsSettings()
-    base = Path(str(settings.base))
-    if settings.engine == "transformers" and base.is_absolute() and not (base / "config.json").exists():
-        return Finding("fault", f"models: no config.json in {base}", "point MODELS_BASE at a model folder or hub id")
-    return Finding("ok", f"models: engine {settings.engine}, base {base.name}")
+    if settings.engine != "transformers":
+        return Finding("ok", f"models: engine {settings.engine}")
+    for name, place in (("MODELS_BASE", settings.base_path()), ("MODELS_CLASSIFIER", settings.classifier_path())):
+        if is_path(place) and not (Path(place) / "config.json").exists():
+            return Finding("fault", f"models: no config.json in {place}", f"point {name} at a model folder or a hub id")
+    return Finding("ok", f"models: base {settings.base}, classifier {settings.classifier}")
+
+
+def is_path(place: str) -> bool:
+    """Whether a model is named by a path rather than by a hub id (`owner/name`) or a word such as `none`."""
+    return place.startswith((".", "/", "~")) or place.count("/") > 1 or Path(place).exists()
 
 
 async def check_gpu(_: StorageSettings) -> Finding:

@@ -22,6 +22,7 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 STEADY_SECONDS = 60.0
 MISCONFIGURED = 2
+LARGEST_LOG = 10 * 1024 * 1024
 
 
 class ChildFailed(Exception):
@@ -106,7 +107,10 @@ class Child:
         return "(no log)"
 
     async def _live(self, notify: str) -> int:
-        self.spec.log.parent.mkdir(parents=True, exist_ok=True)
+        self.spec.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with contextlib.suppress(FileNotFoundError):
+            if self.spec.log.stat().st_size > LARGEST_LOG:
+                self.spec.log.replace(self.spec.log.with_suffix(".1.log"))
         with self.spec.log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
                 *self.spec.command,

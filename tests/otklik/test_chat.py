@@ -1,0 +1,49 @@
+"""`otklik chat` in a pipe and in a terminal: answers, commands, Ctrl-C, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+COMMAND = [sys.executable, "-m", "otklik", "chat", "--emotion", "радость"]
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return os.environ | {"STORAGE_DIR": str(folder), "MODELS_ENGINE": "echo", "TMPDIR": str(folder)}
+
+
+def test_it_answers_and_changes_the_emotion(tmp_path: Path) -> None:
+    typed = "Привет\n/emotion злость\n/emotion зависть\nКак дела?\n/quit\n"
+    told = subprocess.run(
+        COMMAND, input=typed, env=environment(tmp_path), capture_output=True, text=True, timeout=60, check=True
+    ).stdout
+    assert "[радость] эхо: Привет" in told
+    assert "[злость] эхо: Как дела?" in told
+    assert "Такой эмоции нет" in told
+    assert list(tmp_path.glob("otklik-chat-*")) == [], "the dialogue must not stay on disk"
+
+
+def test_an_unknown_emotion_is_refused_at_once(tmp_path: Path) -> None:
+    command = [*COMMAND[:-1], "зависть"]
+    answer = subprocess.run(command, env=environment(tmp_path), capture_output=True, text=True, timeout=30, check=False)
+    assert answer.returncode == 2
+    assert "Такой эмоции нет" in answer.stdout
+
+
+def test_ctrl_c_ends_it_without_waiting_for_enter(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(COMMAND, env=environment(tmp_path), stdin=theirs, stdout=theirs, stderr=theirs) as chat:
+        shown = b""
+        while "вы ›".encode() not in shown:
+            shown += os.read(ours, 4096)
+        chat.send_signal(signal.SIGINT)
+        started = time.monotonic()
+        assert chat.wait(15) == 130
+        assert time.monotonic() - started < 10
+    os.close(ours)
+    os.close(theirs)
