@@ -42,7 +42,9 @@ def build_responder(
         max_new_tokens=settings.max_new_tokens,
         active=active_adapter(settings, folders),
     )
-    limits = Limits(settings.batch, settings.tokens, settings.prefill_tokens, settings.window_ms / 1000)
+    # Only where rows share a pass does company pay for waiting.
+    window = settings.window_ms / 1000 if settings.engine == "transformers" else 0.0
+    limits = Limits(settings.batch, settings.tokens, settings.prefill_tokens, window)
     log.info("models ready", base=engine.base_model, adapters=sorted(engine.adapters), classifier=judge.name)
     return Responder(engine, judge, intake, limits, retries=settings.retries, worker=worker, metrics=metrics)
 

@@ -54,7 +54,7 @@ class ModelsSettings(BaseSettings):
     max_new_tokens: int = Field(default=96, ge=1, description="Longest answer.")
     context: int | None = Field(default=None, ge=64, description="Context in tokens; unset: the model's own.")
     threads: int | None = Field(default=None, ge=1, description="CPU threads; unset: torch decides.")
-    drain_seconds: float = Field(default=8.0, ge=0, description="How long a stopping worker finishes what it began.")
+    drain_seconds: float = Field(default=6.0, ge=0, description="How long a stopping worker finishes what it began.")
     metrics_listen: str | None = Field(default=None, description="host:port of the Prometheus page.")
 
     @field_validator("adapters", mode="before")
