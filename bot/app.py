@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import structlog
 from aiogram import Bot
+from aiogram.client.default import DefaultBotProperties
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
 from aiogram.exceptions import TelegramAPIError, TelegramUnauthorizedError
@@ -85,7 +86,7 @@ async def assemble(settings: BotSettings, storage: StorageSettings) -> AsyncIter
         metrics = Metrics()
         patient = make_session(settings)
         patient.middleware(Patience(metrics))
-        bot = Bot(token, session=patient)
+        bot = Bot(token, session=patient, default=DefaultBotProperties(allow_sending_without_reply=True))
         stack.push_async_callback(bot.session.close)
         bare = Bot(token, session=make_session(settings))
         stack.push_async_callback(bare.session.close)
@@ -162,6 +163,7 @@ async def serve(parts: Parts, stop: asyncio.Event) -> None:
     """Run all loops until `stop`; what is being handled is finished first."""
     supervisor, conversation = parts.supervisor, parts.services.conversation
     await insist("groups", conversation.ensure)
+    beat("bot")
     if parts.settings.metrics_listen:
         host, port = host_port(parts.settings.metrics_listen)
         start_http_server(port, host, registry=parts.services.metrics.registry)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from aiogram.exceptions import (
     TelegramAPIError,
     TelegramBadRequest,
     TelegramForbiddenError,
+    TelegramMigrateToChat,
     TelegramNetworkError,
     TelegramRetryAfter,
 )
@@ -25,6 +27,8 @@ from bot.split import split
 log = structlog.get_logger(__name__)
 
 TIMEOUT = 20
+
+Keep = Callable[[list[int]], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -59,14 +63,17 @@ class Courier:
         self.bot = bot
         self.metrics = metrics
 
-    async def carry(self, letter: Letter) -> Outcome:
-        """Try once to bring the whole letter; progress is kept in `letter.sent`."""
+    async def carry(self, letter: Letter, keep: Keep | None = None) -> Outcome:
+        """Try once to bring the whole letter; `keep` is told after each part but the last what is in the chat."""
         try:
-            await self._carry(letter)
+            await self._carry(letter, keep)
         except TelegramRetryAfter as error:
             self.metrics.flood_waits.inc()
             log.info("telegram asks to wait", seconds=error.retry_after)
             return Outcome(wait=float(error.retry_after))
+        except TelegramMigrateToChat as error:
+            letter.chat_id = error.migrate_to_chat_id
+            return Outcome(wait=0.0)
         except TelegramForbiddenError:
             return Outcome("blocked", letter.sent)
         except UNREACHABLE as error:
@@ -78,7 +85,7 @@ class Courier:
             return Outcome("refused", letter.sent)
         return Outcome("sent", letter.sent)
 
-    async def _carry(self, letter: Letter) -> None:
+    async def _carry(self, letter: Letter, keep: Keep | None) -> None:
         parts = split(letter.text)
         while len(letter.sent) < len(parts):
             index = len(letter.sent)
@@ -88,6 +95,8 @@ class Courier:
             if message_id is None or not await self._edit(letter.chat_id, message_id, parts[index], keyboard):
                 message_id = await self._send(letter, parts[index], keyboard, first=index == 0)
             letter.sent.append(message_id)
+            if keep is not None and not last:
+                await keep(list(letter.sent))
         for surplus in letter.replaces[len(parts) :]:
             with suppress(TelegramBadRequest):
                 await self.bot.delete_message(letter.chat_id, surplus)

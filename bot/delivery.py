@@ -42,6 +42,7 @@ class Job:
     answered: bool
     asked_at: float
     following: list[ReplyRow] = field(default_factory=list)
+    doubtful: bool = False
 
 
 class Deliveries:
@@ -69,6 +70,7 @@ class Deliveries:
         self.settings = settings
         self.metrics = metrics
         self.consumer = consumer
+        self.supervisor = supervisor
         self.lanes = Lanes("delivery", supervisor)
         self._gate = asyncio.Semaphore(settings.parallel_sends)
         self._held: set[str] = set()
@@ -88,7 +90,10 @@ class Deliveries:
         parcel = await self.outbox.get()
         if parcel is None:
             return
-        self.lanes.submit(parcel.chat_id, partial(self._deliver, parcel, None))
+        self.lanes.submit(parcel.chat_id, partial(self._flush, parcel))
+
+    async def _flush(self, parcel: Parcel) -> None:
+        await self._deliver(parcel, None)
 
     async def renew(self) -> None:
         """Keep what is claimed and not yet sent; to be called a few times per lease."""
@@ -97,34 +102,43 @@ class Deliveries:
     async def _claimed(self, claimed: Claimed[ChatReply]) -> None:
         reply = claimed.message
         try:
-            await self._deliver(Parcel(reply.chat_id, reply.request_id), reply)
-            await insist("ack", self.conversation.replies.ack, claimed.entry)
+            if await self._deliver(Parcel(reply.chat_id, reply.request_id), reply):
+                await insist("ack", self.conversation.replies.ack, claimed.entry)
         finally:
             self._held.discard(claimed.entry)
 
-    async def _deliver(self, parcel: Parcel, reply: ChatReply | None) -> None:
-        """Send one reply to its end; it is known in SQL as sent, dropped, blocked or refused afterwards."""
+    async def _deliver(self, parcel: Parcel, reply: ChatReply | None) -> bool:
+        """Send one reply to its end; it is known in SQL as sent, dropped, blocked or refused afterwards.
+
+        False if the process stops first; the next one takes the reply up.
+        """
         job: Job | None = None
         while True:
             async with self._gate:
                 job = job or await insist("mark sending", self._mark_sending, parcel, reply)
                 if job is None:
                     self.flights.land(parcel.request_id)
-                    return
+                    return True
                 wait = await self._attempt(job)
             if wait is None:
                 break
-            await asyncio.sleep(wait)
+            await self.supervisor.rest(wait)
+            if self.supervisor.stopping.is_set():
+                await self._put_back(job)
+                return False
         self.flights.land(parcel.request_id)
         await self.courier.tidy(job.letter)
         await insist("next turn", self.turns.push, job.following)
+        return True
 
     async def _attempt(self, job: Job) -> float | None:
         """Carry once and mark the result; seconds to wait if it is to be carried again."""
-        outcome = await self.courier.carry(job.letter)
+        keep = partial(self._keep_progress, job.letter.request_id)
+        outcome = await self.courier.carry(job.letter, keep)
         if outcome.wait is None:
             job.following = await insist("mark sent", self._mark_sent, job, outcome)
         elif outcome.doubtful:
+            job.doubtful = True
             await insist("count", self._count_doubtful, job.letter.request_id)
         return outcome.wait
 
@@ -193,6 +207,24 @@ class Deliveries:
         self.metrics.replies.labels(outcome=outcome.state if job.answered else row.reason or row.state).inc()
         self.metrics.delivery.observe(max(0.0, now().timestamp() - job.asked_at))
         return following
+
+    async def _put_back(self, job: Job) -> None:
+        """Telegram has surely not taken the reply: the next process need not think that it may have."""
+        if job.doubtful:
+            return
+        async with self.database.unit() as unit:
+            row = await unit.replies.lock(job.letter.request_id)
+            if row is not None and row.delivery == "sending":
+                row.delivery = "pending"
+                await unit.commit()
+
+    async def _keep_progress(self, request_id: str, sent: list[int]) -> None:
+        """Parts of a long reply that are in the chat are not sent again after a crash."""
+        async with self.database.unit() as unit:
+            row = await unit.replies.lock(request_id)
+            if row is not None:
+                row.message_ids = sent
+                await unit.commit()
 
     async def _count_doubtful(self, request_id: str) -> None:
         async with self.database.unit() as unit:

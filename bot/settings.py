@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -78,7 +77,7 @@ class BotSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _consistent(self) -> BotSettings:
-        wrong = _contradictions(self) + unknown_names("BOT_", type(self).model_fields, os.environ)
+        wrong = _contradictions(self) + unknown_names("BOT_", type(self).model_fields)
         if wrong:
             raise ValueError("; ".join(wrong))
         return self

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from aiogram import Router
+from aiogram import F, Router
 from aiogram.enums import ChatMemberStatus, ChatType
-from aiogram.types import ChatMemberUpdated
+from aiogram.types import ChatMemberUpdated, Message
 
 from bot import texts
 from storage.database import Database
@@ -16,6 +16,7 @@ def router() -> Router:
     """Fresh router."""
     membership = Router(name="membership")
     membership.my_chat_member.register(changed)
+    membership.message.register(migrated, F.migrate_to_chat_id)
     return membership
 
 
@@ -28,3 +29,17 @@ async def changed(event: ChatMemberUpdated, database: Database) -> None:
             await unit.commit()
     elif not outside and event.old_chat_member.status in OUTSIDE:
         await event.answer(texts.HELLO_GROUP)
+
+
+async def migrated(message: Message, database: Database) -> None:
+    """A group became a supergroup and has a new id: its settings move along."""
+    if message.migrate_to_chat_id is None:
+        return
+    async with database.unit() as unit:
+        old = await unit.chats.get(message.chat.id)
+        if old is not None:
+            new = await unit.chats.ensure(
+                message.migrate_to_chat_id, kind="supergroup", emotion=old.emotion, intensity=old.intensity
+            )
+            new.persona = old.persona
+            await unit.commit()

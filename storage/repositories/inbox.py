@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.tables import InboxRow
@@ -79,9 +79,3 @@ class Inbox:
     async def forget(self, user_id: int) -> None:
         """Remove all messages of a person."""
         await self.session.execute(delete(InboxRow).where(InboxRow.user_id == user_id))
-
-    async def move(self, chat_id: int, new_chat_id: int) -> None:
-        """A group became a supergroup: its waiting messages belong to the new id."""
-        await self.session.execute(
-            update(InboxRow).where(InboxRow.chat_id == chat_id, InboxRow.state == "waiting").values(chat_id=new_chat_id)
-        )

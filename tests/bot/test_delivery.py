@@ -6,6 +6,8 @@ import asyncio
 from pathlib import Path
 
 from bot import texts
+from bot.playground.errors import ApiError
+from bot.playground.faults import Fault
 from storage.repositories.counters import POSSIBLE_DUPLICATES
 from tests.bot.stage import Stage, reply_to, stage, until
 
@@ -40,6 +42,32 @@ async def test_a_long_reply_comes_in_parts_with_the_keyboard_under_the_last(tmp_
             return second.id not in [seen.id for seen in await anna.history()]
 
         await until(gone)
+
+
+async def test_parts_that_are_in_the_chat_are_not_sent_again(tmp_path: Path) -> None:
+    async with stage(tmp_path) as scene, scene.person() as anna:
+        scene.worker.answer = lambda request: reply_to(request, "Первая часть. " * 200 + "Вторая часть. " * 200)
+        scene.world.fail_next("sendMessage", retry_after=3, when=lambda params: "Вторая" in str(params["text"])[-20:])
+        await anna.send("расскажи")
+        first = await anna.next_message()
+        await scene.stop()
+        await scene.start()
+        second = await anna.next_message()
+        assert first.text.startswith("Первая") and second.text.endswith("Вторая часть.")
+        await anna.silence(0.5)
+        assert (await anna.press(second, "👍")).text == texts.THUMB_UP
+        assert await doubtful(scene) == 0
+
+
+async def test_a_group_that_moved_gets_its_answer(tmp_path: Path) -> None:
+    async with stage(tmp_path) as scene, scene.person() as anna:
+        old, new = await anna.group("Было"), await anna.group("Стало")
+        await anna.next_message(chat=old)
+        await anna.next_message(chat=new)
+        moved = ApiError(400, "Bad Request: group chat was upgraded", {"migrate_to_chat_id": new})
+        scene.world.faults.planned.append(Fault("sendMessage", moved, chat_id=old))
+        await anna.send("@otklik_bot привет", chat=old)
+        assert (await anna.next_message(chat=new)).text == "[joy 2] привет"
 
 
 async def test_a_person_who_blocked_the_bot_is_remembered_and_not_retried(tmp_path: Path) -> None:
