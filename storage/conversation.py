@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from storage import scripts
 from storage.contracts import ChatReply, ChatRequest
 from storage.keys import Keys
-from storage.queue import Delivery, Receipt, Spoiled, StreamQueue
+from storage.queue import Delivery, Receipt, Spoiled, StreamQueue, without_words
 from storage.settings import StorageSettings
 
 REMEMBER = 7 * 86400
@@ -73,7 +73,7 @@ class Conversation:
             args=[
                 self.requests.group,
                 spoiled.entry,
-                spoiled.payload,
+                without_words(spoiled.payload),
                 spoiled.reason,
                 spoiled.deliveries,
                 reply.model_dump_json(),

@@ -26,6 +26,25 @@ log = structlog.get_logger(__name__)
 M = TypeVar("M", bound=BaseModel)
 
 GONE_AFTER = 86400
+KEPT = frozenset(
+    {
+        "protocol",
+        "request_id",
+        "rating_id",
+        "chat_id",
+        "message_id",
+        "emotion",
+        "intensity",
+        "arm",
+        "variant",
+        "state",
+        "thumb",
+        "source",
+        "seed",
+        "created_at",
+        "deadline",
+    }
+)
 
 
 class QueueFull(Exception):
@@ -147,11 +166,11 @@ class StreamQueue(Generic[M]):
         return bool(await self._ack(keys=[self.stream], args=[self.group, entry]))
 
     async def bury(self, spoiled: Spoiled) -> bool:
-        """Move an entry to the dead-letter stream. False if somebody else did."""
+        """Move an entry, without its words, to the dead-letter stream. False if somebody else did."""
         log.error("message buried", stream=self.name, entry=spoiled.entry, reason=spoiled.reason)
         moved = await self._bury(
             keys=[self.stream, self.keys.dead(self.name)],
-            args=[self.group, spoiled.entry, spoiled.payload, spoiled.reason, spoiled.deliveries],
+            args=[self.group, spoiled.entry, without_words(spoiled.payload), spoiled.reason, spoiled.deliveries],
         )
         return bool(moved)
 
@@ -223,6 +242,21 @@ class StreamQueue(Generic[M]):
         """Keep an entry for newer processes: its delivery count goes back to zero, so it is never buried by us."""
         log.warning("message left for a newer process", stream=self.name, entry=entry, protocol=error.found)
         await self.redis.xclaim(self.stream, self.group, consumer, 0, [entry], retrycount=0, justid=True)
+
+
+def without_words(payload: str) -> str:
+    """What a dead letter keeps of a payload: ids and numbers to investigate by, never what people wrote.
+
+    Dead letters outlive `/forget`, so they must hold nothing that it would have to find.
+    """
+    try:
+        raw = json.loads(payload)
+    except ValueError:
+        raw = None
+    if not isinstance(raw, dict):
+        return json.dumps({"undecodable_bytes": len(payload.encode())})
+    kept = {name: value for name, value in raw.items() if name in KEPT and isinstance(value, (str, int, float))}
+    return json.dumps({name: value[:64] if isinstance(value, str) else value for name, value in kept.items()})
 
 
 def flatten(chunk: Any) -> list[tuple[str, dict[str, str]]]:

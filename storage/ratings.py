@@ -14,6 +14,8 @@ from storage.queue import StreamQueue
 from storage.settings import StorageSettings
 
 REMEMBER = 90 * 86400
+# An outage of SQL redelivers ratings for as long as it lasts: that alone must never bury one.
+NEVER = 2**53
 
 
 def merge(earlier: Rating | None, later: Rating) -> Rating:
@@ -57,7 +59,7 @@ class RatingBook:
         self.redis = redis
         self.keys = Keys(settings.namespace)
         self.stream = StreamQueue(
-            redis, self.keys, "ratings", Rating, group="storage", lease=settings.lease_seconds, max_deliveries=1000
+            redis, self.keys, "ratings", Rating, group="storage", lease=settings.lease_seconds, max_deliveries=NEVER
         )
         self._rate = redis.register_script(scripts.RATE)
 

@@ -131,7 +131,9 @@ async def test_a_message_that_kills_its_owners_is_buried_and_the_person_is_told(
     assert await line.refuse(spoiled, failed)
     assert not await line.refuse(spoiled, failed)
     assert await line.requests.outstanding() == 0
-    assert await line.redis.xlen(line.keys.dead("requests")) == 1
+    (dead,) = await line.redis.xrange(line.keys.dead("requests"))
+    assert ask(1).request_id in str(dead)
+    assert "сообщение" not in str(json.loads(dead[1]["data"])), "dead letters outlive /forget"
     replies, _ = await line.replies.claim("bot", count=10, block=0.05)
     assert [reply.message.reason for reply in replies] == [FailReason.POISONED]
 
