@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from storage.repositories.inserting import insert_if_missing
 from storage.tables import ChatRow
 
 
@@ -26,9 +27,9 @@ class Chats:
         """The chat, locked, with these settings if it is new."""
         chat = await self.lock(chat_id)
         if chat is None:
-            chat = ChatRow(chat_id=chat_id, kind=kind, emotion=emotion, intensity=intensity, persona="", epoch=0)
-            self.session.add(chat)
-            await self.session.flush()
+            new = {"kind": kind, "emotion": emotion, "intensity": intensity, "persona": "", "epoch": 0}
+            await insert_if_missing(self.session, ChatRow, chat_id=chat_id, **new)
+            chat = await self.session.get_one(ChatRow, chat_id, with_for_update=True)
         return chat
 
     async def forget(self, chat_id: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from storage.repositories.inserting import insert_if_missing
 from storage.tables import ChatRow, CounterRow, PersonRow, RatingRow
 
 POSSIBLE_DUPLICATES = "possible_duplicates"
@@ -18,11 +19,9 @@ class Counters:
 
     async def add(self, name: str, by: int = 1) -> None:
         """Count."""
-        row = await self.session.get(CounterRow, name, with_for_update=True)
-        if row is None:
-            self.session.add(CounterRow(name=name, value=by))
-        else:
-            row.value += by
+        await insert_if_missing(self.session, CounterRow, name=name, value=0)
+        row = await self.session.get_one(CounterRow, name, with_for_update=True, populate_existing=True)
+        row.value += by
 
     async def get(self, name: str) -> int:
         """The count, 0 if nothing was counted."""

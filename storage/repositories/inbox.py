@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from storage.contracts import now
 from storage.tables import InboxRow
 
 
@@ -24,13 +27,14 @@ class Inbox:
 
     async def add(self, chat_id: int, message_id: int, user_id: int, text: str, state: str = "waiting") -> bool:
         """Store a message; False if it was there already (Telegram repeats updates that were not confirmed)."""
-        if await self.get(chat_id, message_id) is not None:
-            return False
-        self.session.add(
-            InboxRow(chat_id=chat_id, message_id=message_id, user_id=user_id, text=text, state=state, revision=0)
-        )
-        await self.session.flush()
-        return True
+        values = {"chat_id": chat_id, "message_id": message_id, "user_id": user_id, "text": text, "state": state}
+        insert = self._insert(InboxRow).values(**values, revision=0, created_at=now())
+        added = await self.session.execute(insert.on_conflict_do_nothing().returning(InboxRow.id))
+        return added.first() is not None
+
+    def _insert(self, table: type[InboxRow]) -> Any:
+        """`INSERT` of the database in use: both know `ON CONFLICT`, but not under one roof."""
+        return postgresql.insert(table) if self.session.get_bind().dialect.name == "postgresql" else sqlite.insert(table)
 
     async def waiting(self, chat_id: int) -> Sequence[InboxRow]:
         """Messages of a chat that no turn has taken yet, oldest first."""

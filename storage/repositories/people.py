@@ -6,6 +6,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.contracts import now
+from storage.repositories.inserting import insert_if_missing
 from storage.tables import ForgottenRow, PersonRow
 
 
@@ -23,9 +24,8 @@ class People:
         """The person, made known if need be."""
         person = await self.session.get(PersonRow, user_id)
         if person is None:
-            person = PersonRow(user_id=user_id, consent=None, blocked=False)
-            self.session.add(person)
-            await self.session.flush()
+            await insert_if_missing(self.session, PersonRow, user_id=user_id, consent=None, blocked=False)
+            person = await self.session.get_one(PersonRow, user_id)
         return person
 
     async def consent(self, user_id: int, agreed: bool) -> None:

@@ -27,6 +27,17 @@ class Replies:
         """The reply row, locked until the unit ends."""
         return await self.session.scalar(select(ReplyRow).where(ReplyRow.request_id == request_id).with_for_update())
 
+    async def lock_with_turn(self, request_id: str) -> tuple[ReplyRow, TurnRow] | None:
+        """The reply row and its turn, locked until the unit ends."""
+        found = await self.session.execute(
+            select(ReplyRow, TurnRow)
+            .join(TurnRow, TurnRow.id == ReplyRow.turn_id)
+            .where(ReplyRow.request_id == request_id)
+            .with_for_update()
+        )
+        row = found.first()
+        return (row[0], row[1]) if row else None
+
     async def ask(self, turn: TurnRow, request: ChatRequest, *, origin: str | None = None) -> ReplyRow:
         """A row for a request that is about to be queued."""
         row = ReplyRow(

@@ -39,10 +39,10 @@ class TurnBook:
             select(TurnRow).where(TurnRow.chat_id == chat_id, TurnRow.id < turn_id).order_by(TurnRow.id.desc()).limit(1)
         )
 
-    async def history(self, chat_id: int, epoch: int, *, before: int | None, limit: int) -> list[tuple[int, str]]:
-        """`(turn id, shown text)` of answered turns of an epoch older than turn `before`, oldest first."""
+    async def history(self, chat_id: int, epoch: int, *, before: int | None, limit: int) -> list[tuple[int, str, int]]:
+        """`(turn id, shown text, its variant)` of answered turns of an epoch before turn `before`, oldest first."""
         query = (
-            select(TurnRow.id, ReplyRow.text)
+            select(TurnRow.id, ReplyRow.text, ReplyRow.variant)
             .join(ReplyRow, ReplyRow.request_id == TurnRow.shown)
             .where(TurnRow.chat_id == chat_id, TurnRow.epoch == epoch, TurnRow.state == "done")
             .order_by(TurnRow.id.desc())
@@ -51,7 +51,7 @@ class TurnBook:
         if before is not None:
             query = query.where(TurnRow.id < before)
         rows = (await self.session.execute(query)).all()
-        return [(int(turn_id), str(text)) for turn_id, text in reversed(rows)]
+        return [(int(turn_id), str(text), int(variant)) for turn_id, text, variant in reversed(rows)]
 
     async def by_message(self, chat_id: int, message_id: int, *, among: int = 200) -> TurnRow | None:
         """The turn that a bot message shows; None for other messages. Looks at the chat's newest turns."""
