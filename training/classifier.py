@@ -19,7 +19,7 @@ from training import recipes
 from training.data import emotions, seed_corpus, sources
 from training.data.emotion_sets import augment, gather, unlabelled
 from training.data.emotions import LABELS, Labelled
-from training.emotion_network import Network, train_wordpieces
+from training.emotion_network import Network, load_wordpieces, train_wordpieces
 from training.evaluation.tfidf import TfIdf
 from training.runs import Run, hash_folder
 
@@ -40,6 +40,7 @@ class ClassifierRecipe(recipes.Recipe):
     """Keys of `recipes/classifier.yaml`."""
 
     data: Path | None = Field(default=None, description="The public data folder; unset: the seed corpus alone.")
+    init: Path | None = Field(default=None, description="Continue from this classifier (and its tokenizer).")
     shape: Shape = Shape()
     longest: int = Field(default=64, ge=8, description="Tokens of a text; the rest is cut.")
     rows: int = Field(default=64, ge=1, description="Texts a step.")
@@ -76,7 +77,8 @@ def main(recipe: ClassifierRecipe, storage: Path, presets: Presets, resume: bool
             | {"seed": hash_folder(seed_corpus.FOLDER, "*.txt")},
         }
     )
-    tokenizer = train_wordpieces([*(row.text for row in sets["train"]), *lines], recipe.shape.vocabulary)
+    texts = [*(row.text for row in sets["train"]), *lines]
+    tokenizer = load_wordpieces(recipe.init) if recipe.init else train_wordpieces(texts, recipe.shape.vocabulary)
     network = Network(recipe, tokenizer)
     if recipe.pretext_minutes and (lines or recipe.augmented):
         teacher = TfIdf.fit(sets["train"])

@@ -42,10 +42,18 @@ def train_wordpieces(texts: Sequence[str], size: int) -> Any:
     return fast(tokenizer_object=raw, model_max_length=128, **dict(zip(ROLES, SPECIALS, strict=True)))
 
 
+def load_wordpieces(folder: Path) -> Any:
+    """The tokenizer of an earlier classifier."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder)
+
+
 class Network:
     """A BERT for sequence classification with its tokenizer, and the two stages that train it."""
 
     def __init__(self, recipe: ClassifierRecipe, tokenizer: Any) -> None:
+        import torch
         from transformers import BertConfig, BertForSequenceClassification
 
         shape = recipe.shape
@@ -69,6 +77,10 @@ class Network:
             attn_implementation="eager",
         )
         self.model: Any = BertForSequenceClassification(config)
+        if recipe.init is not None:
+            self.model = BertForSequenceClassification.from_pretrained(
+                recipe.init, dtype=torch.float32, attn_implementation="eager"
+            )
         self.recipe = recipe
         self.tokenizer = tokenizer
 
