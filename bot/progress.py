@@ -68,8 +68,9 @@ class Progress:
         late = [flight for flight in flights if moment - flight.since >= self.settings.note_after_seconds]
         if late:
             workers = await self.conversation.workers()
+            places = await self.conversation.places([flight.request_id for flight in late])
             for flight in late:
-                await self._note(flight, moment - flight.since, workers)
+                await self._note(flight, moment - flight.since, places.get(flight.request_id), workers)
         await self.supervisor.rest(min(1.0, self.settings.typing_seconds / 4))
 
     async def _type(self, chat_id: int) -> None:
@@ -80,8 +81,7 @@ class Progress:
         except TelegramAPIError as error:
             log.debug("typing not shown", error=type(error).__name__)
 
-    async def _note(self, flight: Flight, waited: float, workers: int) -> None:
-        place = await self.conversation.place(flight.request_id)
+    async def _note(self, flight: Flight, waited: float, place: int | None, workers: int) -> None:
         if waited > self.settings.deadline_seconds + OVERDUE:
             await self._give_up(flight)
             return
