@@ -16,7 +16,7 @@ import structlog
 from pydantic import ValidationError
 
 from models.build import build_responder
-from models.errors import ModelsError
+from models.errors import EngineBroken, ModelsError
 from models.logs import log_to_stderr
 from models.metrics import Metrics
 from models.settings import ModelsSettings
@@ -30,7 +30,10 @@ log = structlog.get_logger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one worker until SIGTERM or SIGINT. 0: stopped as asked, 2: settings or files are wrong (said on stderr)."""
+    """Run one worker until SIGTERM or SIGINT.
+
+    0: stopped as asked, 1: the engine broke, 2: settings or files are wrong; the last two are said on stderr.
+    """
     parser = argparse.ArgumentParser(prog="otklik worker", description="Answer requests from the queue.")
     parser.add_argument("--id", help="name of this worker in provenance and logs (default: host, process, random)")
     options = parser.parse_args(argv)
@@ -40,6 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         asyncio.run(serve(models, storage, options.id or worker_name()))
     except ValidationError:
         raise  # explained, setting by setting, where every command's errors are
+    except EngineBroken as error:
+        print(f"otklik worker: {error}; start it anew", file=sys.stderr)
+        return 1
     except (ModelsError, ValueError) as error:
         print(f"otklik worker: {error}", file=sys.stderr)
         return 2
@@ -59,6 +65,8 @@ async def serve(models: ModelsSettings, storage: StorageSettings, worker_id: str
         responder = await loop.run_in_executor(
             thread, lambda: build_responder(models, storage.load_presets(), worker=worker_id, metrics=metrics)
         )
+        # A worker whose engine cannot answer at all must not take anybody's request.
+        await loop.run_in_executor(thread, responder.probe, responder.intake.active)
         if models.metrics_listen:
             metrics.listen(models.metrics_listen)
         worker = Worker(

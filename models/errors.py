@@ -6,7 +6,8 @@ ModelsError
 ├── ClassifierBroken   the emotion classifier cannot be loaded
 ├── UnknownAdapter     a request names an adapter that is not loaded
 ├── PromptTooLong      one message is longer than the model's context
-└── EngineUnavailable  the remote engine cannot be reached or refuses
+├── EngineUnavailable  the remote engine cannot be reached or refuses
+└── EngineBroken       the engine fails whatever it is asked: this process cannot go on
 """
 
 from __future__ import annotations
@@ -38,3 +39,7 @@ class PromptTooLong(ModelsError):
 
 class EngineUnavailable(ModelsError):
     """A remote engine did not answer properly, after retries."""
+
+
+class EngineBroken(ModelsError):
+    """The engine raises on every request (a lost GPU, a sticky device error): only a new process can help."""

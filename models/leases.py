@@ -53,10 +53,11 @@ class Leases:
         """Heartbeat for all that is held."""
         await self.queue.renew(self.consumer, [delivery.entry for delivery in self.held.values()])
 
-    async def release(self, delivery: Claimed) -> None:
-        """Give a request back unanswered: others may take it at once, and this delivery does not count."""
+    async def release(self, delivery: Claimed, *, counted: bool = False) -> None:
+        """Give a request back unanswered: others may take it at once. `counted`: it may be what broke this worker."""
         self.held.pop(delivery.message.request_id, None)
-        await self._count(delivery, delivery.deliveries - 1, idle=int(self.queue.lease * 1000) + 1)
+        times = delivery.deliveries if counted else delivery.deliveries - 1
+        await self._count(delivery, times, idle=int(self.queue.lease * 1000) + 1)
 
     async def _count(self, delivery: Claimed, times: int, *, idle: int = 0) -> None:
         await self.queue.redis.xclaim(

@@ -13,18 +13,22 @@ from datetime import datetime
 import structlog
 
 from models.engine import Broken, Engine, Event, Finished, FirstToken, Row
-from models.errors import EngineUnavailable, PromptTooLong, UnknownAdapter
+from models.errors import EngineBroken, EngineUnavailable, PromptTooLong, UnknownAdapter
 from models.intake import Intake
 from models.jobs import Job, Made, Task, ended, reply_done, reply_failed
 from models.judging import Judge
 from models.metrics import Metrics
+from models.prompt import Prompt
 from models.scheduling import Limits, Load, Ticket, plan
 from models.selection import choose, try_again
-from storage.contracts import Candidate, ChatReply, FailReason, ReplyState, now
+from storage.contracts import Candidate, ChatReply, FailReason, ReplyState, Sampling, Turn, now
 
 log = structlog.get_logger(__name__)
 
 MAX_CRASHES = 3
+# So many different requests that raised alone, with no answer between, speak against the engine and not against them.
+MAX_SUSPECTS = 3
+PROBE_STEPS = 2
 
 
 class Responder:
@@ -54,6 +58,7 @@ class Responder:
         self.wall = wall
         self.waiting: list[Job] = []
         self.running: dict[str, Job] = {}
+        self.raised_alone: set[str] = set()
 
     @property
     def busy(self) -> bool:
@@ -63,7 +68,8 @@ class Responder:
     def turn(self, tasks: Sequence[Task] = (), stops: Mapping[str, ReplyState] | None = None) -> list[ChatReply]:
         """Take in, admit, advance one step, judge. Every task is answered in this or a later turn, exactly once.
 
-        `stops` ends requests early: cancelled or expired, by request id.
+        `stops` ends requests early: cancelled or expired, by request id. EngineBroken: no request is at fault, and
+        whatever is not answered must be left to other processes.
         """
         jobs, replies = self.intake.take(tasks, self.clock())
         self.waiting += jobs
@@ -117,7 +123,7 @@ class Responder:
         try:
             self.engine.admit(rows)
         except Exception as error:
-            self.engine.cancel(list(job.pending))
+            self._restore(lambda: self.engine.cancel(list(job.pending)))
             return self._failed(job, error)
         self.running[job.job_id] = job
         return []
@@ -132,7 +138,7 @@ class Responder:
         except Exception as error:
             log.error("decode step raised", error=type(error).__name__, requests=len(self.running))
             self.metrics.crashes.inc()
-            self.engine.reset()
+            self._restore(self.engine.reset)
             return [Broken(next(iter(job.pending)), error) for job in self.running.values()]
         self.metrics.step.observe(self.clock() - started)
         return events
@@ -146,6 +152,7 @@ class Responder:
             if isinstance(event, FirstToken):
                 job.clock.first_token = job.clock.first_token or self.clock()
             elif isinstance(event, Finished):
+                self.raised_alone.clear()
                 self.metrics.tokens.inc(event.tokens)
                 job.finished[event.row_id] = Candidate(
                     text=event.text.strip(), fit=0.0, tokens=event.tokens, finish=event.finish
@@ -168,11 +175,39 @@ class Responder:
                 return [reply_failed(job.request, reason)]
         job.crashes += 1
         log.warning("request raised", request_id=job.job_id, error=type(error).__name__, times=job.crashes)
+        if job.solo:
+            self.raised_alone.add(job.job_id)
+        if len(self.raised_alone) >= MAX_SUSPECTS:
+            raise EngineBroken(f"{MAX_SUSPECTS} requests in a row raised alone ({type(error).__name__})") from error
         if job.crashes >= MAX_CRASHES:
+            if not self.running:
+                self.probe(job.adapter)
             return [reply_failed(job.request, FailReason.POISONED)]
         job.solo = True
         self.waiting.append(job)
         return []
+
+    def probe(self, adapter: str | None) -> None:
+        """A harmless row on the idle engine: EngineBroken if that raises too, so that nobody is blamed for it."""
+        prompt = Prompt((Turn(role="user", text="Привет"),), self.intake.presets.presets[0], 1)
+        row = Row("probe", prompt, Sampling(max_new_tokens=PROBE_STEPS), 0, adapter)
+        try:
+            self.engine.admit([row])
+            for _ in range(PROBE_STEPS):
+                self.engine.step()
+            self.engine.cancel([row.row_id])
+        except (PromptTooLong, UnknownAdapter):
+            return
+        except Exception as error:
+            raise EngineBroken(f"the engine fails on a harmless prompt too ({type(error).__name__})") from error
+
+    @staticmethod
+    def _restore(clean: Callable[[], None]) -> None:
+        """Bring the engine back after an exception; EngineBroken if even that raises."""
+        try:
+            clean()
+        except Exception as error:
+            raise EngineBroken(f"the engine cannot be reset ({type(error).__name__})") from error
 
     def _judge(self, done: Sequence[Job]) -> list[ChatReply]:
         """Finished rounds: classified together, then answered or put back for another round."""

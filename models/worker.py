@@ -15,6 +15,7 @@ from typing import TypeVar
 import structlog
 from redis.exceptions import RedisError
 
+from models.errors import EngineBroken
 from models.jobs import Task
 from models.leases import Claimed, Leases, refusal
 from models.responder import Responder
@@ -58,13 +59,17 @@ class Worker:
         self.finished = asyncio.Event()
         self.wake = asyncio.Event()
         self.freed = asyncio.Event()
+        self.broken: EngineBroken | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop`, then finish what was begun within `drain_seconds` and give the rest back."""
+        """Serve until `stop`, then finish what was begun within `drain_seconds` and give the rest back.
+
+        EngineBroken: the engine can no longer answer anything; what was held is others' already.
+        """
         await persist("ensure", self.conversation.ensure)
         async with asyncio.TaskGroup() as group:
             background = [
-                group.create_task(self._generate()),
+                group.create_task(self._generate(stop)),
                 group.create_task(self._complete_all()),
                 group.create_task(self._heartbeat()),
             ]
@@ -81,6 +86,8 @@ class Worker:
             await _end([claims, *background])
             await self._give_back()
         log.info("worker stopped", worker=self.worker_id)
+        if self.broken is not None:
+            raise self.broken
 
     async def _claim(self, stop: asyncio.Event) -> None:
         """Take as many requests as the batch has room for, no more: what waits here no other worker can take."""
@@ -124,8 +131,8 @@ class Worker:
                 self.suspect = suspect.message.request_id
                 self._submit(suspect, solo=True)
 
-    async def _generate(self) -> None:
-        """Turn after turn of the responder in its thread, as long as it has anything to do."""
+    async def _generate(self, stop: asyncio.Event) -> None:
+        """Turn after turn of the responder in its thread; sets `stop` when the engine is beyond help."""
         loop = asyncio.get_running_loop()
         while not self.finished.is_set():
             if not self.inbox and not self.responder.busy:
@@ -133,7 +140,13 @@ class Worker:
                 await self.wake.wait()
             tasks, self.inbox = self.inbox, []
             stops, self.stops = self.stops, {}
-            replies = await loop.run_in_executor(self.thread, self.responder.turn, tasks, stops)
+            try:
+                replies = await loop.run_in_executor(self.thread, self.responder.turn, tasks, stops)
+            except EngineBroken as error:
+                log.critical("the engine is broken; this worker ends", worker=self.worker_id, error=str(error))
+                self.broken = error
+                stop.set()
+                return
             for reply in replies:
                 self.outbox.put_nowait(reply)
             if not replies and not self.responder.running:
@@ -194,14 +207,14 @@ class Worker:
             await self.leases.release(suspect)
         self.leases.suspects.clear()
         until = time.monotonic() + self.drain_seconds
-        while self.leases.held and time.monotonic() < until:
+        while self.leases.held and self.broken is None and time.monotonic() < until:
             self.freed.clear()
             await _within(self.freed.wait(), 0.25)
 
     async def _give_back(self) -> None:
         for delivery in list(self.leases.held.values()):
             log.warning("request given back", request_id=delivery.message.request_id)
-            await _within(self.leases.release(delivery), 1.0)
+            await _within(self.leases.release(delivery, counted=self.broken is not None), 1.0)
 
     async def _cancel(self, request_id: str) -> None:
         if request_id in self.submitted:

@@ -16,6 +16,7 @@ from models.build import build_responder
 from models.classifier import LexiconClassifier
 from models.engine import Event, Finished, Row
 from models.engines.echo import EchoEngine
+from models.errors import EngineBroken
 from models.jobs import Task, sampling_for
 from models.responder import Responder
 from models.settings import ModelsSettings
@@ -146,6 +147,25 @@ def test_a_classifier_that_fails_on_one_text_costs_only_that_text_its_check() ->
     found = run(made, make_request("bad", "яд"), make_request("good"))
     assert (found["bad"].state, found["bad"].fit_ok) == (ReplyState.DONE, None)
     assert found["good"].fit_ok is True
+
+
+def test_three_requests_that_raise_alone_in_a_row_speak_against_the_engine() -> None:
+    class Fragile(EchoEngine):
+        """Only the shortest of prompts still work, as on a GPU whose memory somebody else has taken."""
+
+        def step(self) -> list[Event]:
+            if any(len(row.prompt.turns[-1].text) > 10 for row in self._rows.values()):
+                raise RuntimeError("out of memory")
+            return super().step()
+
+    made = responder(Fragile())
+    with pytest.raises(EngineBroken):
+        run(made, *(make_request(f"r{index}") for index in range(3)))
+    assert {job.job_id for job in made.waiting} <= {"r0", "r1", "r2"}
+    mixed = responder(Fragile())
+    found = run(mixed, make_request("bad"), make_request("good", "Привет"), make_request("worse"))
+    assert [found[name].reason for name in ("bad", "worse")] == [FailReason.POISONED] * 2
+    assert found["good"].state is ReplyState.DONE
 
 
 def test_presets_may_shorten_answers_but_not_lengthen_them() -> None:

@@ -17,6 +17,7 @@ import pytest
 from models.build import build_responder
 from models.engine import Engine, Event, Row
 from models.engines.echo import EchoEngine
+from models.errors import EngineBroken
 from models.settings import ModelsSettings
 from models.worker import Worker
 from storage.contracts import PROTOCOL, FailReason, ReplyState, now
@@ -51,6 +52,20 @@ class Faulty(EchoEngine):
 
     def step(self) -> list[Event]:
         if any("яд" in row.prompt.turns[-1].text for row in self._rows.values()):
+            raise RuntimeError("device-side assert")
+        return super().step()
+
+
+class Dying(EchoEngine):
+    """Answers nothing any more from some step on, as a process whose GPU context is lost."""
+
+    def __init__(self, good_steps: int = 0) -> None:
+        super().__init__()
+        self.left = good_steps
+
+    def step(self) -> list[Event]:
+        self.left -= 1
+        if self.left < 0:
             raise RuntimeError("device-side assert")
         return super().step()
 
@@ -143,8 +158,29 @@ async def test_poison_is_buried_and_its_neighbours_answered(
     assert (found["bad"].state, found["bad"].reason) == (ReplyState.FAILED, FailReason.POISONED)
     assert all(found[f"good{number}"].state is ReplyState.DONE for number in range(5))
     dead = await conversation.redis.xrange(conversation.keys.dead("requests"))
-    assert len(dead) == 1 and "яд" in dead[0][1]["data"]
+    assert len(dead) == 1 and json.loads(dead[0][1]["data"])["request_id"] == "bad"
     assert await conversation.requests.outstanding() == 0
+
+
+@pytest.mark.parametrize("count", [1, 5])
+async def test_a_broken_engine_ends_its_worker_and_blames_nobody(
+    conversation: Conversation, replies: Replies, count: int
+) -> None:
+    with pytest.raises(EngineBroken):
+        async with working(conversation, Dying(good_steps=1), name="dying") as worker:
+            await conversation.ask(make_request("before"))
+            assert (await replies(1))["before"].state is ReplyState.DONE
+            for number in range(count):
+                await conversation.ask(make_request(f"r{number}"))
+            async with asyncio.timeout(5):
+                await worker.finished.wait()
+    assert await conversation.replies.outstanding() == 0
+    asked = time.monotonic()
+    async with working(conversation, name="healthy"):
+        found = await replies(count)
+    assert all(reply.state is ReplyState.DONE for reply in found.values())
+    assert time.monotonic() - asked < 5
+    assert await conversation.redis.xlen(conversation.keys.dead("requests")) == 0
 
 
 async def test_undecodable_payloads_are_buried_and_answered_where_the_id_is_readable(
