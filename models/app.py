@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one worker until SIGTERM or SIGINT.
 
-    0: stopped as asked, 1: the engine broke, 2: settings or files are wrong; the last two are said on stderr.
+    0: stopped as asked, 1: the engine broke, 70: it hung, 2: settings or files are wrong; all but 0 are said on stderr.
     """
     parser = argparse.ArgumentParser(prog="otklik worker", description="Answer requests from the queue.")
     parser.add_argument("--id", help="name of this worker in provenance and logs (default: host, process, random)")
@@ -77,6 +77,7 @@ async def serve(models: ModelsSettings, storage: StorageSettings, worker_id: str
             rows=models.batch,
             rows_each=responder.intake.candidates,
             drain_seconds=models.drain_seconds,
+            stuck_seconds=models.stuck_seconds,
         )
         log.info("worker ready", worker=worker_id, engine=models.engine)
         notify_ready(f"engine {models.engine}")

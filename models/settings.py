@@ -55,6 +55,9 @@ class ModelsSettings(BaseSettings):
     context: int | None = Field(default=None, ge=64, description="Context in tokens; unset: the model's own.")
     threads: int | None = Field(default=None, ge=1, description="CPU threads; unset: torch decides.")
     drain_seconds: float = Field(default=6.0, ge=0, description="How long a stopping worker finishes what it began.")
+    stuck_seconds: float = Field(
+        default=120.0, gt=0, description="A worker whose step takes longer (hung device) exits, and others take over."
+    )
     metrics_listen: str | None = Field(default=None, description="host:port of the Prometheus page.")
 
     @field_validator("adapters", mode="before")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,8 @@ from storage.queue import Spoiled
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+# Exit status of a process whose model thread hangs: nothing in the process can end that thread.
+HUNG = 70
 
 
 class Worker:
@@ -42,6 +45,7 @@ class Worker:
         rows: int,
         rows_each: int,
         drain_seconds: float = 8.0,
+        stuck_seconds: float = 120.0,
     ) -> None:
         self.conversation = conversation
         self.responder = responder
@@ -50,6 +54,8 @@ class Worker:
         self.rows = rows
         self.rows_each = rows_each
         self.drain_seconds = drain_seconds
+        self.stuck_seconds = stuck_seconds
+        self.turn_began: float | None = None
         self.leases = Leases(conversation.requests, worker_id)
         self.inbox: list[Task] = []
         self.submitted: set[str] = set()
@@ -72,6 +78,7 @@ class Worker:
                 group.create_task(self._generate(stop)),
                 group.create_task(self._complete_all()),
                 group.create_task(self._heartbeat()),
+                group.create_task(self._watch()),
             ]
             claims = group.create_task(self._claim(stop))
             try:
@@ -140,6 +147,7 @@ class Worker:
                 await self.wake.wait()
             tasks, self.inbox = self.inbox, []
             stops, self.stops = self.stops, {}
+            self.turn_began = time.monotonic()
             try:
                 replies = await loop.run_in_executor(self.thread, self.responder.turn, tasks, stops)
             except EngineBroken as error:
@@ -147,6 +155,8 @@ class Worker:
                 self.broken = error
                 stop.set()
                 return
+            finally:
+                self.turn_began = None
             for reply in replies:
                 self.outbox.put_nowait(reply)
             if not replies and not self.responder.running:
@@ -200,6 +210,17 @@ class Worker:
             for request_id in await persist("cancelled", lambda ids=wanted: self.conversation.cancelled(ids)):  # type: ignore[misc]
                 await self._cancel(request_id)
             await _within(self.finished.wait(), min(0.25, lease / 6))
+
+    async def _watch(self) -> None:
+        """End the process when the model's thread hangs: a worker that only keeps its leases helps nobody."""
+        while not self.finished.is_set():
+            began = self.turn_began
+            if began is not None and time.monotonic() - began > self.stuck_seconds:
+                log.critical(
+                    "the model's thread hangs; this process ends", worker=self.worker_id, held=len(self.leases.held)
+                )
+                os._exit(HUNG)
+            await _within(self.finished.wait(), min(1.0, self.stuck_seconds / 4))
 
     async def _drain(self) -> None:
         """Finish what is held, suspects aside, within the bound."""

@@ -41,6 +41,36 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+HANGING = """
+import sys, time
+from models.engines.echo import EchoEngine
+step = EchoEngine.step
+def hanging(self):
+    if any("яд" in row.prompt.turns[-1].text for row in self._rows.values()):
+        time.sleep(3600)
+    return step(self)
+EchoEngine.step = hanging
+from models.app import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+async def test_a_worker_that_hangs_ends_itself_and_another_takes_over(
+    conversation: Conversation, replies: Replies, embedded: EmbeddedRedis, tmp_path: Path
+) -> None:
+    log = tmp_path / "worker.log"
+    hanging = await start_worker_process(embedded.url, "hanging", log, "-c", HANGING, MODELS_STUCK_SECONDS="1.5")
+    await conversation.ask(make_request("fine"))
+    assert (await replies(1))["fine"].state is ReplyState.DONE
+    await conversation.ask(make_request("r", "яд"))
+    assert await asyncio.wait_for(hanging.wait(), 15) == 70
+    assert "hangs" in log.read_text()
+    other = await start_worker_process(embedded.url, "other", log)
+    assert (await replies(1))["r"].state is ReplyState.DONE
+    other.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(other.wait(), 10) == 0
+
+
 async def test_kill_mid_batch_loses_and_doubles_nothing(
     conversation: Conversation, replies: Replies, embedded: EmbeddedRedis, tmp_path: Path
 ) -> None:
