@@ -20,7 +20,7 @@ from models.judging import Judge
 from models.metrics import Metrics
 from models.prompt import Prompt
 from models.scheduling import Limits, Load, Ticket, plan
-from models.selection import choose, try_again
+from models.selection import Choice, choose, try_again
 from storage.contracts import Candidate, ChatReply, FailReason, ReplyState, Sampling, Turn, now
 
 log = structlog.get_logger(__name__)
@@ -75,7 +75,7 @@ class Responder:
         self.waiting += jobs
         replies += self._stop({**self._late(), **(stops or {})})
         replies += self._admit()
-        replies += self._collect(self._step())
+        replies += self._step()
         replies += self._judge([job for job in self.running.values() if job.round_done])
         self.metrics.waiting.set(len(self.waiting))
         return replies
@@ -90,7 +90,8 @@ class Responder:
         for job in [*self.waiting, *self.running.values()]:
             if job.job_id in stops:
                 self._drop(job)
-                replies.append(ended(job.request, stops[job.job_id]))
+                saved = self._salvaged(job) if stops[job.job_id] is ReplyState.EXPIRED else None
+                replies.append(saved or ended(job.request, stops[job.job_id]))
         return replies
 
     def _drop(self, job: Job) -> None:
@@ -128,7 +129,7 @@ class Responder:
         self.running[job.job_id] = job
         return []
 
-    def _step(self) -> list[Event]:
+    def _step(self) -> list[ChatReply]:
         if not self.running:
             return []
         started = self.clock()
@@ -139,9 +140,11 @@ class Responder:
             log.error("decode step raised", error=type(error).__name__, requests=len(self.running))
             self.metrics.crashes.inc()
             self._restore(self.engine.reset)
-            return [Broken(next(iter(job.pending)), error) for job in self.running.values()]
+            jobs = list(self.running.values())
+            self.running.clear()
+            return [reply for job in jobs for reply in self._failed(job, error)]
         self.metrics.step.observe(self.clock() - started)
-        return events
+        return self._collect(events)
 
     def _collect(self, events: Sequence[Event]) -> list[ChatReply]:
         replies: list[ChatReply] = []
@@ -158,12 +161,23 @@ class Responder:
                     text=event.text.strip(), fit=0.0, tokens=event.tokens, finish=event.finish
                 )
             else:
-                self._drop(job)
-                replies += self._failed(job, event.error)
+                replies += self._lost(job, event)
         return replies
 
+    def _lost(self, job: Job, event: Broken) -> list[ChatReply]:
+        """A row less to choose from; the request fails only with its last."""
+        del job.pending[event.row_id]
+        if job.pending:
+            log.warning("row broke", request_id=job.job_id, error=type(event.error).__name__, left=len(job.pending))
+            return []
+        self._drop(job)
+        return self._failed(job, event.error)
+
     def _failed(self, job: Job, error: Exception) -> list[ChatReply]:
-        """Answer what cannot succeed; run what raised once more, alone, so that nobody else suffers from it."""
+        """Answer what cannot succeed; run what raised once more, alone, so that nobody else suffers from it.
+
+        An earlier round's answers are sent rather than none.
+        """
         known = {
             UnknownAdapter: FailReason.UNKNOWN_ADAPTER,
             PromptTooLong: FailReason.TOO_LONG,
@@ -172,13 +186,16 @@ class Responder:
         for kind, reason in known.items():
             if isinstance(error, kind):
                 log.warning("request failed", request_id=job.job_id, reason=reason.value, detail=str(error))
-                return [reply_failed(job.request, reason)]
+                return [self._salvaged(job) or reply_failed(job.request, reason)]
         job.crashes += 1
         log.warning("request raised", request_id=job.job_id, error=type(error).__name__, times=job.crashes)
         if job.solo:
             self.raised_alone.add(job.job_id)
         if len(self.raised_alone) >= MAX_SUSPECTS:
             raise EngineBroken(f"{MAX_SUSPECTS} requests in a row raised alone ({type(error).__name__})") from error
+        saved = self._salvaged(job) if job.kept or job.crashes >= MAX_CRASHES else None
+        if saved is not None:
+            return [saved]
         if job.crashes >= MAX_CRASHES:
             if not self.running:
                 self.probe(job.adapter)
@@ -211,26 +228,41 @@ class Responder:
 
     def _judge(self, done: Sequence[Job]) -> list[ChatReply]:
         """Finished rounds: classified together, then answered or put back for another round."""
-        if not done:
-            return []
+        if done:
+            self._classify(done)
+        return [reply for job in done for reply in self._decide(job)]
+
+    def _classify(self, done: Sequence[Job]) -> None:
+        """Move what the jobs' rounds have finished to what is kept, with its probabilities."""
         started = self.clock()
         rounds = [job.round_texts() for job in done]
         probabilities = iter(self.judge.probabilities([item.text for part in rounds for item in part]))
         for job, part in zip(done, rounds, strict=True):
             job.kept += [self.judge.fill(job.prompt.preset, item, next(probabilities)) for item in part]
+            job.finished.clear()
             job.clock.generate += started - (job.clock.admitted or started)
         spent = self.clock() - started
         self.metrics.classify.observe(spent)
-        replies: list[ChatReply] = []
         for job in done:
             job.clock.classify += spent
-            replies += self._decide(job)
-        return replies
+
+    def _choice(self, job: Job) -> Choice:
+        message = job.prompt.turns[-1].text
+        return choose(self.judge.score(job.prompt.preset, message, job.kept))
+
+    def _salvaged(self, job: Job) -> ChatReply | None:
+        """The best of what has finished, fitting or not; None if nothing can be sent."""
+        if job.finished:
+            self._classify([job])
+        choice = self._choice(job)
+        if choice.candidate is None:
+            return None
+        log.info("answered with what had finished", request_id=job.job_id, candidates=len(job.kept))
+        return reply_done(job, choice.candidate, choice.fit_ok, self.made, job.kept)
 
     def _decide(self, job: Job) -> list[ChatReply]:
         del self.running[job.job_id]
-        message = job.prompt.turns[-1].text
-        choice = choose(self.judge.score(job.prompt.preset, message, job.kept))
+        choice = self._choice(job)
         left = (job.request.deadline - self.wall()).total_seconds()
         if try_again(choice, job.attempt, self.retries, left, job.clock.generate / job.attempt):
             job.attempt += 1

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,14 +15,14 @@ from hypothesis import strategies as st
 
 from models.build import build_responder
 from models.classifier import LexiconClassifier
-from models.engine import Event, Finished, Row
+from models.engine import Broken, Event, Finished, Row
 from models.engines.echo import EchoEngine
-from models.errors import EngineBroken
+from models.errors import EngineBroken, EngineUnavailable
 from models.jobs import Task, sampling_for
 from models.responder import Responder
 from models.settings import ModelsSettings
 from models.window import tidy
-from storage.contracts import ChatReply, ChatRequest, FailReason, ReplyState, Turn
+from storage.contracts import ChatReply, ChatRequest, FailReason, ReplyState, Turn, now
 from storage.presets import load_presets
 from tests.models.line import make_request
 
@@ -147,6 +148,69 @@ def test_a_classifier_that_fails_on_one_text_costs_only_that_text_its_check() ->
     found = run(made, make_request("bad", "яд"), make_request("good"))
     assert (found["bad"].state, found["bad"].fit_ok) == (ReplyState.DONE, None)
     assert found["good"].fit_ok is True
+
+
+class Rounds(Scripted):
+    """One clean answer that does not fit in the first round; `then` happens in the second."""
+
+    def __init__(self, then: Callable[[list[str]], list[Event]]) -> None:
+        super().__init__(["Мне страшно"])
+        self.then = then
+
+    def step(self) -> list[Event]:
+        if any(row_id.split("/")[1] == "2" for row_id in self._rows):
+            return self.then(list(self._rows))
+        return super().step()
+
+
+def unreachable(row_ids: list[str]) -> list[Event]:
+    return [Broken(row_id, EngineUnavailable("gone")) for row_id in row_ids]
+
+
+def raising(row_ids: list[str]) -> list[Event]:
+    raise RuntimeError("device-side assert")
+
+
+@pytest.mark.parametrize("then", [unreachable, raising, lambda row_ids: []])
+def test_an_answer_in_hand_is_sent_when_the_second_round_comes_to_nothing(
+    then: Callable[[list[str]], list[Event]],
+) -> None:
+    made = responder(Rounds(then), candidates=2)
+    replies = made.turn([Task(make_request("r"))])
+    for _ in range(3):
+        replies += made.turn()
+    if not replies:  # still in the second round when its time is over
+        made.wall = lambda: now() + timedelta(hours=1)
+        replies += made.turn()
+    assert not made.busy
+    assert [(reply.state, reply.text, reply.fit_ok) for reply in replies] == [(ReplyState.DONE, "Мне страшно", False)]
+    assert len(replies[0].candidates) == 2
+
+
+def test_candidates_finished_at_the_deadline_are_chosen_from() -> None:
+    class Half(EchoEngine):
+        def step(self) -> list[Event]:
+            done = [row_id for row_id in self._rows if row_id.endswith("/1")]
+            self.cancel(done)
+            return [Finished(row_id, "Ура, я так рад!", 4, "stop") for row_id in done]
+
+    made = responder(Half(), candidates=3)
+    assert made.turn([Task(make_request("r"))]) == []
+    made.wall = lambda: now() + timedelta(hours=1)
+    (reply,) = made.turn()
+    assert (reply.text, reply.fit_ok, len(reply.candidates)) == ("Ура, я так рад!", True, 1)
+
+
+@pytest.mark.parametrize(("broken", "state"), [(1, ReplyState.DONE), (3, ReplyState.FAILED)])
+def test_rows_that_break_cost_their_request_nothing_but_themselves(broken: int, state: ReplyState) -> None:
+    class Losing(Scripted):
+        def step(self) -> list[Event]:
+            lost = unreachable(list(self._rows)[:broken])
+            self.cancel([event.row_id for event in lost])
+            return [*lost, *super().step()]
+
+    reply = run(responder(Losing(["Ура, я так рад!"]), candidates=3), make_request("r"))["r"]
+    assert (reply.state, len(reply.candidates)) == (state, 3 - broken)
 
 
 def test_three_requests_that_raise_alone_in_a_row_speak_against_the_engine() -> None:
