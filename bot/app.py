@@ -15,8 +15,6 @@ from dataclasses import dataclass
 import structlog
 from aiogram import Bot
 from aiogram.client.default import DefaultBotProperties
-from aiogram.client.session.aiohttp import AiohttpSession
-from aiogram.client.telegram import TelegramAPIServer
 from aiogram.exceptions import TelegramAPIError, TelegramUnauthorizedError
 from aiogram.types import User
 from prometheus_client import start_http_server
@@ -37,6 +35,7 @@ from bot.outbox import Outbox
 from bot.patience import Patience
 from bot.progress import Progress
 from bot.services import Services
+from bot.session import Session
 from bot.settings import BotSettings, host_port
 from bot.supervision import Supervisor
 from bot.turns import Turns
@@ -84,11 +83,11 @@ async def assemble(settings: BotSettings, storage: StorageSettings) -> AsyncIter
     token = settings.token.get_secret_value()
     async with AsyncExitStack() as stack:
         metrics = Metrics()
-        patient = make_session(settings)
+        patient = Session(settings.api_url)
         patient.middleware(Patience(metrics))
         bot = Bot(token, session=patient, default=DefaultBotProperties(allow_sending_without_reply=True))
         stack.push_async_callback(bot.session.close)
-        bare = Bot(token, session=make_session(settings))
+        bare = Bot(token, session=Session(settings.api_url))
         stack.push_async_callback(bare.session.close)
         await insist("migrations", upgrade, storage.database())
         database = Database(storage.database())
@@ -138,11 +137,6 @@ async def assemble(settings: BotSettings, storage: StorageSettings) -> AsyncIter
             settings=settings,
             lease=storage.lease_seconds,
         )
-
-
-def make_session(settings: BotSettings) -> AiohttpSession:
-    """A session for the configured Bot API server."""
-    return AiohttpSession(api=TelegramAPIServer.from_base(settings.api_url))
 
 
 async def introduce_patiently(bot: Bot) -> User:

@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 from bot.decisions import window
 from bot.settings import BotSettings
 from storage.contracts import ChatRequest, Turn, now, request_id
 from storage.database import Unit
-from storage.tables import TurnRow
+from storage.tables import InboxRow, TurnRow
+
+
+class Style(Protocol):
+    """How to answer: a chat's settings, or those of an earlier answer."""
+
+    @property
+    def emotion(self) -> str:
+        """Preset id."""
+
+    @property
+    def intensity(self) -> int:
+        """1–3."""
+
+    @property
+    def persona(self) -> str:
+        """In whose person, or empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class AsBefore:
+    """The style of an answer of which another variant is wanted."""
+
+    emotion: str
+    intensity: int
+    persona: str
 
 
 class Asking:
@@ -18,26 +46,37 @@ class Asking:
         self.settings = settings
 
     async def request(
-        self, unit: Unit, turn: TurnRow, emotion: str, intensity: int, persona: str, *, variant: int = 0
-    ) -> ChatRequest:
-        """The request of a turn; the same turn, revision and variant always give the same id."""
-        messages = await unit.inbox.of_turn(turn.id)
+        self,
+        unit: Unit,
+        turn: TurnRow,
+        messages: Sequence[InboxRow],
+        style: Style,
+        *,
+        variant: int = 0,
+    ) -> tuple[ChatRequest, int]:
+        """The request of a turn, and which variant is shown of the turn before (0: the first, or there is none).
+
+        The same turn, revision and variant always give the same request id.
+        """
+        dialogue, shown_before = await self._window(unit, turn, [row.text for row in messages])
         ids = tuple(row.message_id for row in messages)
-        return ChatRequest(
+        request = ChatRequest(
             request_id=request_id(turn.chat_id, ids, revision=turn.revision, variant=variant),
             chat_id=turn.chat_id,
             user_id=turn.user_id,
-            turns=await self._window(unit, turn, [row.text for row in messages]),
-            emotion=emotion,
-            intensity=intensity,
-            persona=persona,
+            turns=dialogue,
+            emotion=style.emotion,
+            intensity=style.intensity,
+            persona=style.persona,
             variant=variant,
             deadline=now() + timedelta(seconds=self.settings.deadline_seconds),
         )
+        return request, shown_before
 
-    async def _window(self, unit: Unit, turn: TurnRow, messages: list[str]) -> tuple[Turn, ...]:
+    async def _window(self, unit: Unit, turn: TurnRow, messages: list[str]) -> tuple[tuple[Turn, ...], int]:
         limits = self.settings
         answered = await unit.turns.history(turn.chat_id, turn.epoch, before=turn.id, limit=limits.window_turns)
-        texts = await unit.inbox.of_turns([turn_id for turn_id, _ in answered])
-        history = [(texts.get(turn_id, []), answer) for turn_id, answer in answered]
-        return window(history, messages, turns=limits.window_turns, chars=limits.window_chars)
+        texts = await unit.inbox.of_turns([turn_id for turn_id, _, _ in answered]) if answered else {}
+        history = [(texts.get(turn_id, []), answer) for turn_id, answer, _ in answered]
+        dialogue = window(history, messages, turns=limits.window_turns, chars=limits.window_chars)
+        return dialogue, answered[-1][2] if answered else 0

@@ -144,9 +144,10 @@ class Deliveries:
 
     async def _mark_sending(self, parcel: Parcel, reply: ChatReply | None) -> Job | None:
         async with self.database.unit() as unit:
-            row = await unit.replies.lock(parcel.request_id)
-            if row is None:
+            found = await unit.replies.lock_with_turn(parcel.request_id)
+            if found is None:
                 return None
+            row, turn = found
             if row.delivery == "waiting":
                 if reply is None:
                     return None
@@ -159,15 +160,15 @@ class Deliveries:
             elif row.delivery != "pending":
                 return None
             row.delivery = "sending"
-            job = await self._job(unit, row)
+            job = await self._job(unit, row, turn)
             await unit.commit()
         return job
 
-    async def _job(self, unit: Unit, row: ReplyRow) -> Job:
-        turn = await unit.turns.get(row.turn_id)
-        messages = await unit.inbox.of_turn(row.turn_id)
+    async def _job(self, unit: Unit, row: ReplyRow, turn: TurnRow) -> Job:
+        # In a group the answer quotes the message; in private that would only be noise.
+        messages = await unit.inbox.of_turn(row.turn_id) if row.chat_id < 0 else []
         answered = row.state == "done" and bool(row.text.strip())
-        shown = list(turn.message_ids) if turn and turn.shown and answered else []
+        shown = list(turn.message_ids) if turn.shown and answered else []
         earlier = await unit.replies.variants(row.turn_id, row.revision) if row.variant else []
         letter = Letter(
             chat_id=row.chat_id,
@@ -175,8 +176,8 @@ class Deliveries:
             text=row.text if answered else _explanation(row),
             replaces=shown,
             sent=list(row.message_ids),
-            reply_to=messages[-1].message_id if messages and row.chat_id < 0 else None,
-            note_id=turn.note_id if turn else None,
+            reply_to=messages[-1].message_id if messages else None,
+            note_id=turn.note_id,
             answer=Answer(
                 request_id=row.request_id,
                 place=len(earlier) + 1,
@@ -191,16 +192,15 @@ class Deliveries:
     async def _mark_sent(self, job: Job, outcome: Outcome) -> list[ReplyRow]:
         """End the reply and, in the same transaction, begin the chat's next turn."""
         async with self.database.unit() as unit:
-            row = await unit.replies.lock(job.letter.request_id)
-            if row is None:
+            found = await unit.replies.lock_with_turn(job.letter.request_id)
+            if found is None:
                 return []
+            row, turn = found
             row.delivery = outcome.state
             row.message_ids = outcome.message_ids
-            turn = await unit.turns.get(row.turn_id)
-            if turn is not None:
-                _show(turn, row, outcome, answered=job.answered)
-                if outcome.state == "blocked" and turn.chat_id > 0:
-                    await unit.people.block(turn.user_id, True)
+            _show(turn, row, outcome, answered=job.answered)
+            if outcome.state == "blocked" and turn.chat_id > 0:
+                await unit.people.block(turn.user_id, True)
             await unit.session.flush()
             following = await self.turns.settle(unit, row.chat_id)
             await unit.commit()

@@ -6,9 +6,11 @@ idempotent, and `recover` takes up whatever a killed process left.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import structlog
 
-from bot.asking import Asking
+from bot.asking import AsBefore, Asking
 from bot.decisions import Dropped, EditAction, Said, VariantAnswer, edit_action, next_batch
 from bot.flights import Flights
 from bot.outbox import Outbox
@@ -19,7 +21,7 @@ from storage.database import Database, Unit
 from storage.presets import Presets
 from storage.queue import QueueFull
 from storage.ratings import RatingBook
-from storage.tables import ChatRow, ReplyRow, TurnRow
+from storage.tables import ChatRow, InboxRow, ReplyRow, TurnRow
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +49,8 @@ class Turns:
         self.asking = Asking(settings)
         self.outbox = outbox
         self.flights = flights
+        # Requests whose turn surely follows no variant, so that nothing has to be looked up for them.
+        self._nothing_kept: set[str] = set()
 
     async def chat(self, unit: Unit, chat_id: int, kind: str) -> ChatRow:
         """The chat, locked; a new one gets the installation's default emotion."""
@@ -75,30 +79,36 @@ class Turns:
     async def settle(self, unit: Unit, chat_id: int) -> list[ReplyRow]:
         """Inside a unit that has just ended a turn: the next one, to be given to `push` after the commit."""
         chat = await unit.chats.lock(chat_id)
-        return await self._begin(unit, chat) if chat else []
+        if chat is None or not await unit.inbox.waiting(chat_id):
+            return []
+        return await self._begin(unit, chat)
 
     async def push(self, rows: list[ReplyRow]) -> None:
         """Queue stored requests; safe to repeat."""
         await self._push_all(rows)
 
     async def _begin(self, unit: Unit, chat: ChatRow) -> list[ReplyRow]:
+        waiting = await unit.inbox.waiting(chat.chat_id)
         running = await unit.replies.in_flight(chat.chat_id)
-        batch = next_batch(await unit.inbox.waiting(chat.chat_id), busy=bool(running))
+        batch = next_batch(waiting, busy=bool(running))
         if not batch:
             return [row for row in running if row.delivery == "waiting"]
         turn = await unit.turns.add(chat.chat_id, batch[0].user_id, chat.epoch)
         for row in batch:
             row.state, row.turn_id = "taken", turn.id
-        await unit.session.flush()
-        return [await self._ask(unit, chat, turn)]
+        return [await self._ask(unit, chat, turn, batch)]
 
-    async def _ask(self, unit: Unit, chat: ChatRow, turn: TurnRow) -> ReplyRow:
-        request = await self.asking.request(unit, turn, chat.emotion, chat.intensity, chat.persona)
+    async def _ask(self, unit: Unit, chat: ChatRow, turn: TurnRow, messages: Sequence[InboxRow]) -> ReplyRow:
+        request, shown_before = await self.asking.request(unit, turn, messages, chat)
+        if shown_before == 0:
+            self._nothing_kept.add(request.request_id)
         return await unit.replies.ask(turn, request)
 
     async def _push_all(self, rows: list[ReplyRow]) -> None:
         for row in rows:
-            if row.variant == 0 and row.revision == 0:
+            if row.request_id in self._nothing_kept:
+                self._nothing_kept.discard(row.request_id)
+            elif row.variant == 0 and row.revision == 0:
                 await self._record_kept_variant(row)
             await self._push(row)
 
@@ -169,7 +179,9 @@ class Turns:
         if number >= self.settings.max_variants:
             return VariantAnswer.ENOUGH
         persona = str((first.request or {}).get("persona", ""))
-        request = await self.asking.request(unit, turn, first.emotion, first.intensity, persona, variant=number)
+        style = AsBefore(first.emotion, first.intensity, persona)
+        messages = await unit.inbox.of_turn(turn.id)
+        request, _ = await self.asking.request(unit, turn, messages, style, variant=number)
         return await unit.replies.ask(turn, request, origin=origin)
 
     async def edited(self, said: Said) -> EditAction:
@@ -190,7 +202,7 @@ class Turns:
             if chat and last and action is EditAction.RERUN:
                 dropped = await self._drop(unit, said.chat_id)
                 last.revision, last.state = last.revision + 1, "active"
-                await self._ask(unit, chat, last)
+                await self._ask(unit, chat, last, await unit.inbox.of_turn(last.id))
             requests = await self._begin(unit, chat) if chat else []
             await unit.commit()
         await self._stop(dropped)

@@ -1,7 +1,7 @@
 """The SQL database: engine, unit of work, migrations. Knows SQLite and Postgres, and nothing of what is stored.
 
 A unit of work rolls back unless it is committed. On SQLite writing units take turns in this process (an asyncio lock
-in front of `BEGIN IMMEDIATE`), because waiting for a lock inside SQLite means sleeping in steps of up to 100 ms.
+in front of `BEGIN IMMEDIATE`), so that only the lock of another process is ever polled for.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from storage.inline_sqlite import connect
 from storage.repositories.chats import Chats
 from storage.repositories.counters import Counters
 from storage.repositories.inbox import Inbox
@@ -89,18 +90,16 @@ def make_engine(url: str, *, foreign_keys: bool = True) -> AsyncEngine:
         return create_async_engine(parsed, pool_pre_ping=True)
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    engine = create_async_engine(parsed)
+    engine = create_async_engine(parsed, async_creator=partial(connect, parsed.database or ":memory:"))
     event.listen(engine.sync_engine, "connect", partial(_prepare_sqlite, foreign_keys))
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
 
 
 def _prepare_sqlite(foreign_keys: bool, connection: Any, _record: Any) -> None:
-    # The driver would begin transactions by itself, and too late; see `_begin_sqlite`.
-    connection.isolation_level = None
     cursor = connection.cursor()
     checked = "ON" if foreign_keys else "OFF"
-    for pragma in ("journal_mode=WAL", "busy_timeout=15000", f"foreign_keys={checked}", "synchronous=NORMAL"):
+    for pragma in ("journal_mode=WAL", f"foreign_keys={checked}", "synchronous=NORMAL"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

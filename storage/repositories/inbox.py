@@ -34,7 +34,9 @@ class Inbox:
 
     def _insert(self, table: type[InboxRow]) -> Any:
         """`INSERT` of the database in use: both know `ON CONFLICT`, but not under one roof."""
-        return postgresql.insert(table) if self.session.get_bind().dialect.name == "postgresql" else sqlite.insert(table)
+        return (
+            postgresql.insert(table) if self.session.get_bind().dialect.name == "postgresql" else sqlite.insert(table)
+        )
 
     async def waiting(self, chat_id: int) -> Sequence[InboxRow]:
         """Messages of a chat that no turn has taken yet, oldest first."""

@@ -65,11 +65,13 @@ class StubWorker:
         self.stopping = False
         self.free = asyncio.Event()
         self.free.set()
+        self.idle = asyncio.Event()
         self.cancelled: set[str] = set()
 
-    def pause(self) -> None:
-        """Claim nothing until `resume`."""
+    async def pause(self) -> None:
+        """Claim nothing until `resume`; a claim under way is waited for."""
         self.free.clear()
+        await asyncio.wait_for(self.idle.wait(), 5)
 
     def resume(self) -> None:
         """Go on."""
@@ -81,8 +83,10 @@ class StubWorker:
         while not self.stopping:
             await self.line.beat("stub", seconds=5)
             if not self.free.is_set():
+                self.idle.set()
                 await asyncio.sleep(0.05)
                 continue
+            self.idle.clear()
             claimed, _ = await self.line.requests.claim("stub", count=16, block=0.05)
             for delivery in claimed:
                 request = delivery.message

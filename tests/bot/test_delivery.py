@@ -73,7 +73,7 @@ async def test_a_group_that_moved_gets_its_answer(tmp_path: Path) -> None:
 async def test_a_person_who_blocked_the_bot_is_remembered_and_not_retried(tmp_path: Path) -> None:
     async with stage(tmp_path) as scene, scene.person() as anna:
         await anna.ask("Привет")
-        scene.worker.pause()
+        await scene.worker.pause()
         await anna.send("пока")
         await anna.typing()
         await anna.block()
@@ -107,7 +107,7 @@ async def test_server_errors_lose_nothing(tmp_path: Path) -> None:
 async def test_redis_away_for_a_while_loses_nothing(tmp_path: Path) -> None:
     async with stage(tmp_path) as scene, scene.person() as anna:
         await anna.ask("раз")
-        scene.worker.pause()
+        await scene.worker.pause()
         await asyncio.sleep(0.2)
         await scene.server.kill()
         await anna.send("два")

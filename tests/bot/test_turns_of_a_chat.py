@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 async def test_messages_sent_meanwhile_are_answered_together(scene: Stage) -> None:
     async with scene.person() as anna:
-        scene.worker.pause()
+        await scene.worker.pause()
         for text in ("раз", "два", "три"):
             await anna.send(text)
         await anna.typing()
@@ -42,7 +42,7 @@ async def test_editing_the_last_message_answers_again_in_place(scene: Stage) -> 
 
 async def test_editing_while_the_answer_is_prepared(scene: Stage) -> None:
     async with scene.person() as anna:
-        scene.worker.pause()
+        await scene.worker.pause()
         mine = await anna.send("опечтка")
         await anna.typing()
         await anna.edit(mine, "опечатка")
@@ -56,7 +56,7 @@ async def test_editing_while_the_answer_is_prepared(scene: Stage) -> None:
 async def test_cancel_gives_up_what_is_prepared(scene: Stage) -> None:
     async with scene.person() as anna:
         assert (await anna.ask("/cancel")).text == texts.NOTHING_TO_CANCEL
-        scene.worker.pause()
+        await scene.worker.pause()
         await anna.send("не надо")
         await anna.typing()
         assert (await anna.ask("/cancel")).text == texts.CANCELLED
@@ -89,7 +89,7 @@ async def test_answers_that_did_not_come_to_be_are_explained(
 
 async def test_a_full_queue_is_said_and_the_chat_goes_on(tmp_path: Path) -> None:
     async with stage(tmp_path, queue_limit=1) as scene, scene.person() as anna, scene.person("Боря") as boris:
-        scene.worker.pause()
+        await scene.worker.pause()
         await anna.send("я первая")
         await anna.typing()
         assert (await boris.ask("и я")).text == texts.REPLY_QUEUE_FULL
@@ -104,7 +104,7 @@ async def test_a_long_wait_shows_the_place_and_the_note_goes_away(tmp_path: Path
         scene.person() as anna,
         scene.person("Боря") as boris,
     ):
-        scene.worker.pause()
+        await scene.worker.pause()
         await anna.send("я первая")
         await anna.typing()
         note = await boris.ask("я за ней")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -180,3 +181,31 @@ def test_what_was_said_last_of_each_thing_stands(sayings: list[dict[str, Any]]) 
             assert getattr(merged, name) == (values[-1] if values else None)
         content = [r.stars.content for r in about if r.stars and r.stars.content is not None]
         assert (merged.stars.content if merged.stars else None) == (content[-1] if content else None)
+
+
+async def test_the_lock_of_another_process_is_waited_for_with_the_loop_free(tmp_path: Path) -> None:
+    path = tmp_path / "otklik.sqlite3"
+    await upgrade(f"sqlite+aiosqlite:///{path}")
+    database = Database(f"sqlite+aiosqlite:///{path}")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    ticks = 0
+
+    async def write() -> None:
+        async with database.unit() as unit:
+            await unit.people.consent(7, True)
+            await unit.commit()
+
+    writing = asyncio.create_task(write())
+    while ticks < 20:
+        await asyncio.sleep(0.01)
+        ticks += 1
+        async with database.view() as unit:
+            assert await unit.people.get(7) is None
+    assert not writing.done()
+    other.execute("COMMIT")
+    await asyncio.wait_for(writing, 5)
+    other.close()
+    async with database.view() as unit:
+        assert await unit.people.get(7) is not None
+    await database.close()
