@@ -66,7 +66,7 @@ def build_engine(settings: ModelsSettings, presets: Presets) -> Engine:
         )
     from models.engines.transformers import TransformersEngine, load_base
 
-    return TransformersEngine(load_base(settings), presets)
+    return TransformersEngine(load_base(settings), presets, tokens=settings.tokens)
 
 
 def build_classifier(settings: ModelsSettings) -> Classifier | None:

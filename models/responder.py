@@ -104,7 +104,7 @@ class Responder:
         running = list(self.running.values())
         load = Load(
             rows=self.engine.running,
-            tokens=sum(ticket(job).cost for job in running),
+            longest=max((ticket(job).length for job in running), default=0),
             solo=any(job.solo for job in running),
         )
         chosen = plan([pair[1] for pair in tickets.values()], load, self.limits, self.clock())

@@ -25,23 +25,26 @@ class Ticket:
     solo: bool = False
 
     @property
-    def cost(self) -> int:
-        """Tokens of cache that it can grow to."""
-        return self.rows * (self.prompt_tokens + self.new_tokens)
+    def length(self) -> int:
+        """Tokens that one of its rows can grow to."""
+        return self.prompt_tokens + self.new_tokens
 
 
 @dataclass(frozen=True)
 class Load:
-    """What the engine works on already."""
+    """What the engine works on already; `longest`: tokens that its longest row can grow to."""
 
     rows: int = 0
-    tokens: int = 0
+    longest: int = 0
     solo: bool = False
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of a batch: rows, tokens of cache, padded prompt tokens taken in at once, seconds to wait for company."""
+    """Bounds of a batch: rows, tokens of cache, padded prompt tokens taken in at once, seconds to wait for company.
+
+    Every row's place in the cache is as wide as the longest row, so the cache is rows times that.
+    """
 
     rows: int
     tokens: int
@@ -68,7 +71,11 @@ def plan(waiting: Sequence[Ticket], load: Load, limits: Limits, now: float) -> l
 
 
 def _oversized(ticket: Ticket, limits: Limits) -> bool:
-    return ticket.rows > limits.rows or ticket.cost > limits.tokens or ticket.prompt_tokens > limits.prefill_tokens
+    return (
+        ticket.rows > limits.rows
+        or ticket.rows * ticket.length > limits.tokens
+        or ticket.prompt_tokens > limits.prefill_tokens
+    )
 
 
 def _worth_waiting(ready: Sequence[Ticket], limits: Limits, now: float) -> bool:
@@ -80,18 +87,19 @@ def _fill(ready: Sequence[Ticket], load: Load, limits: Limits) -> list[str]:
     oldest = ready[0]
     order = [oldest, *sorted(ready[1:], key=lambda ticket: abs(ticket.prompt_tokens - oldest.prompt_tokens))]
     chosen: list[str] = []
-    rows, tokens, longest = load.rows, load.tokens, 0
+    rows, longest, longest_prompt = load.rows, load.longest, 0
     for ticket in order:
-        longest_then = max(longest, ticket.prompt_tokens)
+        longest_then = max(longest, ticket.length)
+        prompt_then = max(longest_prompt, ticket.prompt_tokens)
         fits = (
             rows + ticket.rows <= limits.rows
-            and tokens + ticket.cost <= limits.tokens
-            and longest_then * (len(chosen) + 1) <= limits.prefill_tokens
+            and (rows + ticket.rows) * longest_then <= limits.tokens
+            and prompt_then * (len(chosen) + 1) <= limits.prefill_tokens
         )
         if not fits:
             if not chosen:
                 return []
             continue
         chosen.append(ticket.ticket_id)
-        rows, tokens, longest = rows + ticket.rows, tokens + ticket.cost, longest_then
+        rows, longest, longest_prompt = rows + ticket.rows, longest_then, prompt_then
     return chosen

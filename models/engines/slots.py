@@ -1,7 +1,8 @@
 """Keys and values of all running rows: one slot a row, slots 0..n-1 always the running ones.
 
 A row's tokens stand at the left of its slot, so admitting a row copies its prompt once and moves nobody, and
-dropping one moves the last row into its place. Buffers are preallocated and grow. Knows nothing of tokens' meaning.
+dropping one moves the last row into its place. Buffers are preallocated, grow ahead of need within a budget, and give
+back what exceeds it. Knows nothing of tokens' meaning.
 """
 
 from __future__ import annotations
@@ -56,10 +57,14 @@ class SlotLayer(CaptureLayer):
 
 
 class SlotCache:
-    """All layers' buffers, each `[slots, heads, places, size]`. `cache` is a decode step's `past_key_values`."""
+    """All layers' buffers, each `[slots, heads, places, size]`. `cache` is a decode step's `past_key_values`.
 
-    def __init__(self, layers: int, device: torch.device) -> None:
+    `budget`: slots times places beyond which nothing is held in reserve.
+    """
+
+    def __init__(self, layers: int, device: torch.device, budget: int) -> None:
         self.depth = layers
+        self.budget = budget
         self.device = device
         self.cache = Cache(layers=[SlotLayer(self, index) for index in range(layers)])
         self.keys: list[Tensor] = []
@@ -112,25 +117,42 @@ class SlotCache:
             for buffer in (*self.keys, *self.values):
                 buffer[slot, :, :length] = buffer[last, :, :length]
         self.lengths.pop()
+        if not self.lengths and self.size > self.budget:
+            self.clear()
         return last
+
+    @property
+    def size(self) -> int:
+        """Tokens that the buffers have room for."""
+        return self.keys[0].shape[0] * self.keys[0].shape[2] if self.keys else 0
 
     def clear(self) -> None:
         """Forget all rows and free the memory."""
         self.lengths, self.keys, self.values = [], [], []
 
     def _reserve(self, slots: int, places: int) -> None:
-        """Room for so many slots and places. Fresh room is zero: what a mask hides must still be finite."""
+        """Room for so many slots and places. Fresh room is zero: what a mask hides must still be finite.
+
+        Slots that a wide row would widen for nothing are given up where they would exceed the budget.
+        """
         have_slots, have_places = (self.keys[0].shape[0], self.keys[0].shape[2])
         if slots <= have_slots and places <= have_places:
             return
-        slots = max(slots, 2 * have_slots) if slots > have_slots else have_slots
-        places = max(places, have_places + have_places // 4) if places > have_places else have_places
-        places = (places + GROW - 1) // GROW * GROW
-        self.keys = [_grown(buffer, slots, places) for buffer in self.keys]
-        self.values = [_grown(buffer, slots, places) for buffer in self.values]
+        ample_slots = max(slots, 2 * have_slots) if slots > have_slots else have_slots
+        ample_places = max(places, have_places + have_places // 4) if places > have_places else have_places
+        if ample_slots * _rounded(ample_places) > self.budget:
+            ample_slots, ample_places = max(slots, self.count), max(places, *self.lengths, 0)
+        for buffers in (self.keys, self.values):
+            for index, buffer in enumerate(buffers):  # one at a time: the old one goes before the next is made
+                buffers[index] = _resized(buffer, ample_slots, _rounded(ample_places))
 
 
-def _grown(buffer: Tensor, slots: int, places: int) -> Tensor:
-    grown = buffer.new_zeros(slots, buffer.shape[1], places, buffer.shape[3])
-    grown[: buffer.shape[0], :, : buffer.shape[2]] = buffer
-    return grown
+def _rounded(places: int) -> int:
+    return (places + GROW - 1) // GROW * GROW
+
+
+def _resized(buffer: Tensor, slots: int, places: int) -> Tensor:
+    made = buffer.new_zeros(slots, buffer.shape[1], places, buffer.shape[3])
+    kept = buffer[:slots, :, :places]
+    made[: kept.shape[0], :, : kept.shape[2]] = kept
+    return made

@@ -35,9 +35,9 @@ REMEMBERED = 512
 
 
 class TransformersEngine:
-    """See `models.engine.Engine`."""
+    """See `models.engine.Engine`. `tokens`: what the cache may hold in reserve."""
 
-    def __init__(self, base: Base, presets: Presets) -> None:
+    def __init__(self, base: Base, presets: Presets, *, tokens: int = 32768) -> None:
         self.base = base
         self.presets = presets
         self.base_model = base.name
@@ -48,7 +48,7 @@ class TransformersEngine:
         self.pack = PACK_CPU if self.device.type == "cpu" else PACK_GPU
         self.stops = stop_texts(base.tokenizer)
         self.specials = special_texts(base.tokenizer)
-        self.slots = SlotCache(base.model.config.num_hidden_layers, self.device)
+        self.slots = SlotCache(base.model.config.num_hidden_layers, self.device, tokens)
         self.live: list[Live] = []
         self.admitted: list[tuple[list[int], list[Live]]] = []
         self.seen = torch.zeros(0, base.model.config.vocab_size, dtype=torch.bool, device=self.device)

@@ -28,7 +28,7 @@ def tickets(solo: st.SearchStrategy[bool]) -> st.SearchStrategy[list[Ticket]]:
     return st.lists(one, max_size=20).map(named)
 
 
-loads = st.builds(Load, rows=st.integers(0, 8), tokens=st.integers(0, 4000), solo=st.booleans())
+loads = st.builds(Load, rows=st.integers(0, 8), longest=st.integers(0, 1700), solo=st.booleans())
 
 
 @given(tickets(st.booleans()), loads)
@@ -37,7 +37,8 @@ def test_a_batch_never_exceeds_its_limits(waiting: list[Ticket], load: Load) -> 
     if len(chosen) == 1 and load.rows == 0:
         return
     assert load.rows + sum(item.rows for item in chosen) <= LIMITS.rows or not chosen
-    assert load.tokens + sum(item.cost for item in chosen) <= LIMITS.tokens or not chosen
+    rows = load.rows + sum(item.rows for item in chosen)
+    assert rows * max([load.longest, *(item.length for item in chosen)]) <= LIMITS.tokens or not chosen
     assert max((item.prompt_tokens for item in chosen), default=0) * len(chosen) <= LIMITS.prefill_tokens
 
 
@@ -76,10 +77,17 @@ def test_an_idle_engine_waits_a_moment_for_company_and_a_busy_one_does_not() -> 
     fresh = [ticket("a", since=1.0)]
     assert plan(fresh, Load(), LIMITS, 1.005) == []
     assert plan(fresh, Load(), LIMITS, 1.02) == ["a"]
-    assert plan(fresh, Load(rows=1, tokens=10), LIMITS, 1.005) == ["a"]
+    assert plan(fresh, Load(rows=1, longest=10), LIMITS, 1.005) == ["a"]
     assert plan([ticket("full", since=1.0, rows=8)], Load(), LIMITS, 1.0) == ["full"]
 
 
 def test_prompts_of_like_length_go_together() -> None:
     waiting = [ticket("short", 50), ticket("long", 800), ticket("alike", 60), ticket("alike too", 70)]
     assert plan(waiting, Load(), LIMITS, 1.0) == ["short", "alike", "alike too"]
+
+
+def test_one_long_prompt_widens_every_rows_place() -> None:
+    limits = Limits(rows=8, tokens=4000, prefill_tokens=4000, window=0)
+    waiting = [ticket("long", 950), *(ticket(f"short {index}", 50) for index in range(7))]
+    assert plan(waiting, Load(), limits, 1.0) == ["long", "short 0", "short 1", "short 2"]
+    assert plan(waiting[1:], Load(rows=4, longest=1000), limits, 1.0) == []
