@@ -20,7 +20,7 @@ from models.judging import Judge
 from models.metrics import Metrics
 from models.prompt import Prompt
 from models.scheduling import Limits, Load, Ticket, plan
-from models.selection import Choice, choose, try_again
+from models.selection import Choice, choose, try_again, whole
 from storage.contracts import Candidate, ChatReply, FailReason, ReplyState, Sampling, Turn, now
 
 log = structlog.get_logger(__name__)
@@ -157,9 +157,9 @@ class Responder:
             elif isinstance(event, Finished):
                 self.raised_alone.clear()
                 self.metrics.tokens.inc(event.tokens)
-                job.finished[event.row_id] = Candidate(
-                    text=event.text.strip(), fit=0.0, tokens=event.tokens, finish=event.finish
-                )
+                text = event.text.strip()
+                text = whole(text) if event.finish == "length" else text
+                job.finished[event.row_id] = Candidate(text=text, fit=0.0, tokens=event.tokens, finish=event.finish)
             else:
                 replies += self._lost(job, event)
         return replies

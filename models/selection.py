@@ -13,6 +13,8 @@ from storage.contracts import Candidate
 ECHO_WORDS = 3
 LOOP_REPEATS = 3
 LOOP_UNIT = 8
+# A full stop after a single letter or a number is «т. е.» or «1.», not the end of a sentence.
+SENTENCE_END = re.compile(r"(?:(?<=[^\W\d_]{2})\.|(?<=[»\")])\.|[!?…]|\.{2,})[.!?…]*[»\")]*(?=\s|\Z)")
 
 
 class Defect(StrEnum):
@@ -66,6 +68,15 @@ def looping(text: str) -> bool:
     return any(parts.count(part) >= LOOP_REPEATS for part in set(parts)) or bool(re.search(r"([^\s.…\d])\1{11}", text))
 
 
+def whole(text: str) -> str:
+    """A text cut at the token limit, up to the end of its last full sentence where it has one.
+
+    Loops stay as they are, so that they are still seen to be loops.
+    """
+    ends = [match.end() for match in SENTENCE_END.finditer(text)]
+    return text[: ends[-1]] if ends and not looping(text) else text
+
+
 def _repeats(words: Sequence[str], unit: int, times: int) -> bool:
     """Whether some `unit` words stand `times` times in a row."""
     run = 0
@@ -97,11 +108,12 @@ def _echoes(text: str, message: str) -> bool:
 
 
 def choose(scored: Sequence[Scored]) -> Choice:
-    """The best candidate: clean before defective, fitting before not, then the highest fit; first wins ties."""
+    """The best candidate: clean before defective, fitting before not, ended by itself before cut at the token limit,
+    then the highest fit; first wins ties."""
     clean = [item for item in scored if item.defect is None]
     if not clean:
         return Choice(None, None)
-    best = max(clean, key=lambda item: (item.fits is True, item.candidate.fit))
+    best = max(clean, key=lambda item: (item.fits is True, item.candidate.finish == "stop", item.candidate.fit))
     return Choice(best.candidate, best.fits)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -211,6 +212,16 @@ def test_rows_that_break_cost_their_request_nothing_but_themselves(broken: int, 
 
     reply = run(responder(Losing(["Ура, я так рад!"]), candidates=3), make_request("r"))["r"]
     assert (reply.state, len(reply.candidates)) == (state, 3 - broken)
+
+
+def test_an_answer_cut_at_the_token_limit_is_sent_without_its_torn_end() -> None:
+    class Cut(Scripted):
+        def step(self) -> list[Event]:
+            return [replace(event, finish="length") for event in super().step() if isinstance(event, Finished)]
+
+    reply = run(responder(Cut(["Ура, я так рад! Это же просто чуде"])), make_request("r"))["r"]
+    assert reply.text == "Ура, я так рад!"
+    assert {candidate.finish for candidate in reply.candidates} == {"length"}
 
 
 def test_three_requests_that_raise_alone_in_a_row_speak_against_the_engine() -> None:

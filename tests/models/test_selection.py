@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.selection import Choice, Defect, Scored, choose, defect, looping, try_again
+from models.selection import Choice, Defect, Scored, choose, defect, looping, try_again, whole
 from storage.contracts import Candidate
 
 
@@ -71,6 +71,37 @@ def test_nothing_clean_gives_nothing() -> None:
 def test_unchecked_answers_keep_their_order() -> None:
     choice = choose([scored("a", 0.0, None), scored("b", 0.0, None)])
     assert (choice.candidate and choice.candidate.text, choice.fit_ok) == ("a", None)
+
+
+@pytest.mark.parametrize(
+    ("fits", "expected"), [((True, True), "whole"), ((False, False), "whole"), ((True, False), "cut")]
+)
+def test_a_whole_answer_wins_over_a_cut_one_unless_only_the_cut_one_fits(
+    fits: tuple[bool, bool], expected: str
+) -> None:
+    cut = Scored(Candidate(text="cut", fit=0.9, finish="length"), fits[0], None)
+    choice = choose([cut, Scored(Candidate(text="whole", fit=0.8), fits[1], None)])
+    assert choice.candidate and choice.candidate.text == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Как здорово! Я очень рад за те", "Как здорово!"),
+        ("Ура. Вот это да… И ещё", "Ура. Вот это да…"),
+        ("Он сказал: «Да!» А потом ушё", "Он сказал: «Да!»"),
+        ("Ну что ж... Посмотри", "Ну что ж..."),
+        ("Правда?! Не мож", "Правда?!"),
+        ("Ни одного полного предложения зде", "Ни одного полного предложения зде"),
+        ("Это значит, т. е. почти", "Это значит, т. е. почти"),
+        ("Сделай так: 1. Встань", "Сделай так: 1. Встань"),
+        ("Всё уже сказано.", "Всё уже сказано."),
+        ("Зайди на сайт.ру и посмотри", "Зайди на сайт.ру и посмотри"),
+        ("Я не знаю. Я не знаю. Я не знаю. Я не", "Я не знаю. Я не знаю. Я не знаю. Я не"),
+    ],
+)
+def test_a_cut_answer_ends_with_its_last_full_sentence(text: str, expected: str) -> None:
+    assert whole(text) == expected
 
 
 def test_rounds_are_bounded_by_count_and_by_time() -> None:
