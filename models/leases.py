@@ -6,10 +6,14 @@ delivery does not count, so that one poisoned request cannot take the others of 
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import deque
 from collections.abc import Sequence
 
+from redis.exceptions import ResponseError
+
+from models.outages import persist
 from storage.contracts import ChatReply, ChatRequest, FailReason, ReplyState
 from storage.queue import Delivery, Spoiled, StreamQueue
 
@@ -51,7 +55,9 @@ class Leases:
 
     async def renew(self) -> None:
         """Heartbeat for all that is held."""
-        await self.queue.renew(self.consumer, [delivery.entry for delivery in self.held.values()])
+        await persist(
+            "renew", lambda: self.queue.renew(self.consumer, [delivery.entry for delivery in self.held.values()])
+        )
 
     async def release(self, delivery: Claimed, *, counted: bool = False) -> None:
         """Give a request back unanswered: others may take it at once. `counted`: it may be what broke this worker."""
@@ -60,16 +66,21 @@ class Leases:
         await self._count(delivery, times, idle=int(self.queue.lease * 1000) + 1)
 
     async def _count(self, delivery: Claimed, times: int, *, idle: int = 0) -> None:
-        await self.queue.redis.xclaim(
-            self.queue.stream,
-            self.queue.group,
-            self.consumer,
-            0,
-            [delivery.entry],
-            idle=idle,
-            retrycount=times,
-            justid=True,
-        )
+        async def claim() -> None:
+            # The server answers with an error where the group is gone: then there is nothing to count.
+            with contextlib.suppress(ResponseError):
+                await self.queue.redis.xclaim(
+                    self.queue.stream,
+                    self.queue.group,
+                    self.consumer,
+                    0,
+                    [delivery.entry],
+                    idle=idle,
+                    retrycount=times,
+                    justid=True,
+                )
+
+        await persist("count", claim)
 
 
 def refusal(spoiled: Spoiled) -> ChatReply | None:

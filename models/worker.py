@@ -9,16 +9,15 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 
 import structlog
-from redis.exceptions import RedisError
 
 from models.errors import EngineBroken
 from models.jobs import Task
 from models.leases import Claimed, Leases, refusal
+from models.outages import persist
 from models.responder import Responder
 from storage import ready
 from storage.contracts import ChatReply, FailReason, ReplyState
@@ -27,7 +26,6 @@ from storage.queue import Spoiled
 
 log = structlog.get_logger(__name__)
 
-T = TypeVar("T")
 # Exit status of a process whose model thread hangs: nothing in the process can end that thread.
 HUNG = 70
 
@@ -205,7 +203,7 @@ class Worker:
                 beat = time.monotonic()
                 ready.beat("worker")
                 await persist("beat", lambda: self.conversation.beat(self.worker_id, seconds=max(1.0, 2 * lease)))
-                await persist("renew", self.leases.renew)
+                await self.leases.renew()
             wanted = list(self.leases.held)
             for request_id in await persist("cancelled", lambda ids=wanted: self.conversation.cancelled(ids)):  # type: ignore[misc]
                 await self._cancel(request_id)
@@ -225,7 +223,7 @@ class Worker:
     async def _drain(self) -> None:
         """Finish what is held, suspects aside, within the bound."""
         for suspect in list(self.leases.suspects):
-            await self.leases.release(suspect)
+            await _within(self.leases.release(suspect), 1.0)
         self.leases.suspects.clear()
         until = time.monotonic() + self.drain_seconds
         while self.leases.held and self.broken is None and time.monotonic() < until:
@@ -241,23 +239,6 @@ class Worker:
         if request_id in self.submitted:
             self.stops[request_id] = ReplyState.CANCELLED
             self.wake.set()
-
-
-async def persist(what: str, call: Callable[[], Awaitable[T]]) -> T:
-    """Repeat an idempotent call until the Redis server answers; one warning an outage, one note when it is over."""
-    pause = 0.1
-    while True:
-        try:
-            result = await call()
-        except RedisError as error:
-            if pause == 0.1:
-                log.warning("redis does not answer", what=what, error=type(error).__name__)
-            await asyncio.sleep(pause)
-            pause = min(2.0, pause * 2)
-        else:
-            if pause > 0.1:
-                log.info("redis answers again", what=what)
-            return result
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
