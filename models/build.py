@@ -29,6 +29,8 @@ def build_responder(
 ) -> Responder:
     """Load everything. ModelsError says what is missing and which setting to change."""
     classifier = build_classifier(settings)
+    if classifier is not None:
+        check_labels(classifier, presets)
     engine = build_engine(settings, presets)
     folders = find_adapters(settings)
     for adapter_id, folder in folders.items():
@@ -84,6 +86,20 @@ def build_classifier(settings: ModelsSettings) -> Classifier | None:
     from models.sequence_classifier import SequenceClassifier
 
     return SequenceClassifier.load(where, device=settings.device)
+
+
+def check_labels(classifier: Classifier, presets: Presets) -> None:
+    """Answers of a preset whose labels the classifier lacks go unchecked: said for each; ClassifierBroken if it is all
+    of them."""
+    unchecked = [preset for preset in presets.presets if not set(preset.labels) & set(classifier.labels)]
+    if len(unchecked) == len(presets.presets):
+        raise ClassifierBroken(
+            f"the emotion classifier {classifier.id} knows none of the presets' labels (it has: "
+            f"{', '.join(classifier.labels)}); set MODELS_CLASSIFIER to one that does, name its labels in the presets "
+            "file, or set it to none to leave answers unchecked"
+        )
+    for preset in unchecked:
+        log.warning("answers of this preset go unchecked", preset=preset.id, labels=preset.labels)
 
 
 def find_adapters(settings: ModelsSettings) -> dict[str, Path]:

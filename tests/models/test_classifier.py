@@ -6,12 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from models.build import build_responder, check_labels
 from models.classifier import LexiconClassifier, fit, fits, normalise, present, strongest
 from models.engines.echo import echo
 from models.errors import ClassifierBroken
 from models.prompt import Prompt
 from models.sequence_classifier import SequenceClassifier
+from models.settings import ModelsSettings
 from storage.contracts import Turn
 from storage.presets import Preset, load_presets
 from tests.models.tiny import save_classifier
@@ -69,6 +72,27 @@ def test_damage_is_named_with_the_setting_to_change(tmp_path: Path, damage: str)
         (tmp_path / "thresholds.json").write_text('{"anger": 0.5}')
     with pytest.raises(ClassifierBroken, match="MODELS_CLASSIFIER"):
         SequenceClassifier.load(str(tmp_path))
+
+
+@pytest.mark.parametrize("labels", [("LABEL_0", "LABEL_1"), ("toxic", "fine")])
+def test_a_classifier_of_something_else_is_refused(labels: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    other = LexiconClassifier()
+    other.labels = labels
+    monkeypatch.setattr("models.build.build_classifier", lambda settings: other)
+    with pytest.raises(ClassifierBroken, match="MODELS_CLASSIFIER") as raised:
+        build_responder(ModelsSettings(engine="echo"), PRESETS)
+    assert labels[0] in str(raised.value)
+
+
+def test_presets_that_a_classifier_cannot_check_are_named() -> None:
+    partial = LexiconClassifier()
+    partial.labels = ("joy", "sadness", "neutral")
+    with capture_logs() as said:
+        check_labels(partial, PRESETS)
+    assert {line["preset"] for line in said} == {"surprise", "fear", "anger", "disgust"}
+    with capture_logs() as said:
+        check_labels(LexiconClassifier(), PRESETS)
+    assert said == []
 
 
 def test_weights_of_another_version_have_another_name(tmp_path: Path) -> None:
