@@ -41,6 +41,7 @@ class ClassifierRecipe(recipes.Recipe):
 
     data: Path | None = Field(default=None, description="The public data folder; unset: the seed corpus alone.")
     init: Path | None = Field(default=None, description="Continue from this classifier (and its tokenizer).")
+    blend: float = Field(default=1.0, gt=0, le=1, description="Share of the new weights beside those of `init`.")
     shape: Shape = Shape()
     longest: int = Field(default=64, ge=8, description="Tokens of a text; the rest is cut.")
     rows: int = Field(default=64, ge=1, description="Texts a step.")

@@ -43,6 +43,7 @@ class PretrainRecipe(recipes.Recipe):
 
     data: Path = Field(description="The public data folder.")
     init: Path | None = Field(default=None, description="Continue from this base model (and its tokenizer).")
+    blend: float = Field(default=1.0, gt=0, le=1, description="Share of the new weights beside those of `init`.")
     shape: Shape = Shape()
     sequence: int = Field(default=128, ge=8, description="Tokens a row.")
     rows: int = Field(default=32, ge=1, description="Rows a step.")
@@ -252,6 +253,8 @@ class Trainer:
     def export(self, folder: Path, tokenizer: Any) -> None:
         """Write model and tokenizer as transformers loads them, in files under 20 MB."""
         self.model.config.use_cache = True
+        if self.recipe.init is not None and self.recipe.blend < 1:
+            self.weights.blend(load(self.recipe.init).parameters(), self.recipe.blend)
         self.model.save_pretrained(folder, max_shard_size="18MB")
         tokenizer.save_pretrained(folder)
 

@@ -35,6 +35,12 @@ class Originals:
             for original, weight in zip(self.originals, self.weights, strict=True):
                 weight.copy_(original)
 
+    def blend(self, earlier: Iterable[Any], share: float) -> None:
+        """Move back towards earlier weights: `share` of the present ones stays. Undoes most of an overfit."""
+        for original, old in zip(self.originals, earlier, strict=True):
+            original.lerp_(old.detach().float(), 1 - share)
+        self.publish()
+
     def step(self, optimizers: Sequence[Any], rate: float) -> None:
         """One step of all optimizers at a learning rate, from the gradients that the network has gathered."""
         self.collect()

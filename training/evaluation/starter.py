@@ -153,13 +153,13 @@ def main() -> None:
     parser.add_argument("--starter", type=Path, default=Path("models/starter"))
     parser.add_argument("--prompts", type=int, default=504)
     parser.add_argument("--candidates", type=int, default=4)
-    parser.add_argument("--temperature", type=float, help="instead of the presets' own")
+    parser.add_argument("--set", dest="overrides", action="append", default=[], help="sampling, as temperature=0.6")
     parser.add_argument("--seed-share", type=float, default=0.7, help="as in the classifier's recipe")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--samples", type=Path, help="also write prompts and replies as JSON lines")
     given = parser.parse_args()
     presets = load_presets()
-    overrides = {} if given.temperature is None else {"temperature": given.temperature}
+    overrides = {key: float(value) for key, _, value in (one.partition("=") for one in given.overrides)}
     drawn = draw(given.starter, prompts(presets, given.prompts), presets, given.candidates, overrides)
     if given.samples:
         write_samples(drawn, given.samples)
