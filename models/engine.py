@@ -37,12 +37,13 @@ class FirstToken:
 
 @dataclass(frozen=True)
 class Finished:
-    """A row's text is complete; it has left the batch."""
+    """A row's text is complete; it has left the batch. `sampling`: how it was drawn, where not as the row asked."""
 
     row_id: str
     text: str
     tokens: int
     finish: Finish
+    sampling: Sampling | None = None
 
 
 @dataclass(frozen=True)

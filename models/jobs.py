@@ -60,7 +60,7 @@ class Clock:
 
 @dataclass
 class Job:
-    """A request being answered."""
+    """A request being answered. `drawn`: how its candidates were sampled, where the engine could not as asked."""
 
     request: ChatRequest
     prompt: Prompt
@@ -76,6 +76,7 @@ class Job:
     pending: dict[str, int] = field(default_factory=dict)
     finished: dict[str, Candidate] = field(default_factory=dict)
     kept: list[Candidate] = field(default_factory=list)
+    drawn: Sampling | None = None
 
     @property
     def job_id(self) -> str:
@@ -147,7 +148,7 @@ def reply_done(
             adapter=job.adapter,
             prompt_version=made.prompt_version,
             classifier=made.classifier,
-            sampling=job.sampling,
+            sampling=job.drawn or job.sampling,
             seed=job.seed,
             worker=made.worker,
             attempts=job.attempt,

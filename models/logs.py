@@ -12,6 +12,8 @@ def log_to_stderr(level: int = logging.INFO) -> None:
     """Standard output stays free for answers."""
     # It warns at import of a kernel that it would fetch from a hub; ours does not need it.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    # It logs whole addresses, and those may hold a password.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

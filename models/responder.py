@@ -157,6 +157,7 @@ class Responder:
             elif isinstance(event, Finished):
                 self.raised_alone.clear()
                 self.metrics.tokens.inc(event.tokens)
+                job.drawn = event.sampling or job.drawn
                 text = event.text.strip()
                 text = whole(text) if event.finish == "length" else text
                 job.finished[event.row_id] = Candidate(text=text, fit=0.0, tokens=event.tokens, finish=event.finish)

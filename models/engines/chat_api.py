@@ -12,6 +12,7 @@ from typing import Any
 from models.engine import Finish, Row
 from models.prompt import RENDERER, Prompt, fit_window, messages
 from models.window import tidy
+from storage.contracts import Sampling
 from storage.presets import Presets
 
 # No tokenizer here: Russian takes about three characters a token, and a turn a few tokens of its own.
@@ -24,11 +25,12 @@ THOUGHTS = re.compile(r"<think>.*?(</think>|\Z)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server answered."""
+    """What a server answered. `plain`: it was asked with nothing but OpenAI's own fields."""
 
     text: str
     tokens: int
     finish: Finish
+    plain: bool = False
 
 
 def body(row: Row, prompt: Prompt, presets: Presets, model: str, *, extensions: bool) -> dict[str, Any]:
@@ -60,7 +62,17 @@ def without_extensions(payload: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in payload.items() if key not in EXTENSIONS}
 
 
-def read_answer(raw: Any) -> Answer:
+def plain_sampling(sampling: Sampling) -> Sampling:
+    """What a body without extensions says of sampling: no cut by rank, no penalty."""
+    return sampling.model_copy(update={"top_k": 0, "repetition_penalty": 1.0})
+
+
+def without_userinfo(url: str) -> str:
+    """An address as it may be logged: without user and password."""
+    return re.sub(r"//[^/?#]*@", "//", url)
+
+
+def read_answer(raw: Any, *, plain: bool = False) -> Answer:
     """The first choice of a completion; ValueError if the server sent something else."""
     try:
         choice = raw["choices"][0]
@@ -70,7 +82,7 @@ def read_answer(raw: Any) -> Answer:
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise ValueError("the server's answer is not a chat completion") from error
     text = THOUGHTS.sub("", str(text)).strip()
-    return Answer(text, int(usage.get("completion_tokens") or estimate(text)), finish)
+    return Answer(text, int(usage.get("completion_tokens") or estimate(text)), finish, plain)
 
 
 def is_too_long(status: int, text: str) -> bool:

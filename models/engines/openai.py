@@ -51,10 +51,11 @@ class OpenAIEngine:
         self.presets = presets
         self.model = settings.openai_model or ""
         self.base_model = self.model
+        self.address = chat_api.without_userinfo(settings.openai_url or "")
         self.extensions = settings.openai_extensions
         self.prompt_version = chat_api.messages_version(presets)
         self._adapters: set[str] = set()
-        self._asked: dict[str, Future[chat_api.Answer]] = {}
+        self._asked: dict[str, tuple[Row, Future[chat_api.Answer]]] = {}
         key = settings.openai_key
         self._client = httpx.AsyncClient(
             base_url=(settings.openai_url or "").rstrip("/") + "/",
@@ -86,18 +87,18 @@ class OpenAIEngine:
         for row in rows:
             prompt = self._windowed(row.prompt, row.sampling.max_new_tokens)
             payload = chat_api.body(row, prompt, self.presets, self.model, extensions=self.extensions)
-            self._asked[row.row_id] = self._start(self._complete(payload))
+            self._asked[row.row_id] = row, self._start(self._complete(payload))
 
     def step(self) -> list[Event]:
-        wait(list(self._asked.values()), timeout=PATIENCE, return_when=FIRST_COMPLETED)
-        done = [row_id for row_id, future in self._asked.items() if future.done()]
-        return [self._event(row_id, self._asked.pop(row_id)) for row_id in done]
+        wait([future for _, future in self._asked.values()], timeout=PATIENCE, return_when=FIRST_COMPLETED)
+        done = [row_id for row_id, (_, future) in self._asked.items() if future.done()]
+        return [self._event(*self._asked.pop(row_id)) for row_id in done]
 
     def cancel(self, row_ids: Sequence[str]) -> None:
         for row_id in row_ids:
-            future = self._asked.pop(row_id, None)
-            if future is not None:
-                future.cancel()
+            asked = self._asked.pop(row_id, None)
+            if asked is not None:
+                asked[1].cancel()
 
     def reset(self) -> None:
         self.cancel(list(self._asked))
@@ -133,12 +134,12 @@ class OpenAIEngine:
             names = self._wait(self._names())
         except (ServerError, ValueError):
             # Some servers cannot list models and answer chats all the same.
-            log.warning("the server does not list its models", url=self.settings.openai_url)
+            log.warning("the server does not list its models", url=self.address)
             return
         except ModelsError as error:
             self.close()
             raise EngineUnavailable(
-                f"{self.settings.openai_url} does not answer as an OpenAI-compatible server ({error}); "
+                f"{self.address} does not answer as an OpenAI-compatible server ({error}); "
                 "check MODELS_OPENAI_URL and MODELS_OPENAI_KEY"
             ) from error
         if names and self.model not in names:
@@ -148,27 +149,30 @@ class OpenAIEngine:
         return chat_api.windowed(prompt, self.presets, self.settings.context, new_tokens)
 
     @staticmethod
-    def _event(row_id: str, future: Future[chat_api.Answer]) -> Event:
+    def _event(row: Row, future: Future[chat_api.Answer]) -> Event:
         error = future.exception()
         if error is None:
             answer = future.result()
-            return Finished(row_id, answer.text, answer.tokens, answer.finish)
-        return Broken(row_id, error if isinstance(error, Exception) else EngineUnavailable(str(error)))
+            drawn = chat_api.plain_sampling(row.sampling) if answer.plain else None
+            return Finished(row.row_id, answer.text, answer.tokens, answer.finish, drawn)
+        return Broken(row.row_id, error if isinstance(error, Exception) else EngineUnavailable(str(error)))
 
     async def _complete(self, payload: dict[str, Any]) -> chat_api.Answer:
+        plain = chat_api.without_extensions(payload)
+        sent = payload
         try:
             response = await self._post("chat/completions", payload)
         except Refused:
-            plain = chat_api.without_extensions(payload)
             if plain == payload:
                 raise
+            sent = plain
             # Strict servers refuse what others need; the first refusal settles it for this server.
             response = await self._post("chat/completions", plain)
             if self.extensions:
                 log.warning("the server refuses sampling beyond OpenAI's fields; they are left out from now on")
             self.extensions = False
         try:
-            return chat_api.read_answer(response.json())
+            return chat_api.read_answer(response.json(), plain=sent == plain)
         except ValueError as error:
             raise EngineUnavailable(str(error)) from error
 

@@ -18,14 +18,18 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
+from models.build import build_responder
 from models.engine import Broken, Event, Finished, Row
 from models.engines.openai import OpenAIEngine
 from models.errors import AdapterBroken, EngineUnavailable, PromptTooLong, UnknownAdapter
+from models.jobs import Task
 from models.prompt import Prompt
 from models.settings import ModelsSettings
 from storage.contracts import Sampling, Turn
 from storage.presets import load_presets
+from tests.models.line import make_request
 from tests.models.tiny import TEMPLATE, save_model
 
 PRESETS = load_presets()
@@ -155,7 +159,9 @@ def test_a_server_that_refuses_extra_fields_is_asked_without_them_from_then_on()
     engine = mocked(answer)
     for name in ("a", "b"):
         engine.admit([row(name)])
-        assert finish(engine) == {name: Finished(name, "Да", 5, "stop")}
+        # What was left out is left out of the provenance too.
+        drawn = Sampling(max_new_tokens=8, top_k=0, repetition_penalty=1.0)
+        assert finish(engine) == {name: Finished(name, "Да", 5, "stop", drawn)}
     assert ["top_k" in body for body in bodies] == [True, False, False]
 
 
@@ -236,6 +242,37 @@ def test_a_server_that_is_not_there_is_said_at_start(monkeypatch: pytest.MonkeyP
     forbidden = httpx.MockTransport(lambda request: httpx.Response(401))
     with pytest.raises(EngineUnavailable, match="MODELS_OPENAI_KEY"):
         OpenAIEngine(settings(), PRESETS, transport=forbidden)
+
+
+@pytest.mark.parametrize("status", [500, 401])
+def test_a_password_in_the_address_is_neither_logged_nor_said(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.engines.openai.PAUSE", 0.01)
+    transport = httpx.MockTransport(lambda request: httpx.Response(status))
+    said = ""
+    with capture_logs() as logs:
+        try:
+            OpenAIEngine(settings("http://anna:qwerty@model:8000/v1"), PRESETS, transport=transport).close()
+        except EngineUnavailable as error:
+            said = str(error)
+    everything = f"{said} {logs}"
+    assert "http://model:8000/v1" in everything
+    assert "anna" not in everything and "qwerty" not in everything
+
+
+def test_provenance_names_the_sampling_that_was_sent() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(422) if "repetition_penalty" in json.loads(request.content) else completion("Ура")
+
+    responder = build_responder(ModelsSettings(engine="echo", window_ms=0), PRESETS)
+    engine = mocked(answer)
+    responder.engine = responder.intake.engine = engine
+    replies = responder.turn([Task(make_request("r"))])
+    until = time.monotonic() + 20
+    while not replies and time.monotonic() < until:
+        replies = responder.turn()
+    engine.close()
+    made = replies[0].provenance
+    assert made is not None and (made.sampling.repetition_penalty, made.sampling.top_k) == (1.0, 0)
 
 
 def test_adapters_are_loaded_on_servers_that_can_and_named_on_those_that_cannot() -> None:
