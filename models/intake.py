@@ -54,12 +54,22 @@ class Intake:
         replies: list[ChatReply] = []
         readings = self._readings(tasks)
         for task in tasks:
-            made = self._one(task, readings.get(task.request.request_id), moment)
+            made = self._safely(task, readings.get(task.request.request_id), moment)
             if isinstance(made, Job):
                 jobs.append(made)
             else:
                 replies.append(made)
         return jobs, replies
+
+    def _safely(self, task: Task, reading: str | None, moment: float) -> Job | ChatReply:
+        """Whatever a request makes raise is answered as this request's fault."""
+        try:
+            return self._one(task, reading, moment)
+        except PromptTooLong:
+            return reply_failed(task.request, FailReason.TOO_LONG)
+        except Exception as error:
+            log.error("request not prepared", request_id=task.request.request_id, error=type(error).__name__)
+            return reply_failed(task.request, FailReason.POISONED)
 
     def _one(self, task: Task, reading: str | None, moment: float) -> Job | ChatReply:
         request = task.request
@@ -74,13 +84,7 @@ class Intake:
             return reply_failed(request, FailReason.UNKNOWN_ADAPTER)
         prompt = Prompt(turns, self._preset(request, reading), request.intensity, request.persona)
         sampling = sampling_for(prompt.preset, self.max_new_tokens)
-        try:
-            size = self.engine.measure(prompt, sampling.max_new_tokens)
-        except PromptTooLong:
-            return reply_failed(request, FailReason.TOO_LONG)
-        except Exception as error:
-            log.error("prompt not rendered", request_id=request.request_id, error=type(error).__name__)
-            return reply_failed(request, FailReason.POISONED)
+        size = self.engine.measure(prompt, sampling.max_new_tokens)
         return Job(
             request=request,
             prompt=prompt,

@@ -33,7 +33,10 @@ class Judge:
         if self.classifier is None or not texts:
             return [{} for _ in texts]
         try:
-            return self.classifier.classify(texts)
+            found = self.classifier.classify(texts)
+            if len(found) != len(texts):
+                raise ValueError(f"{len(found)} answers for {len(texts)} texts")
+            return found
         except Exception as error:
             if len(texts) == 1:
                 log.error("text not classified", error=type(error).__name__)

@@ -243,6 +243,29 @@ def test_three_requests_that_raise_alone_in_a_row_speak_against_the_engine() -> 
     assert found["good"].state is ReplyState.DONE
 
 
+def test_whatever_a_request_makes_raise_is_its_own_fault() -> None:
+    made = responder(candidates=1)
+    broken = PRESETS.get("fear").model_copy(update={"sampling": {"temperature": "очень"}})
+    presets = tuple(broken if preset.id == "fear" else preset for preset in PRESETS.presets)
+    policy = PRESETS.auto.model_copy(update={"policy": {"sadness": "gone"}})
+    made.intake.presets = PRESETS.model_copy(update={"presets": presets, "auto": policy})
+    wrong = [make_request("fear", emotion="fear"), make_request("auto", "Мне так грустно", emotion="auto")]
+    found = run(made, *wrong, make_request("good"))
+    assert [found[name].reason for name in ("fear", "auto")] == [FailReason.POISONED] * 2
+    assert found["good"].state is ReplyState.DONE
+
+
+def test_a_classifier_that_answers_too_little_leaves_answers_unchecked() -> None:
+    class Short(LexiconClassifier):
+        def classify(self, texts: Sequence[str]) -> list[dict[str, float]]:
+            return []
+
+    made = responder(candidates=2)
+    made.judge.classifier = Short()
+    found = run(made, make_request("r"), make_request("auto", emotion="auto"))
+    assert [(reply.state, reply.fit_ok) for reply in found.values()] == [(ReplyState.DONE, None)] * 2
+
+
 def test_presets_may_shorten_answers_but_not_lengthen_them() -> None:
     preset = PRESETS.presets[0].model_copy(update={"sampling": {"temperature": 0.3, "max_new_tokens": 500, "top_k": 7}})
     sampling = sampling_for(preset, 96)
