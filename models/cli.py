@@ -148,7 +148,10 @@ def _request(raw: dict[str, Any], options: argparse.Namespace, presets: Presets,
     try:
         return ChatRequest.model_validate(fields)
     except ValidationError as error:
-        raise BadLine(f"line {number}: {error}") from error
+        # Values are left out: they are what people wrote.
+        problems = error.errors(include_input=False, include_url=False)
+        wrong = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems)
+        raise BadLine(f"line {number}: {wrong}") from None
 
 
 def _lines(stdin: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -43,3 +43,8 @@ class EngineUnavailable(ModelsError):
 
 class EngineBroken(ModelsError):
     """The engine raises on every request (a lost GPU, a sticky device error): only a new process can help."""
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what another library says; the rest is advice for its own developers."""
+    return next(iter(str(error).strip().splitlines()), "")

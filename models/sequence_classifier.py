@@ -17,7 +17,7 @@ from transformers.utils import logging as transformers_logging
 
 from models.classifier import normalise, read_thresholds
 from models.devices import pick_device
-from models.errors import ClassifierBroken
+from models.errors import ClassifierBroken, first_line
 
 ROWS = 32
 TOKENS = 256
@@ -51,7 +51,7 @@ class SequenceClassifier:
                 raise ValueError(f"thresholds.json names labels that the classifier lacks: {', '.join(unknown)}")
         except Exception as error:
             raise ClassifierBroken(
-                f"the emotion classifier {where} cannot be loaded ({type(error).__name__}: {_first_line(error)}); "
+                f"the emotion classifier {where} cannot be loaded ({type(error).__name__}: {first_line(error)}); "
                 "set MODELS_CLASSIFIER to a folder or hub id, or to none to leave answers unchecked"
             ) from error
         model.to(pick_device(device)).eval()
@@ -82,7 +82,3 @@ def _name(where: str) -> str:
     if not weights.is_file():
         return where
     return f"{Path(where).name}-{hashlib.sha256(weights.read_bytes()).hexdigest()[:8]}"
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), "")

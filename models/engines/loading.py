@@ -16,7 +16,7 @@ from transformers.utils import logging as transformers_logging
 
 from models.devices import pick_device, pick_dtype
 from models.engines.prompts import end_tokens
-from models.errors import ModelMissing
+from models.errors import ModelMissing, first_line
 from models.settings import BUNDLED, ModelsSettings
 
 # Small weights are named by their hash, so that provenance tells releases apart; large ones take too long.
@@ -56,7 +56,7 @@ def load_base(settings: ModelsSettings) -> Base:
         )
     except Exception as error:
         raise ModelMissing(
-            f"the base model {where} cannot be loaded ({type(error).__name__}: {_first_line(error)}); set MODELS_BASE "
+            f"the base model {where} cannot be loaded ({type(error).__name__}: {first_line(error)}); set MODELS_BASE "
             "to a folder or hub id of a causal language model with safetensors, or MODELS_ENGINE=echo to run without"
         ) from error
     if settings.quantization == "none":
@@ -101,7 +101,3 @@ def name_of(where: str, model: Any) -> str:
     for file in files:
         digest.update(file.read_bytes())
     return f"{parent}{folder.name}@{digest.hexdigest()[:8]}"
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), "")

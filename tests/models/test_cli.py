@@ -6,14 +6,16 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 
+from models.app import main as worker
 from models.cli import classify, reply
+from otklik.errors import readable
 from storage.contracts import ChatReply
 
 
@@ -58,7 +60,8 @@ def test_json_lines_come_back_in_order_as_replies(
         ({"text": "а", "turns": []}, "line 1: needs"),
         ({"text": "а", "mood": "x"}, "line 1: needs"),
         ({"text": "а", "emotion": "счастье"}, "радость"),
-        ({"text": "а", "intensity": 7}, "intensity"),
+        ({"text": "а", "intensity": 7}, "line 1: intensity: Input should be less than"),
+        ({"turns": [{"role": "cat", "text": "тайна"}]}, "line 1: turns.0.role"),
     ],
 )
 def test_a_bad_line_is_named(
@@ -67,7 +70,20 @@ def test_a_bad_line_is_named(
     feed(monkeypatch, line)
     assert reply([]) == 2
     captured = capsys.readouterr()
-    assert captured.out == "" and expected in captured.err
+    assert captured.out == "" and expected in captured.err and "тайна" not in captured.err
+
+
+@pytest.mark.parametrize("command", [reply, classify, worker])
+def test_wrong_settings_are_explained_by_name_without_their_values(
+    command: Callable[[list[str]], int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MODELS_CANDIDATES", "hush-hush")
+    monkeypatch.setenv("MODELS_BATCH", "-1")
+    arguments = [] if command is worker else ["Привет"]
+    assert readable(command, arguments) == 2
+    said = capsys.readouterr().err
+    assert "MODELS_CANDIDATES" in said and "MODELS_BATCH" in said
+    assert "hush-hush" not in said and "Traceback" not in said and "pydantic" not in said
 
 
 def test_what_cannot_be_answered_is_said_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
