@@ -104,12 +104,12 @@ def read_thresholds(folder: Path) -> dict[str, float]:
 # Stems, for tests and load tests only: no claim to understand Russian.
 LEXICON = {
     "joy": ("радост", "рад", "ура", "счаст", "здорово", "класс"),
-    "sadness": ("груст", "печал", "тоск", "плач", "жаль"),
+    # Sympathy counts as sadness, as the preset and the shipped classifier have it.
+    "sadness": ("груст", "печал", "тоск", "плач", "жаль", "сочувств", "понимаю тебя", "обнима"),
     "surprise": ("удивл", "ого", "неужели", "вот это да"),
     "fear": ("страх", "страшн", "боюсь", "тревож", "жутк"),
     "anger": ("злост", "злю", "бесит", "ярост", "ненавиж"),
     "disgust": ("отвра", "фу", "мерзк", "гадост", "тошн"),
-    "sympathy": ("сочувств", "понимаю тебя", "обнима"),
     "neutral": ("нейтральн",),
 }
 

@@ -104,7 +104,7 @@ def test_weights_of_another_version_have_another_name(tmp_path: Path) -> None:
 
 
 def test_fit_is_the_best_of_the_presets_known_labels() -> None:
-    sympathy = PRESETS.get("sympathy")
+    sympathy = PRESETS.get("sympathy").model_copy(update={"labels": ("sympathy", "sadness")})
     assert fit(sympathy, {"sadness": 0.4, "joy": 0.9}) == 0.4
     assert fit(sympathy, {"sadness": 0.4, "sympathy": 0.6}) == 0.6
     assert fit(PRESETS.get("anger"), {"joy": 0.9}) is None
