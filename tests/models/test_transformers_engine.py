@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -95,12 +96,19 @@ def finish_running(engine: Engine) -> dict[str, str]:
     return texts
 
 
-def reference(root: Path, text: str, adapter: str | None, sampling: Sampling = GREEDY) -> str:
-    """The library's own generation of one prompt."""
+@cache
+def library(root: Path, adapter: str | None) -> Any:
+    """The library's own model and tokenizer, loaded once for all tests that compare with it."""
     model: Any = AutoModelForCausalLM.from_pretrained(root / "base")
     if adapter:
         model = PeftModel.from_pretrained(model, root / adapter)
-    tokens = AutoTokenizer.from_pretrained(root / "base")
+    return model, AutoTokenizer.from_pretrained(root / "base")
+
+
+@cache
+def reference(root: Path, text: str, adapter: str | None, sampling: Sampling = GREEDY) -> str:
+    """The library's own generation of one prompt."""
+    model, tokens = library(root, adapter)
     ids = tokens(render(tokens, prompt(text), PRESETS), add_special_tokens=False, return_tensors="pt")
     length = ids["input_ids"].shape[1]
     penalty = RepetitionPenaltyLogitsProcessor(sampling.repetition_penalty, prompt_ignore_length=length)

@@ -261,11 +261,11 @@ async def test_a_suspect_is_not_starved_by_steady_traffic(conversation: Conversa
             conversation.requests.stream, "workers", "dead-worker", 0, [entry], idle=10_000, retrycount=2
         )
     async with working(conversation):
-        asking = asyncio.create_task(steady(conversation, 300))
-        found = await replies(301, patience=30)
+        asking = asyncio.create_task(steady(conversation, 120))
+        found = await replies(121, patience=30)
         await asking
     order = list(found)
-    assert order.index("suspect") < 200
+    assert order.index("suspect") < 80
 
 
 async def steady(conversation: Conversation, count: int) -> None:
