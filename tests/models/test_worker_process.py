@@ -55,6 +55,38 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+BREAKING = """
+import os, sys
+from models.engines.echo import EchoEngine
+step, left = EchoEngine.step, [int(os.environ["GOOD_STEPS"])]
+def breaking(self):
+    left[0] -= 1
+    if left[0] < 0:
+        raise RuntimeError("device-side assert")
+    return step(self)
+EchoEngine.step = breaking
+from models.app import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+async def test_a_worker_with_a_broken_engine_ends_before_it_takes_or_blames_a_request(
+    conversation: Conversation, replies: Replies, embedded: EmbeddedRedis, tmp_path: Path
+) -> None:
+    log = tmp_path / "worker.log"
+    await conversation.ask(make_request("r1"))
+    never = await start_worker_process(embedded.url, "never", log, "-c", BREAKING, GOOD_STEPS="0")
+    assert await asyncio.wait_for(never.wait(), 15) == 1
+    assert await conversation.redis.xinfo_consumers(conversation.requests.stream, conversation.requests.group) == []
+    at_first = await start_worker_process(embedded.url, "at-first", log, "-c", BREAKING, GOOD_STEPS="3")
+    assert (await replies(1))["r1"].state is ReplyState.DONE
+    await conversation.ask(make_request("r2"))
+    assert await asyncio.wait_for(at_first.wait(), 15) == 1
+    assert "Traceback" not in log.read_text() and "otklik worker:" in log.read_text()
+    assert await conversation.requests.outstanding() == 1
+    assert await conversation.replies.outstanding() == 0
+
+
 async def test_a_worker_that_hangs_ends_itself_and_another_takes_over(
     conversation: Conversation, replies: Replies, embedded: EmbeddedRedis, tmp_path: Path
 ) -> None:
