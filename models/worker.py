@@ -63,12 +63,12 @@ class Worker:
         self.finished = asyncio.Event()
         self.wake = asyncio.Event()
         self.freed = asyncio.Event()
-        self.broken: EngineBroken | None = None
+        self.broken: Exception | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`, then finish what was begun within `drain_seconds` and give the rest back.
 
-        EngineBroken: the engine can no longer answer anything; what was held is others' already.
+        EngineBroken, or whatever else a turn raised: nothing can be answered here; what was held is others' already.
         """
         await persist("ensure", self.conversation.ensure)
         async with asyncio.TaskGroup() as group:
@@ -148,8 +148,9 @@ class Worker:
             self.turn_began = time.monotonic()
             try:
                 replies = await loop.run_in_executor(self.thread, self.responder.turn, tasks, stops)
-            except EngineBroken as error:
-                log.critical("the engine is broken; this worker ends", worker=self.worker_id, error=str(error))
+            except Exception as error:
+                what = str(error) if isinstance(error, EngineBroken) else type(error).__name__
+                log.critical("the engine is broken; this worker ends", worker=self.worker_id, error=what)
                 self.broken = error
                 stop.set()
                 return

@@ -183,6 +183,20 @@ async def test_a_broken_engine_ends_its_worker_and_blames_nobody(
     assert await conversation.redis.xlen(conversation.keys.dead("requests")) == 0
 
 
+async def test_an_error_of_the_worker_itself_ends_it_at_once(conversation: Conversation, replies: Replies) -> None:
+    def faulty(*_: object) -> list[Event]:
+        raise KeyError("a mistake of ours")
+
+    with pytest.raises(KeyError):
+        async with working(conversation) as worker:
+            worker.responder.turn = faulty  # type: ignore[method-assign,assignment]
+            await conversation.ask(make_request("r"))
+            async with asyncio.timeout(5):
+                await worker.finished.wait()
+    async with working(conversation, name="next"):
+        assert (await replies(1))["r"].state is ReplyState.DONE
+
+
 async def test_undecodable_payloads_are_buried_and_answered_where_the_id_is_readable(
     conversation: Conversation, replies: Replies
 ) -> None:
