@@ -69,6 +69,10 @@ class Engine(Protocol):
         """Hash of what shapes prompts, for provenance."""
 
     @property
+    def sampling(self) -> Sampling:
+        """How the base model's makers want it sampled; presets override single values."""
+
+    @property
     def adapters(self) -> frozenset[str]:
         """Ids of the adapters that rows may name."""
 

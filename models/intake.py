@@ -83,7 +83,7 @@ class Intake:
             log.warning("unknown adapter", request_id=request.request_id, adapter=adapter)
             return reply_failed(request, FailReason.UNKNOWN_ADAPTER)
         prompt = Prompt(turns, self._preset(request, reading), request.intensity, request.persona)
-        sampling = sampling_for(prompt.preset, self.max_new_tokens)
+        sampling = sampling_for(prompt.preset, self.max_new_tokens, self.engine.sampling)
         size = self.engine.measure(prompt, sampling.max_new_tokens)
         return Job(
             request=request,

@@ -105,9 +105,9 @@ def derive_seed(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big") >> 1
 
 
-def sampling_for(preset: Preset, max_new_tokens: int) -> Sampling:
-    """The defaults, the worker's bound on length, and the preset's own values over them (never beyond the bound)."""
-    values: dict[str, float] = {"max_new_tokens": max_new_tokens, **preset.sampling}
+def sampling_for(preset: Preset, max_new_tokens: int, base: Sampling) -> Sampling:
+    """The base model's own values, the worker's bound on length, and the preset's over them (within the bound)."""
+    values: dict[str, float] = {**base.model_dump(), "max_new_tokens": max_new_tokens, **preset.sampling}
     values["max_new_tokens"] = min(values["max_new_tokens"], max_new_tokens)
     return Sampling.model_validate({**values, "max_new_tokens": int(values["max_new_tokens"])})
 

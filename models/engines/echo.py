@@ -12,6 +12,7 @@ from pathlib import Path
 from models.engine import Event, Finished, FirstToken, Row
 from models.errors import PromptTooLong, UnknownAdapter
 from models.prompt import RENDERER, Prompt
+from storage.contracts import Sampling
 
 CONTEXT = 4096
 
@@ -20,6 +21,7 @@ class EchoEngine:
     """Repeats the person's last message under the title of the emotion, one step after admission."""
 
     base_model = "echo"
+    sampling = Sampling()
     prompt_version = f"echo-{RENDERER}"
 
     def __init__(self, adapters: Sequence[str] = ()) -> None:

@@ -22,6 +22,7 @@ from models.engines import chat_api
 from models.errors import AdapterBroken, EngineUnavailable, ModelsError, PromptTooLong, UnknownAdapter
 from models.prompt import Prompt
 from models.settings import ModelsSettings
+from storage.contracts import Sampling
 from storage.presets import Presets
 
 log = structlog.get_logger(__name__)
@@ -51,6 +52,7 @@ class OpenAIEngine:
         self.presets = presets
         self.model = settings.openai_model or ""
         self.base_model = self.model
+        self.sampling = Sampling()
         self.address = chat_api.without_userinfo(settings.openai_url or "")
         self.extensions = settings.openai_extensions
         self.prompt_version = chat_api.messages_version(presets)

@@ -8,6 +8,7 @@ belongs to the row (see `uniforms`), so a row's text does not depend on who shar
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -106,3 +107,12 @@ def _mass(scores: Tensor, top_k: Tensor) -> Tensor:
     outside = torch.arange(largest, device=scores.device) >= top_k[bounded][:, None]
     everything[bounded] = best.masked_fill(outside, -torch.inf).logsumexp(-1)
     return everything
+
+
+def recommended(generation_config: Any) -> Sampling:
+    """What a model's generation_config.json asks for; our defaults where it says nothing or asks for greedy search."""
+    asked = generation_config.to_diff_dict() if generation_config is not None else {}
+    if not asked.get("do_sample"):
+        return Sampling()
+    names = ("temperature", "top_p", "top_k", "repetition_penalty")
+    return Sampling.model_validate({name: asked[name] for name in names if asked.get(name) is not None})

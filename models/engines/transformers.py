@@ -19,7 +19,7 @@ from models.engines.lora import AdapterBank
 from models.engines.masks import MaskMaker
 from models.engines.prompts import fitted, scrubbed, special_texts, stop_texts
 from models.engines.rows import Live, cut
-from models.engines.sampling import Draws, draw, uniforms
+from models.engines.sampling import Draws, draw, recommended, uniforms
 from models.engines.slots import SlotCache
 from models.errors import UnknownAdapter
 from models.prompt import Prompt, prompt_version
@@ -41,6 +41,7 @@ class TransformersEngine:
         self.base = base
         self.presets = presets
         self.base_model = base.name
+        self.sampling = recommended(base.model.generation_config)
         self.prompt_version = prompt_version(base.tokenizer, presets)
         self.bank = AdapterBank(base.model)
         self.device = next(base.model.parameters()).device

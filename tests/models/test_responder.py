@@ -23,7 +23,7 @@ from models.jobs import Task, sampling_for
 from models.responder import Responder
 from models.settings import ModelsSettings
 from models.window import tidy
-from storage.contracts import ChatReply, ChatRequest, FailReason, ReplyState, Turn, now
+from storage.contracts import ChatReply, ChatRequest, FailReason, ReplyState, Sampling, Turn, now
 from storage.presets import load_presets
 from tests.models.line import make_request
 
@@ -268,8 +268,10 @@ def test_a_classifier_that_answers_too_little_leaves_answers_unchecked() -> None
 
 def test_presets_may_shorten_answers_but_not_lengthen_them() -> None:
     preset = PRESETS.presets[0].model_copy(update={"sampling": {"temperature": 0.3, "max_new_tokens": 500, "top_k": 7}})
-    sampling = sampling_for(preset, 96)
+    sampling = sampling_for(preset, 96, Sampling(temperature=0.4))
     assert (sampling.temperature, sampling.max_new_tokens, sampling.top_k) == (0.3, 96, 7)
+    plain = preset.model_copy(update={"sampling": {}})
+    assert sampling_for(plain, 96, Sampling(temperature=0.4)).temperature == 0.4
 
 
 def test_metrics_count_replies_and_hits_by_preset() -> None:

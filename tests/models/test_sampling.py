@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from transformers import (
+    GenerationConfig,
     LogitsProcessorList,
     RepetitionPenaltyLogitsProcessor,
     TemperatureLogitsWarper,
@@ -14,7 +15,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from models.engines.sampling import Draws, draw, uniforms
+from models.engines.sampling import Draws, draw, recommended, uniforms
 from storage.contracts import Sampling
 
 CPU = torch.device("cpu")
@@ -79,3 +80,9 @@ def test_random_numbers_come_from_the_seed_alone() -> None:
     torch.manual_seed(6)
     assert uniforms(7, 20)[:10] == first
     assert uniforms(8, 10) != first
+
+
+def test_the_base_models_own_sampling_is_taken_where_it_asks_for_sampling() -> None:
+    asked = recommended(GenerationConfig(do_sample=True, temperature=0.4, repetition_penalty=1.0))
+    assert (asked.temperature, asked.repetition_penalty, asked.top_p) == (0.4, 1.0, Sampling().top_p)
+    assert recommended(GenerationConfig(temperature=0.4)) == recommended(None) == Sampling()
