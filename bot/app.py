@@ -223,7 +223,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings, storage = BotSettings(), StorageSettings()
         storage.redis()
         asyncio.run(_main(settings, storage))
-    except (ValidationError, ValueError, WrongToken) as error:
+    except ValidationError:
+        raise  # explained, setting by setting, where every command's errors are
+    except (ValueError, WrongToken) as error:
         print(f"otklik bot: {error}", file=sys.stderr)
         return 2
     return 0
