@@ -4,50 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import signal
-import socket
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from bot.playground.person import Person
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@asynccontextmanager
-async def otklik_up(folder: Path, port: int) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    """The running command and the address that it printed; stopped by Ctrl-C at the end."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "otklik", "up"),
-        env=os.environ
-        | {"STORAGE_DIR": str(folder), "MODELS_ENGINE": "echo", "BOT_PLAYGROUND_LISTEN": f"127.0.0.1:{port}"},
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        yield process, await asyncio.wait_for(_address(process, folder), 60)
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGINT)
-            await asyncio.wait_for(process.wait(), 15)
-
-
-async def _address(process: asyncio.subprocess.Process, folder: Path) -> str:
-    assert process.stdout is not None
-    async for line in process.stdout:
-        if found := re.search(r"http://\S+", line.decode()):
-            return found.group(0)
-    logs = "\n".join(f"{path.name}: {path.read_text()[-500:]}" for path in folder.glob("logs/*"))
-    raise AssertionError(f"otklik up ended early\n{logs}")
+from tests.journey.running import free_port, otklik_up
 
 
 async def greet(person: Person) -> None:
