@@ -24,4 +24,6 @@ async def scene(shared_stage: Stage) -> Stage:
     shared_stage.worker.asked.clear()
     shared_stage.worker.cancelled.clear()
     shared_stage.worker.resume()
+    # Ratings that an earlier test left in the stream are not this test's.
+    await shared_stage.drain_ratings()
     return shared_stage
