@@ -1,7 +1,7 @@
 """Serving: the worker's engine against what an ordinary bot does, on one random model with four LoRA adapters.
 
     python -m bench.serving                                                        # a reduced run
-    python -m bench.serving --people 32 --repeats 5 --rates 1 4 8 --seconds 30     # the figures of docs/measurements.md
+    python -m bench.serving --people 32 --repeats 5 --rates 1 4 8 --seconds 15     # the figures of docs/measurements.md
 
 A 26.7M Llama shape (hidden 384, 8 layers, vocabulary 16,384), adapters of rank 16 on all linear layers, about 120
 prompt and 48 new tokens a person, greedy. Compared, interleaved, in one process: one request at a time with
