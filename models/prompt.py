@@ -62,16 +62,14 @@ def render(tokenizer: ChatTokenizer, prompt: Prompt, presets: Presets) -> str:
     The template also receives `emotion` (Russian title), `intensity` (1–3) and `persona`, so that a small model
     such as the starter can condition on a few tokens instead of the long system text.
     """
-    rendered = tokenizer.apply_chat_template(
-        messages(prompt, presets),
-        chat_template=_template(tokenizer),
-        tokenize=False,
-        add_generation_prompt=True,
-        emotion=prompt.preset.title,
-        intensity=prompt.intensity,
-        persona=prompt.persona,
-    )
-    return str(rendered)
+    values = {"emotion": prompt.preset.title, "intensity": prompt.intensity, "persona": prompt.persona}
+    return _apply(tokenizer, messages(prompt, presets), values)
+
+
+def render_plain(tokenizer: ChatTokenizer, turns: Sequence[Turn], system: str = "") -> str:
+    """Talk without a preset, ending where the answer begins: instruction sets and the like."""
+    head = [{"role": "system", "content": system}] if system else []
+    return _apply(tokenizer, head + [{"role": turn.role, "content": turn.text} for turn in turns], {})
 
 
 def render_with_reply(tokenizer: ChatTokenizer, prompt: Prompt, reply: str, presets: Presets) -> tuple[str, str]:
@@ -95,6 +93,27 @@ def fit_window(lengths: Sequence[int], budget: int) -> int:
         total += length
         kept += 1
     return kept
+
+
+def _apply(tokenizer: ChatTokenizer, dialogue: list[dict[str, str]], values: dict[str, Any]) -> str:
+    from jinja2 import TemplateError
+
+    def applied(these: list[dict[str, str]]) -> str:
+        template = _template(tokenizer)
+        return str(
+            tokenizer.apply_chat_template(
+                these, chat_template=template, tokenize=False, add_generation_prompt=True, **values
+            )
+        )
+
+    try:
+        return applied(dialogue)
+    except TemplateError:
+        # Some families' templates refuse a system message: it then opens the person's first turn.
+        if dialogue[0]["role"] != "system" or len(dialogue) < 2 or dialogue[1]["role"] != "user":
+            raise
+        system, first, *others = dialogue
+        return applied([{"role": "user", "content": f"{system['content']}\n\n{first['content']}"}, *others])
 
 
 def _template(tokenizer: ChatTokenizer) -> str:

@@ -6,6 +6,7 @@ Knows arguments and exit codes; every method lives in its own file and is import
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from training.recipes import RecipeError, load
 METHODS = {
     "pretrain": ("training.pretrain", "PretrainRecipe"),
     "sft": ("training.sft", "SftRecipe"),
+    "starter": ("training.starter_sft", "StarterRecipe"),
     "classifier": ("training.classifier", "ClassifierRecipe"),
 }
 
@@ -30,16 +32,23 @@ def train(argv: list[str]) -> int:
     given = parser.parse_args(argv)
 
     from storage.settings import StorageSettings
+    from training.watch import quiet
 
     module, recipe_class = METHODS[given.method]
     method = importlib.import_module(module)
     settings = StorageSettings()
+    quiet()
     try:
         recipe = load(getattr(method, recipe_class), given.recipe, given.overrides)
         folder = method.main(recipe, settings.dir, settings.load_presets(), given.resume)
     except (RecipeError, FileNotFoundError, FileExistsError) as error:
         print(error, file=sys.stderr)
         return 2
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(f"the disk of {settings.dir} is full: free some space, then continue with --resume", file=sys.stderr)
+        return 3
     print(folder)
     return 0
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,6 +42,8 @@ class Run:
         self.method = method
         self.recipe = recipe
         self.started = time.monotonic()
+        if not main_process():
+            return
         if (self.folder / "recipe.yaml").exists() and not resume:
             raise RunExists(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -88,13 +91,63 @@ class Run:
                 return load_file(folder / "state.safetensors"), state
         return None
 
+    def timeline(self, samples: Sequence[tuple[float, float, float]]) -> None:
+        """Write `memory.csv` and `memory.png` from (seconds, RSS in MiB, GPU MiB)."""
+        lines = [f"{seconds:.2f},{rss:.1f},{gpu:.1f}" for seconds, rss, gpu in samples]
+        head = "seconds,rss_mib,gpu_mib"
+        (self.folder / "memory.csv").write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
+        plot_memory(samples, self.folder / "memory.png")
+
     def report(self, lines: Sequence[str]) -> None:
         """Write `report.md` and, if losses were measured, `loss.png`."""
         plotted = plot_loss(self.metrics(), self.folder / "loss.png")
         head = [f"# {self.method}: {self.recipe.name}", ""]
-        tail = ["", "![loss](loss.png)"] if plotted else []
+        pictures = ["loss"] * plotted + ["memory"] * (self.folder / "memory.png").exists()
+        tail = [line for name in pictures for line in ("", f"![{name}]({name}.png)")]
         (self.folder / "report.md").write_text("\n".join([*head, *lines, *tail]) + "\n", encoding="utf-8")
         log.info("run_finished", folder=str(self.folder))
+
+
+def main_process() -> bool:
+    """Whether this process writes: one of those that `accelerate launch` started does."""
+    return os.environ.get("RANK", "0") in ("", "0")
+
+
+@contextmanager
+def whole(folder: Path) -> Iterator[Path]:
+    """A folder to fill beside the wanted one; it takes its place in one rename once it is filled without an error."""
+    fresh, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
+    for leftover in (fresh, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    try:
+        yield fresh
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    if folder.exists():
+        folder.rename(old)
+    fresh.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def plot_memory(samples: Sequence[tuple[float, float, float]], path: Path) -> None:
+    """Draw memory in MiB over seconds; the GPU's line only where one was used."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    seconds = [one[0] for one in samples]
+    axes.plot(seconds, [one[1] for one in samples], label="process (RSS)")
+    if any(one[2] for one in samples):
+        axes.plot(seconds, [one[2] for one in samples], label="GPU, allocated")
+    axes.set_xlabel("seconds")
+    axes.set_ylabel("MiB")
+    axes.set_ylim(bottom=0)
+    axes.legend()
+    figure.savefig(path, dpi=90)
 
 
 def plot_loss(metrics: Sequence[Mapping[str, Any]], path: Path) -> bool:
@@ -105,13 +158,14 @@ def plot_loss(metrics: Sequence[Mapping[str, Any]], path: Path) -> bool:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 4))
+    figure = Figure(figsize=(7, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     for name in names:
         points = [(line["step"], line[name]) for line in metrics if name in line and "step" in line]
         axes.plot([step for step, _ in points], [value for _, value in points], label=name)
     axes.set_xlabel("step")
+    axes.set_ylabel("loss")
     axes.legend()
     figure.savefig(path, dpi=90)
     return True
@@ -121,7 +175,10 @@ def hash_folder(folder: Path, pattern: str = "*") -> str:
     """One hash over names and contents of a folder's files."""
     digest = hashlib.sha256()
     for path in sorted(one for one in folder.rglob(pattern) if one.is_file()):
-        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
+        digest.update(str(path.relative_to(folder)).encode() + b"\0")
+        with path.open("rb") as handle:
+            while chunk := handle.read(1 << 20):
+                digest.update(chunk)
     return digest.hexdigest()
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from storage.contracts import Turn
 from storage.presets import Presets
-from training import pretrain, sft
+from training import pretrain, starter_sft
 from training.data.conversations import Example, render_example, with_emotion
 from training.recipes import RecipeError
 from training.runs import Run
@@ -35,7 +35,7 @@ def base(small_seed: Path, data: Path, presets: Presets, tmp_path_factory: pytes
     return pretrain.main(recipe, tmp_path_factory.mktemp("base"), presets)
 
 
-def recipe(base: Path, **keys: object) -> sft.SftRecipe:
+def recipe(base: Path, **keys: object) -> starter_sft.StarterRecipe:
     given = {
         "name": "tiny",
         "threads": 1,
@@ -47,18 +47,18 @@ def recipe(base: Path, **keys: object) -> sft.SftRecipe:
         "learning_rate": 0.01,
         **keys,
     }
-    return sft.SftRecipe.model_validate(given)
+    return starter_sft.StarterRecipe.model_validate(given)
 
 
 def test_an_adapter_is_learned_and_loads_on_its_base(base: Path, presets: Presets, tmp_path: Path) -> None:
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    folder = sft.main(recipe(base, lora={"rank": 4, "alpha": 8, "dropout": 0.0}), tmp_path, presets)
+    folder = starter_sft.main(recipe(base, lora={"rank": 4, "alpha": 8, "dropout": 0.0}), tmp_path, presets)
     assert {path.name for path in folder.iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
     model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), str(folder))
     assert sum(weight.abs().sum() for name, weight in model.named_parameters() if "lora_B" in name) > 0
-    report = (tmp_path / "runs" / "sft-tiny" / "report.md").read_text(encoding="utf-8")
+    report = (tmp_path / "runs" / "starter-tiny" / "report.md").read_text(encoding="utf-8")
     before, after = perplexities(report)
     assert after < before
 
@@ -67,7 +67,7 @@ def test_all_weights_can_be_tuned_on_plain_and_public_turns(
     base: Path, data: Path, presets: Presets, tmp_path: Path
 ) -> None:
     shares = {"seed": 0.4, "seed_plain": 0.2, "public": 0.4}
-    folder = sft.main(recipe(base, data=data, shares=shares, public_sources=("films",)), tmp_path, presets)
+    folder = starter_sft.main(recipe(base, data=data, shares=shares, public_sources=("films",)), tmp_path, presets)
     assert {"config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja"} <= {
         p.name for p in folder.iterdir()
     }
@@ -76,12 +76,12 @@ def test_all_weights_can_be_tuned_on_plain_and_public_turns(
 def test_resuming_reaches_the_same_weights(base: Path, presets: Presets, tmp_path: Path) -> None:
     given = recipe(base, steps=4, lora={"rank": 2, "alpha": 4, "dropout": 0.0})
     groups = {"seed": [([5, 6, 7, 8], 2), ([9, 10, 11], 1), ([12, 13, 14, 15, 16], 3)]}
-    whole, first, second = (sft.Tuner(given, groups) for _ in range(3))
+    whole, first, second = (starter_sft.Tuner(given, groups) for _ in range(3))
     for _ in range(4):
         whole.advance()
     for _ in range(2):
         first.advance()
-    run = Run(tmp_path, "sft", given)
+    run = Run(tmp_path, "starter", given)
     run.save_checkpoint(*first.state())
     saved = run.load_checkpoint()
     assert saved is not None
@@ -92,7 +92,7 @@ def test_resuming_reaches_the_same_weights(base: Path, presets: Presets, tmp_pat
 
 
 def test_only_the_answer_is_learned(base: Path) -> None:
-    tuner = sft.Tuner(recipe(base), {})
+    tuner = starter_sft.Tuner(recipe(base), {})
     one, other = ([5, 6, 7, 8, 9], 3), ([5, 6, 7], 1)
     loss, tokens = tuner._loss([one, other])
     assert tokens == 4
@@ -100,7 +100,7 @@ def test_only_the_answer_is_learned(base: Path) -> None:
 
 
 def test_padding_changes_nothing(base: Path) -> None:
-    tuner = sft.Tuner(recipe(base), {})
+    tuner = starter_sft.Tuner(recipe(base), {})
     tuner.model.float()
     short, long = ([5, 6, 7], 1), ([5, 6, 7, 8, 9, 10, 11, 12], 3)
     together = float(tuner._loss([short, long])[0].detach())
@@ -111,8 +111,8 @@ def test_padding_changes_nothing(base: Path) -> None:
 def test_rows_of_a_step_depend_on_seed_and_step_alone() -> None:
     groups = {"a": [([n] * n, 1) for n in range(2, 40)], "b": [([n] * 3, 1) for n in range(100, 140)]}
     shares = {"a": 0.5, "b": 0.5}
-    assert sft.draw(groups, shares, 5, 4, seed=1) == sft.draw(groups, shares, 5, 4, seed=1)
-    assert sft.draw(groups, shares, 5, 4, seed=1) != sft.draw(groups, shares, 6, 4, seed=1)
+    assert starter_sft.draw(groups, shares, 5, 4, seed=1) == starter_sft.draw(groups, shares, 5, 4, seed=1)
+    assert starter_sft.draw(groups, shares, 5, 4, seed=1) != starter_sft.draw(groups, shares, 6, 4, seed=1)
 
 
 def test_public_turns_get_the_emotion_that_is_certain_and_alone(presets: Presets) -> None:
@@ -142,7 +142,7 @@ def test_plain_examples_carry_no_control_tokens(base: Path, presets: Presets) ->
 
 def test_a_base_that_is_no_model_is_named(presets: Presets, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="holds no model"):
-        sft.main(recipe(tmp_path / "nothing"), tmp_path, presets)
+        starter_sft.main(recipe(tmp_path / "nothing"), tmp_path, presets)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,180 @@
+"""The model that a method tunes: loaded by folder or hub id, in full precision, NF4 or int8, with its tokenizer and the
+LoRA adapter's shape. Knows no method and no data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import structlog
+from pydantic import BaseModel, ConfigDict, Field
+
+from training.recipes import RecipeError
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
+
+log = structlog.get_logger(__name__)
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Quantization = Literal["none", "nf4", "int8"]
+
+
+class BaseMissing(RecipeError):
+    """The base model or its tokenizer cannot be loaded; the text says what to do."""
+
+
+class Lora(BaseModel):
+    """A LoRA adapter (Hu et al. 2021, arXiv:2106.09685): W + alpha / rank · B·A on the targeted linear layers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rank: int = Field(default=16, ge=1)
+    alpha: float = Field(default=32, gt=0)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    targets: Literal["all-linear"] | tuple[str, ...] = Field(
+        default="all-linear", description="All linear layers but the output, or names such as q_proj."
+    )
+    rslora: bool = Field(default=False, description="Scale by alpha / √rank (arXiv:2312.03732).")
+
+    def config(self, task: str = "CAUSAL_LM") -> LoraConfig:
+        """PEFT's form of it: plain LoRA, which the worker can mix in one batch."""
+        from peft import LoraConfig
+
+        targets = self.targets if isinstance(self.targets, str) else list(self.targets)
+        return LoraConfig(
+            r=self.rank,
+            lora_alpha=self.alpha,  # type: ignore[arg-type]
+            lora_dropout=self.dropout,
+            target_modules=targets,
+            use_rslora=self.rslora,
+            task_type=task,
+        )
+
+
+@dataclass(frozen=True)
+class Count:
+    """Weights that are tuned, and all weights, quantized ones counted as what they stand for."""
+
+    trainable: int
+    total: int
+
+    def __str__(self) -> str:
+        share = 100 * self.trainable / self.total if self.total else 0.0
+        return f"{self.trainable:,} of {self.total:,} ({share:.4f} %)"
+
+
+def count(model: Any) -> Count:
+    """Parameters as PEFT's `print_trainable_parameters` and the literature report them."""
+    trainable = total = 0
+    for weight in model.parameters():
+        number = weight.numel()
+        if type(weight).__name__ == "Params4bit":
+            number *= 2 * weight.element_size()
+        total += number
+        trainable += number if weight.requires_grad else 0
+    return Count(trainable, total)
+
+
+def load_tokenizer(base: str, revision: str | None = None) -> Any:
+    """The base's tokenizer with a padding token; BaseMissing, or RecipeError if neither pad nor end token exists."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(base, revision=revision)
+    except Exception as error:
+        raise _missing(base, "tokenizer", error) from error
+    return with_padding(tokenizer, base)
+
+
+def with_padding(tokenizer: Any, base: str) -> Any:
+    """The tokenizer, padding with its end token if it has no other: losses leave padding out by place, not by token."""
+    if tokenizer.eos_token_id is None:
+        raise RecipeError(
+            f"base: the tokenizer of {base} has no end-of-sequence token, so a tuned model would never stop: set "
+            "`eos_token` (and `pad_token`) in its tokenizer_config.json"
+        )
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+        log.info("padding_with_end_token", base=base)
+    return tokenizer
+
+
+def load_model(
+    base: str,
+    *,
+    revision: str | None = None,
+    quantization: Quantization = "none",
+    precision: Precision = "auto",
+    attention: str | None = None,
+    labels: int | None = None,
+) -> Any:
+    """The base, ready to be tuned; `labels`: with a scoring head of so many outputs instead of the language head.
+
+    `auto` precision: bfloat16 on a GPU, float32 elsewhere. Distributed runs place it themselves.
+    """
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+
+    from models.devices import pick_device, pick_dtype
+
+    device = pick_device("auto")
+    dtype = pick_dtype(precision, device)
+    keys: dict[str, Any] = {"dtype": dtype, "revision": revision, "use_safetensors": True}
+    if attention:
+        keys["attn_implementation"] = attention
+    if quantization != "none":
+        keys |= {"quantization_config": _quantized(quantization, dtype), "device_map": {"": _own_device(device)}}
+    kind: Any = AutoModelForCausalLM
+    if labels is not None:
+        kind, keys = AutoModelForSequenceClassification, {**keys, "num_labels": labels}
+    try:
+        model = kind.from_pretrained(base, **keys)
+    except Exception as error:
+        raise _missing(base, "model", error) from error
+    model.config.use_cache = False
+    return model
+
+
+def require_folder(folder: Path, name: str) -> None:
+    """RecipeError unless the folder holds a model or an adapter."""
+    if not any((folder / file).is_file() for file in ("config.json", "adapter_config.json")):
+        raise RecipeError(f"{name}: {folder} holds no model (no config.json)")
+
+
+def _quantized(quantization: Quantization, dtype: Any) -> Any:
+    from transformers import BitsAndBytesConfig
+
+    if quantization == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True)  # type: ignore[no-untyped-call]
+    return BitsAndBytesConfig(  # type: ignore[no-untyped-call]
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+
+
+def _own_device(device: Any) -> Any:
+    import os
+
+    import torch
+
+    # Under `accelerate launch` every process keeps its quantized copy on its own GPU.
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if device.type == "cuda" else device
+
+
+def _missing(base: str, what: str, error: Exception) -> BaseMissing:
+    from models.errors import first_line
+
+    if Path(base).exists():
+        advice = "the folder must hold config.json, tokenizer files and safetensors as save_pretrained writes them"
+    else:
+        advice = (
+            "it is no folder here and could not be fetched from the hub: check the name and the network, or download "
+            "it elsewhere (`hf download`) and give the folder; HF_TOKEN opens gated models"
+        )
+    return BaseMissing(
+        f"base: the {what} of {base} cannot be loaded ({type(error).__name__}: {first_line(error)}); {advice}"
+    )

@@ -1,0 +1,253 @@
+"""What the methods that go through transformers' Trainer share: recipe keys, trainer arguments, the watch, the ending.
+
+Each method's file builds its own trainer; this one knows no loss and no kind of row.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, model_validator
+
+from storage.presets import Presets
+from training import recipes
+from training.bases import Lora, Precision, Quantization
+from training.data import sets
+from training.data.sets import PreparedSet
+from training.runs import Run, hash_folder, main_process, progress, whole
+
+if TYPE_CHECKING:
+    from training.tokens import Encoder
+
+CHECKPOINTS = "checkpoints"
+UNINTERESTING = ("_time", "_runtime", "_per_second", "_num_tokens", "_entropy")
+
+
+class TuningRecipe(recipes.Recipe):
+    """Keys that every tuning method has."""
+
+    base: str = Field(description="Folder or hub id of the model to tune.")
+    revision: str | None = Field(default=None, description="Commit of a hub id.")
+    quantization: Quantization = Field(default="none", description="nf4: QLoRA (arXiv:2305.14314), double quantized.")
+    precision: Precision = Field(default="auto", description="auto: bfloat16 on a GPU, float32 elsewhere.")
+    attention: str | None = Field(default=None, description="eager, sdpa or flash_attention_2; unset: the library's.")
+    data: Path = Field(description="A prepared set's folder, or how to make one.")
+    lora: Lora | None = Field(default=Lora(), description="null: all weights are tuned, the costly reference.")
+    longest: int = Field(default=512, ge=8, description="Tokens of prompt and answer; longer rows are left out.")
+    rows: int = Field(default=8, ge=1, description="Rows a step and process.")
+    accumulate: int = Field(default=1, ge=1, description="Backward passes an optimizer step.")
+    epochs: float | None = Field(default=None, gt=0)
+    steps: int | None = Field(default=None, ge=1, description="Optimizer steps, instead of epochs.")
+    learning_rate: float = Field(default=2e-4, gt=0)
+    schedule: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "cosine"
+    warmup: float = Field(default=0.03, ge=0, lt=1, description="Share of the steps.")
+    weight_decay: float = Field(default=0.0, ge=0)
+    clip: float = Field(default=1.0, gt=0, description="Norm that gradients are clipped to.")
+    optimizer: Literal["adamw_torch", "adamw_torch_fused", "paged_adamw_8bit", "adamw_8bit", "adafactor", "sgd"] = (
+        "adamw_torch"
+    )
+    recompute: bool = Field(default=False, description="Gradient checkpointing: less memory, about a fifth more time.")
+    save_steps: int = Field(default=200, ge=1, description="Checkpoints to resume from; the two newest are kept.")
+    log_steps: int = Field(default=10, ge=1)
+    measure_rows: int = Field(default=200, ge=0, description="Held-out rows for the loss before and after; 0: none.")
+
+    @model_validator(mode="after")
+    def _one_length(self) -> TuningRecipe:
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("give either `epochs` or `steps`")
+        if self.lora is None and self.quantization != "none":
+            raise ValueError("quantized weights cannot be tuned themselves: give `lora`, or quantization: none")
+        return self
+
+
+def arguments(recipe: TuningRecipe, run: Run, **own: Any) -> dict[str, Any]:
+    """Keyword arguments for a TrainingArguments (or TRL config) class."""
+    import torch
+
+    cuda = torch.cuda.is_available()
+    return {
+        "output_dir": str(run.folder / CHECKPOINTS),
+        "seed": recipe.seed,
+        "per_device_train_batch_size": recipe.rows,
+        "per_device_eval_batch_size": recipe.rows,
+        "gradient_accumulation_steps": recipe.accumulate,
+        "num_train_epochs": recipe.epochs or 1.0,
+        "max_steps": recipe.steps or -1,
+        "learning_rate": recipe.learning_rate,
+        "lr_scheduler_type": recipe.schedule,
+        "warmup_steps": recipe.warmup,
+        "weight_decay": recipe.weight_decay,
+        "max_grad_norm": recipe.clip,
+        "optim": recipe.optimizer,
+        "activation_checkpointing": recipe.recompute,
+        "logging_steps": recipe.log_steps,
+        "logging_nan_inf_filter": False,
+        "save_steps": recipe.save_steps,
+        "save_total_limit": 2,
+        "bf16": recipe.precision == "bfloat16" or (recipe.precision == "auto" and cuda),
+        "fp16": recipe.precision == "float16",
+        "use_cpu": not cuda,
+        "dataloader_pin_memory": cuda,
+        "disable_tqdm": True,
+        "report_to": [],
+        **own,
+    }
+
+
+def newest_checkpoint(run: Run) -> Path | None:
+    """The newest checkpoint that was written whole: its trainer's state is the last file written."""
+    found = sorted((run.folder / CHECKPOINTS).glob("checkpoint-*"), key=lambda one: int(one.name.rsplit("-", 1)[1]))
+    return next((one for one in reversed(found) if (one / "trainer_state.json").is_file()), None)
+
+
+def fit(trainer: Any, run: Run, recipe: TuningRecipe, resume: bool, export: Callable[[Path], None]) -> Path:
+    """Train to the end and return the finished folder, which `export` fills; resumes from the newest checkpoint.
+
+    DivergedLoss if the loss stops being a number, Interrupted after Ctrl-C or SIGTERM (with a checkpoint).
+    """
+    from transformers import PrinterCallback
+
+    from training.memory import MemoryWatch
+    from training.watch import Interrupted, Watch
+
+    trainer.remove_callback(PrinterCallback)
+    if recipe.threads:
+        import torch
+
+        torch.set_num_threads(recipe.threads)
+    checkpoint = newest_checkpoint(run) if resume else None
+    before = measured(trainer) if checkpoint is None else {}
+    with MemoryWatch() as memory, progress(run.method, 1.0) as shown:
+        trainer.add_callback(Watch(run, recipe, shown))
+        outcome = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    state = trainer.state
+    if state.global_step < state.max_steps:
+        raise Interrupted(f"stopped at step {state.global_step} of {state.max_steps}: continue with --resume")
+    after = measured(trainer)
+    folder = recipe.output or run.folder / ("adapter" if recipe.lora else "model")
+    if main_process():
+        with whole(folder) as fresh:
+            export(fresh)
+        measures = {"before": before or first_measured(run), "after": after}
+        _conclude(trainer, run, folder, memory, measures, outcome.metrics)
+    trainer.accelerator.wait_for_everyone()
+    return folder
+
+
+def measured(trainer: Any) -> dict[str, float]:
+    """Loss and the method's own figures on the held-out rows; {} without such rows."""
+    if trainer.eval_dataset is None:
+        return {}
+    return {name: value for name, value in trainer.evaluate().items() if isinstance(value, float | int)}
+
+
+def first_measured(run: Run) -> dict[str, float]:
+    """The held-out figures from before the first step, as an interrupted run wrote them down."""
+    return next((line for line in run.metrics() if line.get("step") == 0 and "eval_loss" in line), {})
+
+
+def _conclude(
+    trainer: Any,
+    run: Run,
+    folder: Path,
+    memory: Any,
+    held_out: Mapping[str, Mapping[str, float]],
+    outcome: Mapping[str, float],
+) -> None:
+    from training.bases import count
+
+    parameters = count(trainer.model)
+    seconds = float(outcome.get("train_runtime", 0.0))
+    speed = _tokens(trainer) / seconds if seconds else 0.0
+    summary = {
+        "trainable_parameters": parameters.trainable,
+        "parameters": parameters.total,
+        "train_seconds": round(seconds, 2),
+        "tokens_per_second": round(speed, 1),
+        **memory.peak(),
+    }
+    run.measure(step=trainer.state.global_step, **summary)
+    run.timeline(memory.timeline)
+    lines = [
+        f"- trainable parameters: {parameters}",
+        f"- steps: {trainer.state.global_step}, {seconds:.1f} s, about {speed:,.0f} tokens/s",
+        f"- memory: {', '.join(f'{name} {value:,.0f} MiB' for name, value in memory.peak().items())}",
+        f"- SHA-256: {hash_folder(folder)}",
+    ]
+    names = [name for name in held_out["after"] if name.startswith("eval_") and not name.endswith(UNINTERESTING)]
+    if names:
+        lines += ["", "| held out | before | after |", "| --- | --- | --- |"]
+        lines += [
+            f"| {one[5:]} | {held_out['before'].get(one, math.nan):.4f} | {held_out['after'][one]:.4f} |"
+            for one in names
+        ]
+    run.report(lines)
+
+
+def _tokens(trainer: Any) -> int:
+    """Tokens seen, from the mean length of a training row."""
+    rows = trainer.train_dataset
+    columns = [name for name in rows.column_names if name.endswith("_ids")]
+    some = rows.select(range(min(len(rows), 500)))
+    mean = sum(len(one) for name in columns for one in some[name]) / max(1, len(some))
+    args = trainer.args
+    a_step = args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size
+    return int(mean * a_step * trainer.state.global_step)
+
+
+def rows(recipe: TuningRecipe, storage: Path, presets: Presets) -> PreparedSet:
+    """The prepared set that the recipe names, built first where it says how."""
+    return sets.load(recipe.data)
+
+
+def held_out(run: Run, recipe: TuningRecipe, examples: Iterator[Mapping[str, Any]]) -> Any:
+    """The first `measure_rows` held-out examples as a table; None if none are wanted or there are none."""
+    from training.tokens import table
+
+    some = list(itertools.islice(examples, recipe.measure_rows))
+    return table(run.folder / "tokens" / "held_out.arrow", some) if some else None
+
+
+def model(recipe: TuningRecipe, labels: int | None = None) -> Any:
+    """The base as the recipe wants it loaded."""
+    from training.bases import load_model
+
+    return load_model(
+        recipe.base,
+        revision=recipe.revision,
+        quantization=recipe.quantization,
+        precision=recipe.precision,
+        attention=recipe.attention,
+        labels=labels,
+    )
+
+
+def manifest(run: Run, recipe: TuningRecipe, prepared: PreparedSet, encoder: Encoder) -> None:
+    """Write what the run learned from: the set's own manifest, counts after encoding, the base's revision."""
+    if not main_process():
+        return
+    base = Path(recipe.base)
+    run.manifest(
+        {
+            "base": {
+                "name": recipe.base,
+                "revision": recipe.revision or (hash_folder(base) if base.is_dir() else None),
+            },
+            "data": dict(prepared.manifest),
+            "encoded": dict(encoder.counts),
+            "longest": recipe.longest,
+        }
+    )
+
+
+def export(trainer: Any, recipe: TuningRecipe, tokenizer: Any, folder: Path) -> None:
+    """Write the adapter, or the tuned model with its tokenizer, as safetensors that the worker loads."""
+    unwrapped = trainer.accelerator.unwrap_model(trainer.model)
+    unwrapped.save_pretrained(folder)
+    (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty card
+    if recipe.lora is None:
+        tokenizer.save_pretrained(folder)
