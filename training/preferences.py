@@ -119,7 +119,7 @@ def tables(
     encode: Callable[[Iterable[Any]], Iterator[Mapping[str, Any]]],
     kind: type[Row],
 ) -> tuple[Any, Any]:
-    """Training and held-out tables (None without such rows) of what `encode` makes of rows; writes the run's manifest."""
+    """Training and held-out tables (None without such rows) of what `encode` makes of rows; writes the manifest."""
     train = table(run.folder / "tokens" / "train.arrow", encode(prepared.train(kind)))
     held = tuning.held_out(run, recipe, iter(encode(prepared.held_out(kind))))
     tuning.manifest(run, recipe, prepared, encoder)
