@@ -54,10 +54,10 @@ def train(argv: list[str]) -> int:
 
 
 def data(argv: list[str]) -> int:
-    """`otklik data seed|starter …`."""
-    from training.data import commands
+    """`otklik data seed|starter|build …`."""
+    from training.data import build_command, commands
 
-    table = {"seed": commands.seed, "starter": commands.starter}
+    table = {"seed": commands.seed, "starter": commands.starter, "build": build_command.build}
     if not argv or argv[0] not in table:
         print(f"usage: otklik data {'|'.join(table)} … (each has --help)", file=sys.stderr)
         return 0 if argv and argv[0] in ("-h", "--help") else 2

@@ -1,0 +1,126 @@
+"""From a recipe to a prepared set: counts that add up, the same bytes, built once, errors that say what to do."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storage.presets import Presets
+from training.data.build import build, prepared
+from training.data.build_command import build as command
+from training.data.data_recipe import DataRecipe
+from training.data.rows import Answer
+from training.data.sets import EmptySet
+from training.recipes import RecipeError
+
+
+def recipe(path: Path, steps: Sequence[Any] = (), **more: Any) -> DataRecipe:
+    split = {"by": "prompt", "near": None}
+    return DataRecipe.model_validate({"sources": {"seed": {"path": path}}, "steps": steps, "split": split} | more)
+
+
+def test_counts_add_up_from_reading_to_files(seed_file: Path, tmp_path: Path, presets: Presets) -> None:
+    steps = ["clean", "exact_duplicates", {"step": "score", "field": "opus_score", "min": 9}, "shuffle"]
+    built = build(recipe(seed_file, steps), tmp_path / "set", presets)
+    entry = built.manifest
+    assert entry["read"] == {"seed": 600}
+    flow = [600]
+    for one in entry["steps"]:
+        assert one["in"] == flow[-1]
+        assert one["in"] - one["out"] == sum(one.get("dropped", {}).values())
+        flow.append(one["out"])
+    assert flow[-1] == sum(entry["rows"].values()) + sum(entry["split"].values())
+    assert all(row.scores["opus_score"] >= 9 for row in built.train(Answer))
+    assert list(built.held_out(Answer))
+
+
+def test_no_prompt_is_on_both_sides(seed_file: Path, tmp_path: Path, presets: Presets) -> None:
+    built = build(recipe(seed_file), tmp_path / "set", presets)
+    sides = [{row.prompt for row in side} for side in (built.train(Answer), built.held_out(Answer))]
+    assert all(sides) and not sides[0] & sides[1]
+
+
+def test_same_recipe_same_bytes_in_another_process(seed_file: Path, tmp_path: Path) -> None:
+    file = tmp_path / "recipe.yaml"
+    steps = ["clean", "near_duplicates", {"step": "fraction", "share": 0.5}, "shuffle"]
+    file.write_text(json.dumps({"sources": {"a": {"path": str(seed_file)}}, "steps": steps}), encoding="utf-8")
+    for hash_seed in ("1", "2"):
+        code = "import sys; from training.data.build_command import build; sys.exit(build(sys.argv[1:]))"
+        arguments = ["--recipe", str(file), "--out", str(tmp_path / hash_seed), "--seed", "7"]
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "OMP_NUM_THREADS": "1"}
+        subprocess.run([sys.executable, "-c", code, *arguments], check=True, env=environment, capture_output=True)
+    for name in ("train.jsonl", "held_out.jsonl", "manifest.json"):
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
+        assert (tmp_path / "1" / name).stat().st_size
+
+
+def test_prepared_builds_once_and_again_when_the_source_changes(
+    seed_file: Path, tmp_path: Path, presets: Presets
+) -> None:
+    source = tmp_path / "rows.jsonl"
+    lines = seed_file.read_text(encoding="utf-8").splitlines(keepends=True)
+    source.write_text("".join(lines[:100]), encoding="utf-8")
+    first = prepared(recipe(source), tmp_path / "var", presets)
+    written = (first.folder / "train.jsonl").stat().st_mtime_ns
+    again = prepared(recipe(source), tmp_path / "var", presets)
+    assert again.folder == first.folder and (again.folder / "train.jsonl").stat().st_mtime_ns == written
+    source.write_text("".join(lines[:101]), encoding="utf-8")
+    assert prepared(recipe(source), tmp_path / "var", presets).folder != first.folder
+    assert prepared(recipe(source), tmp_path / "var", presets, seed=1).manifest["seed"] == 1
+
+
+def test_prepared_takes_a_finished_folder(seed_file: Path, tmp_path: Path, presets: Presets) -> None:
+    built = build(recipe(seed_file), tmp_path / "set", presets)
+    assert prepared(built.folder, tmp_path / "var", presets).manifest == built.manifest
+    with pytest.raises(RecipeError, match="otklik data build"):
+        prepared(tmp_path / "nowhere", tmp_path / "var", presets)
+
+
+def test_empty_set_names_the_step_that_dropped_most(seed_file: Path, tmp_path: Path, presets: Presets) -> None:
+    steps = [{"step": "score", "field": "opus_score", "min": 1}, {"step": "tag", "name": "subject", "keep": ["полёты"]}]
+    with pytest.raises(EmptySet, match=r"600 read; step 'tag' dropped \d+ of \d+ rows \(other_subject \d+\)"):
+        build(recipe(seed_file, steps), tmp_path / "set", presets)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"steps": ["cleen"]}, "there is no step 'cleen'; steps are answered, "),
+        ({"mix": {"other": 1}}, "mix must name every source once: seed; it names other"),
+        ({"steps": [{"step": "score", "field": "opus_score"}]}, "give min, max or both"),
+    ],
+)
+def test_recipe_faults_are_explained(
+    seed_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any], message: str
+) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text(json.dumps({"sources": {"seed": {"path": str(seed_file)}}} | change), encoding="utf-8")
+    assert command(["--recipe", str(file), "--out", str(tmp_path / "set")]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_command_prints_what_every_step_did(
+    seed_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "recipe.yaml"
+    text = (
+        f"sources:\n  seed:\n    path: {seed_file}\nsteps:\n  - clean\n  - {{step: score, field: opus_score, min: 9}}\n"
+    )
+    file.write_text(text, encoding="utf-8")
+    assert command(["--recipe", str(file), "--out", str(tmp_path / "set"), "--set", "split.held_out=0"]) == 0
+    printed = capsys.readouterr().out
+    assert "score (all): 600 → " in printed and "below_min" in printed and "held_out.jsonl: 0 rows" in printed
+
+
+def test_a_broken_line_is_named_and_leaves_no_set(tmp_path: Path, presets: Presets) -> None:
+    source = tmp_path / "rows.jsonl"
+    source.write_text('{"kind":"text","text":"Привет"}\n{"kind":"text"}\n', encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"rows.jsonl:2: text.text: Field required"):
+        build(recipe(source), tmp_path / "set", presets)
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]

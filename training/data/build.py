@@ -1,0 +1,180 @@
+"""`build`: a data recipe becomes a prepared set, streamed. `prepared`: the set that a tuning run asks for, built once.
+
+Knows the order of things – sources, their steps, mixing, common steps, split, manifest – and no step or format.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from storage.presets import Presets
+from training.data import manifest, sets
+from training.data.data_recipe import DataRecipe, load
+from training.data.mixing import by_shares, in_order
+from training.data.row_files import read_rows
+from training.data.rows import Row
+from training.data.sets import EmptySet, PreparedSet
+from training.data.splitting import Splitter
+from training.data.steps.part import Context, Counts, Part, run
+from training.runs import progress
+
+log = structlog.get_logger(__name__)
+
+
+class Pipeline:
+    """One pass over all sources. The counts grow while rows are drawn."""
+
+    def __init__(self, recipe: DataRecipe, presets: Presets, seed: int, work: Path) -> None:
+        self.recipe = recipe
+        self.presets = presets
+        self.seed = seed
+        self.work = work
+        self.read: dict[str, int] = {}
+        self.counts: list[tuple[str, str, Counts]] = []
+
+    def rows(self) -> Iterator[Row]:
+        """All rows that are left, in their final order."""
+        streams = {name: self._source(name) for name in self.recipe.order}
+        mix = self.recipe.mix
+        mixed = by_shares(streams, mix) if isinstance(mix, dict) else in_order(streams, self.recipe.order)
+        return self._through(self.recipe.steps, mixed, "all")
+
+    def report(self) -> list[dict[str, Any]]:
+        """The manifest's `steps`."""
+        return [{"step": step, "of": place, **counts.as_json()} for place, step, counts in self.counts]
+
+    def heaviest(self) -> str:
+        """Which step dropped most, in words; empty if none dropped a row."""
+        place, step, counts = max(self.counts, key=lambda one: one[2].dropped.total(), default=("", "", Counts()))
+        if not counts.dropped:
+            return ""
+        reasons = ", ".join(f"{reason} {count}" for reason, count in counts.dropped.most_common())
+        where = "" if place == "all" else f" of source '{place}'"
+        return f"step '{step}'{where} dropped {counts.dropped.total()} of {counts.entered} rows ({reasons})"
+
+    def context(self, name: str) -> Context:
+        """A step's own empty folder, and what all steps share."""
+        folder = self.work / name
+        folder.mkdir()
+        return Context(self.presets, self.seed, folder)
+
+    def _source(self, name: str) -> Iterator[Row]:
+        feed = self.recipe.sources[name]
+        return self._through(feed.steps, self._counted(name, read_rows(feed.source.path)), name)
+
+    def _counted(self, name: str, rows: Iterator[Row]) -> Iterator[Row]:
+        self.read[name] = 0
+        for row in rows:
+            self.read[name] += 1
+            yield row
+
+    def _through(self, steps: tuple[Part, ...], rows: Iterator[Row], place: str) -> Iterator[Row]:
+        for part in steps:
+            counts = Counts()
+            name = type(part).model_fields["step"].default
+            self.counts.append((place, name, counts))
+            rows = run(part, rows, counts, self.context(f"{len(self.counts):02}-{name}"))
+        return rows
+
+
+def build(
+    recipe: DataRecipe, folder: Path, presets: Presets, seed: int = 0, read: Mapping[str, Any] | None = None
+) -> PreparedSet:
+    """Build a set into `folder`, whole or not at all. `read`: the hashes of what is read, where they are known.
+
+    Raises RecipeError for a source that cannot be read, EmptySet naming the step that dropped most.
+    """
+    seed = seed if recipe.seed is None else recipe.seed
+    entry: dict[str, Any] = {
+        "recipe": recipe.model_dump(mode="json"),
+        **(manifest.inputs(recipe) if read is None else read),
+        "tools": manifest.tools(recipe),
+        "seed": seed,
+    }
+    with _workshop(folder) as work, progress(f"data {folder.name[:16]}", 1) as show:
+        pipeline = Pipeline(recipe, presets, seed, work)
+        splitter = Splitter(recipe.split, pipeline.context("split"))
+        try:
+            built = sets.write(folder, splitter.train(pipeline.rows()), _last(pipeline, splitter, entry), entry)
+        except EmptySet:
+            raise EmptySet(_nothing_left(pipeline)) from None
+        finally:
+            splitter.close()
+        show(1)
+    log.info("set_built", folder=str(folder), rows=built.manifest["rows"])
+    return built
+
+
+def prepared(data: DataRecipe | Path, storage: Path, presets: Presets, seed: int = 0) -> PreparedSet:
+    """The set that a run learns from: a finished one's folder, or a recipe (or its file), built once.
+
+    Built sets lie in `STORAGE_DIR/sets/<hash of recipe and sources>`; who asks for the same again gets the same, also
+    when several processes ask at once.
+    """
+    if isinstance(data, Path):
+        if data.suffix not in (".yaml", ".yml"):
+            return sets.load(data)
+        data = load(data)
+    read = manifest.inputs(data)
+    name = manifest.identity(data, read, presets, seed if data.seed is None else data.seed)[:32]
+    folder = storage / "sets" / name
+    with _alone(folder):
+        if (folder / sets.MANIFEST).is_file():
+            return sets.load(folder)
+        return build(data, folder, presets, seed, read)
+
+
+def summary(entry: Mapping[str, Any]) -> list[str]:
+    """A manifest as lines for a person: every step with its counts, the split, the sizes."""
+    lines = [f"read {count} rows of '{name}'" for name, count in entry["read"].items()]
+    for one in entry["steps"]:
+        notes = [f"{one['in']} → {one['out']}"]
+        notes += [f"{one['changed']} changed"] if "changed" in one else []
+        notes += [f"{reason} {count}" for name in ("dropped", "found") for reason, count in one.get(name, {}).items()]
+        lines.append(f"{one['step']} ({one['of']}): {', '.join(notes)}")
+    lines += [f"split: {reason} {count}" for reason, count in entry["split"].items()]
+    return [*lines, *(f"{name}: {count} rows" for name, count in entry["rows"].items())]
+
+
+def _last(pipeline: Pipeline, splitter: Splitter, entry: dict[str, Any]) -> Iterator[Row]:
+    """The held-out rows; after the last one all counts are known, and `write` has not written the manifest yet."""
+    yield from splitter.held_out()
+    entry["read"] = dict(pipeline.read)
+    entry["steps"] = pipeline.report()
+    entry["split"] = dict(sorted(splitter.counts.items()))
+
+
+def _nothing_left(pipeline: Pipeline) -> str:
+    count = sum(pipeline.read.values())
+    if not count:
+        return f"data: no row was read from {', '.join(pipeline.read)}"
+    why = pipeline.heaviest() or "every row was held out; lower split.held_out"
+    return f"data: no row was left to learn from, of {count} read; {why}"
+
+
+@contextmanager
+def _workshop(folder: Path) -> Iterator[Path]:
+    work = folder.with_name(f".{folder.name}.work")
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    try:
+        yield work
+    finally:
+        for leftover in (work, folder.with_name(f"{folder.name}.new")):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time: others wait until the set is there."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

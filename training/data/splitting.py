@@ -1,0 +1,76 @@
+"""Which rows are held out, and the proof that nothing of them is learned from. Knows rows and keys, no recipe's file.
+
+Training rows stream through and leave their keys; held-out rows wait on disk, and those that share a person, a
+dialogue or a prompt with a training row are dropped when all keys are known.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from training.data.data_recipe import Split
+from training.data.rows import Row
+from training.data.steps.keys import KeySet, below, key
+from training.data.steps.near import NearIndex
+from training.data.steps.part import Context
+from training.data.steps.spool import Spool
+from training.data.steps.texts import WINDOW, fold, prompt_key, prompt_text
+
+SALT = "held_out"
+
+
+class Splitter:
+    """One pass: `train` first, to its end, then `held_out`."""
+
+    def __init__(self, split: Split, context: Context) -> None:
+        self.split = split
+        self.counts: Counter[str] = Counter()
+        self._keys = KeySet()
+        self._spool = Spool(context.work / "held_out.jsonl")
+        self._near = NearIndex(context.work / "near.sqlite", split.near, 64) if split.near and split.held_out else None
+
+    def train(self, rows: Iterator[Row]) -> Iterator[Row]:
+        """Rows to learn from; the others are laid aside."""
+        for row in rows:
+            if is_held_out(row, self.split):
+                self._spool.add(row)
+                continue
+            for one in identities(row, self.split).values():
+                self._keys.add(key(one))
+            if self._near:
+                self._near.add(fold(prompt_text(row)))
+            yield row
+
+    def held_out(self) -> Iterator[Row]:
+        """The rows laid aside, without those that leak."""
+        for row in self._spool.read():
+            leak = next((name for name, one in identities(row, self.split).items() if key(one) in self._keys), None)
+            if leak:
+                self.counts[f"dropped_same_{leak}"] += 1
+                continue
+            if self._near and self._near.find(fold(prompt_text(row))) is not None:
+                self.counts["near_duplicate_prompts"] += 1
+            yield row
+
+    def close(self) -> None:
+        """Remove what was laid aside."""
+        self._spool.close()
+        if self._near:
+            self._near.close()
+
+
+def is_held_out(row: Row, split: Split) -> bool:
+    """Whether a row is held out by the hash of its person or its prompt; the same everywhere and for ever."""
+    name = f"person {fold(row.person)}" if split.by == "person" and row.person else f"prompt {prompt_key(row)}"
+    return below(name, split.held_out, SALT)
+
+
+def identities(row: Row, split: Split) -> dict[str, str]:
+    """What a row must not share with one of the other side, folded."""
+    found = {"prompt": f"prompt {fold(prompt_text(row))}"}
+    if WINDOW in row.tags:
+        found["dialogue"] = f"dialogue {row.tags[WINDOW]}"
+    if row.person and not (split.by == "prompt" and split.persons == "shared"):
+        found["person"] = f"person {fold(row.person)}"
+    return found
