@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from models.engine import Event, Finished, FirstToken, Row
+from models.engines.adapters import Adapters
 from models.engines.loading import Base, load_base
-from models.engines.lora import AdapterBank
 from models.engines.masks import MaskMaker
 from models.engines.prompts import fitted, scrubbed, special_texts, stop_texts
 from models.engines.rows import Live, cut
@@ -43,7 +43,7 @@ class TransformersEngine:
         self.base_model = base.name
         self.sampling = recommended(base.model.generation_config)
         self.prompt_version = prompt_version(base.tokenizer, presets)
-        self.bank = AdapterBank(base.model)
+        self.bank = Adapters(base.model)
         self.device = next(base.model.parameters()).device
         self.masks = MaskMaker(base.model.config, base.model.dtype)
         self.pack = PACK_CPU if self.device.type == "cpu" else PACK_GPU
@@ -58,7 +58,7 @@ class TransformersEngine:
 
     @property
     def adapters(self) -> frozenset[str]:
-        return frozenset(self.bank.loaded)
+        return self.bank.loaded
 
     @property
     def running(self) -> int:
@@ -68,14 +68,14 @@ class TransformersEngine:
         return len(self._encode(prompt, new_tokens))
 
     def admit(self, rows: Sequence[Row]) -> None:
-        groups: dict[tuple[int, ...], tuple[list[int], list[Live]]] = {}
+        groups: dict[Any, tuple[list[int], list[Live]]] = {}
         for row in rows:
             if row.adapter is not None and row.adapter not in self.bank.loaded:
                 raise UnknownAdapter(f"adapter {row.adapter!r} is not loaded")
             ids = self._encode(row.prompt, row.sampling.max_new_tokens)
             budget = min(row.sampling.max_new_tokens, self.base.context - len(ids))
             live = Live(row, uniforms(row.seed, budget), budget)
-            groups.setdefault((hash(row.adapter), *ids), (ids, []))[1].append(live)
+            groups.setdefault((self.bank.prompt_key(row), tuple(ids)), (ids, []))[1].append(live)
         self.admitted += groups.values()
 
     @torch.inference_mode()
@@ -130,7 +130,7 @@ class TransformersEngine:
         lengths = [len(ids) for ids, _ in pack]
         starts = [sum(lengths[:index]) for index in range(len(lengths))]
         captured = self.slots.capture()
-        self.bank.choose([rows[0].row.adapter for _, rows in pack], lengths)
+        self.bank.choose([rows[0].row for _, rows in pack], lengths)
         output = self.base.model(
             input_ids=self._tensor([[token for ids, _ in pack for token in ids]]),
             position_ids=self._tensor([[place for length in lengths for place in range(length)]]),
@@ -155,7 +155,7 @@ class TransformersEngine:
         """One token more for every row."""
         lengths = self._tensor(self.slots.lengths)
         self.slots.advance()
-        self.bank.choose([live.row.adapter for live in self.live])
+        self.bank.choose([live.row for live in self.live])
         output = self.base.model(
             input_ids=self._tensor([[live.tokens[-1]] for live in self.live]),
             position_ids=lengths[:, None],
