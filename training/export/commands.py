@@ -1,0 +1,51 @@
+"""`otklik export merge | gguf | ollama | hub`: arguments in, exit codes and one clear message out.
+
+Knows arguments only; each export lives in its own file and is imported when asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from training.export.errors import ExportError
+
+BASE_HELP = "folder or hub id of a causal language model in full precision"
+
+
+def main(argv: list[str]) -> int:
+    """Run one export; 0, or 2 with the reason on stderr."""
+    if not argv or argv[0] not in TABLE:
+        lines = [f"  {name:<7} {what}" for name, (_, what) in TABLE.items()]
+        print("\n".join(["usage: otklik export KIND … (each has --help)", "", *lines]), file=sys.stderr)
+        return 0 if argv and argv[0] in ("-h", "--help") else 2
+    run, what = TABLE[argv[0]]
+    parser = argparse.ArgumentParser(prog=f"otklik export {argv[0]}", description=what)
+    try:
+        print(run(parser, argv[1:]))
+    except ExportError as error:
+        print(f"otklik export {argv[0]}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _merge(parser: argparse.ArgumentParser, argv: list[str]) -> str:
+    parser.add_argument("--base", required=True, metavar="PATH|HUB", help=BASE_HELP)
+    parser.add_argument("--adapter", type=Path, required=True, metavar="FOLDER", help="LoRA adapter as PEFT saves it")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--dtype", choices=("bf16", "f16", "f32"), help="of the result; default: as the base is stored")
+    parser.add_argument("--revision", help="of a hub id")
+    parser.add_argument("--force", action="store_true", help="replace what is at --out")
+    given = parser.parse_args(argv)
+    from training.export.merge import merge
+    from training.export.places import local
+
+    base = local(given.base, given.revision)
+    return str(merge(base, given.adapter, given.out, named=given.base, dtype=given.dtype, force=given.force))
+
+
+TABLE: dict[str, tuple[Callable[[argparse.ArgumentParser, list[str]], str], str]] = {
+    "merge": (_merge, "merge a LoRA adapter into its base"),
+}
