@@ -54,10 +54,12 @@ def train(argv: list[str]) -> int:
 
 
 def data(argv: list[str]) -> int:
-    """`otklik data seed|starter|build …`."""
+    """`otklik data seed|starter|build|preview|check …`."""
     from training.data import build_command, commands
+    from training.data.reading import commands as reading
 
     table = {"seed": commands.seed, "starter": commands.starter, "build": build_command.build}
+    table |= {"preview": reading.preview, "check": reading.check}
     if not argv or argv[0] not in table:
         print(f"usage: otklik data {'|'.join(table)} … (each has --help)", file=sys.stderr)
         return 0 if argv and argv[0] in ("-h", "--help") else 2

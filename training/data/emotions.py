@@ -70,11 +70,14 @@ def brighter_intensities(data: Path, name: str = "track_b") -> Iterator[Labelled
 def translated(data: Path, name: str) -> Iterator[Labelled]:
     """`izard` or `goemotions`: machine-translated and noisy."""
     for row in rows(data / FILES[name]):
-        labels = frozenset(_FINE[label] for label in row["labels"] if label in _FINE)
-        if len(labels) > 1:
-            labels -= {"neutral"}
-        if labels:
+        if labels := folded_labels(row["labels"]):
             yield Labelled(row["text"], labels, name)
+
+
+def folded_labels(names: Iterable[str]) -> frozenset[str]:
+    """Fine-grained names as the seven labels, neutral only if alone; empty if none of them fits."""
+    labels = frozenset(_FINE[name] for name in names if name in _FINE)
+    return labels - {"neutral"} if len(labels) > 1 else labels
 
 
 def seed(rows_: Iterable[seed_corpus.SeedRow]) -> Iterator[Labelled]:

@@ -1,0 +1,54 @@
+"""Records of a data set on a model hub, or of a folder that the `datasets` library can load, streamed.
+
+Knows that library's errors and what to do about them; nothing of what the fields mean.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from training.data.reading.records import Record, Unreadable
+
+REMEDY = (
+    "download it elsewhere and give the files with `path: FOLDER`, or bring its cache (HF_HOME=FOLDER) and set "
+    "HF_HUB_OFFLINE=1; behind a proxy or with a mirror set HTTPS_PROXY or HF_ENDPOINT; a closed one needs HF_TOKEN"
+)
+
+
+def read(hub: str, config: str | None, split: str, revision: str | None) -> Iterator[Record]:
+    """Records with places `hub:owner/name[split]:12`; Unreadable names the cause and what to do."""
+    import datasets
+
+    place = f"hub:{hub}[{split}]"
+    number = 0
+    try:
+        rows = datasets.load_dataset(hub, name=config, split=split, revision=revision, streaming=True)
+        for number, row in enumerate(rows, 1):
+            yield Record(f"{place}:{number}", row)
+    except datasets.exceptions.DatasetNotFoundError:
+        raise Unreadable(place, f"there is no such data set on the hub, or it is closed to you; {REMEDY}") from None
+    except OSError as error:
+        where = f" after row {number}" if number else ""
+        raise Unreadable(place, f"cannot be reached{where} ({_first_line(error)}); {REMEDY}") from None
+    except datasets.exceptions.DatasetsError as error:
+        raise Unreadable(place, f"is no data set that `datasets` can load: {_first_line(error)}") from None
+    except ValueError as error:
+        raise Unreadable(place, f"{_first_line(error)}; check `split`, `config` and `revision`") from None
+
+
+def revision(hub: str, wanted: str | None) -> str:
+    """The commit that a name or nothing stands for now; the name itself (`main`) when the hub cannot be asked."""
+    import httpx
+    from huggingface_hub import HfApi
+
+    if wanted and re.fullmatch(r"[0-9a-f]{40}", wanted):
+        return wanted
+    try:
+        return str(HfApi().dataset_info(hub, revision=wanted).sha or wanted or "main")
+    except (OSError, httpx.HTTPError):
+        return wanted or "main"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
