@@ -18,7 +18,7 @@ METHODS = {
     "pretrain": ("training.pretrain", "PretrainRecipe"),
     "sft": ("training.sft", "SftRecipe"),
     "starter": ("training.starter_sft", "StarterRecipe"),
-    "classifier": ("training.classifier", "ClassifierRecipe"),
+    "starter_classifier": ("training.starter_classifier", "StarterClassifierRecipe"),
 }
 
 

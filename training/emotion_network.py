@@ -15,7 +15,7 @@ from training.data.emotions import LABELS, Labelled, calibrate, macro_f1
 from training.runs import Run, progress
 
 if TYPE_CHECKING:
-    from training.classifier import ClassifierRecipe
+    from training.starter_classifier import StarterClassifierRecipe
 
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 ROLES = tuple(f"{role}_token" for role in ("pad", "unk", "cls", "sep", "mask"))
@@ -52,7 +52,7 @@ def load_wordpieces(folder: Path) -> Any:
 class Network:
     """A BERT for sequence classification with its tokenizer, and the two stages that train it."""
 
-    def __init__(self, recipe: ClassifierRecipe, tokenizer: Any) -> None:
+    def __init__(self, recipe: StarterClassifierRecipe, tokenizer: Any) -> None:
         import torch
         from transformers import BertConfig, BertForSequenceClassification
 

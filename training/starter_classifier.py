@@ -1,4 +1,4 @@
-"""The emotion classifier: a small BERT from nothing, in two stages.
+"""The bundled emotion classifier: a small BERT from nothing, in two stages.
 
 1. Pretext: masked words and, at the same time, the soft labels of a TF-IDF teacher on many unlabelled lines.
 2. Fine-tuning on human labels (multi-label, what a source never labels is masked), an average of the weights kept,
@@ -36,8 +36,8 @@ class Shape(BaseModel):
     inner: int = Field(default=768, ge=16)
 
 
-class ClassifierRecipe(recipes.Recipe):
-    """Keys of `recipes/classifier.yaml`."""
+class StarterClassifierRecipe(recipes.Recipe):
+    """Keys of `recipes/starter_classifier*.yaml`."""
 
     data: Path | None = Field(default=None, description="The public data folder; unset: the seed corpus alone.")
     init: Path | None = Field(default=None, description="Continue from this classifier (and its tokenizer).")
@@ -60,13 +60,13 @@ class ClassifierRecipe(recipes.Recipe):
     )
 
 
-def main(recipe: ClassifierRecipe, storage: Path, presets: Presets, resume: bool = False) -> Path:
+def main(recipe: StarterClassifierRecipe, storage: Path, presets: Presets, resume: bool = False) -> Path:
     """Train, calibrate, measure; returns the classifier's folder."""
     import torch
 
     torch.set_num_threads(recipe.threads or 1)
     torch.manual_seed(recipe.seed)
-    run = Run(storage, "classifier", recipe, resume)
+    run = Run(storage, "starter_classifier", recipe, resume)
     sets = gather(recipe.data, recipe.seed_share)
     lines = unlabelled(recipe.data, recipe.unlabelled, recipe.seed) if recipe.data and recipe.unlabelled else []
     files = [emotions.FILES[name] for name in ("cedr", "brighter", "brighter_dev", "track_b")] if recipe.data else []

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from storage.presets import Presets
-from training import classifier
+from training import starter_classifier
 from training.data import emotions
 from training.data.conversations import classify
 from training.data.emotions import LABELS, Labelled
@@ -15,15 +15,17 @@ def test_a_tiny_one_learns_two_emotions_of_the_seed_corpus(
     presets: Presets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     two = {"joy", "disgust"}
-    sets = {name: [row for row in rows if row.labels & two] for name, rows in classifier.gather(None, 0.7).items()}
-    monkeypatch.setattr(classifier, "gather", lambda data, share: sets)
-    recipe = classifier.ClassifierRecipe.model_validate(
+    sets = {
+        name: [row for row in rows if row.labels & two] for name, rows in starter_classifier.gather(None, 0.7).items()
+    }
+    monkeypatch.setattr(starter_classifier, "gather", lambda data, share: sets)
+    recipe = starter_classifier.StarterClassifierRecipe.model_validate(
         {
             "name": "tiny", "threads": 1, "seed": 1, "rows": 16, "epochs": 4, "learning_rate": 0.001, "longest": 32,
             "reference": False, "shape": {"vocabulary": 2000, "hidden": 64, "layers": 1, "heads": 2, "inner": 64},
         }
     )  # fmt: skip
-    folder = classifier.main(recipe, tmp_path, presets)
+    folder = starter_classifier.main(recipe, tmp_path, presets)
     names = {path.name for path in folder.iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json", "thresholds.json"} <= names
     thresholds = json.loads((folder / "thresholds.json").read_text(encoding="utf-8"))
@@ -54,7 +56,7 @@ def test_sympathy_is_not_taught_as_another_emotion(seed_rows: list) -> None:  # 
 
 
 def test_nothing_of_a_dev_set_is_trained_on() -> None:
-    sets = classifier.gather(None, 0.7)
+    sets = starter_classifier.gather(None, 0.7)
     texts = {name: {row.text for row in rows} for name, rows in sets.items()}
     assert not texts["train"] & texts["seed_dev"]
     assert not texts["train"] & texts["validation"]
