@@ -50,16 +50,18 @@ class ReferencedRecipe(PreferenceRecipe):
 
 def starting(recipe: PreferenceRecipe) -> dict[str, Any]:
     """The trainer's `model` and `peft_config`: the base with a new adapter to come, or with the given one on it."""
+    if recipe.adapter is not None:
+        require_adapter(recipe.adapter)
+    model = tuning.model(recipe)
     if recipe.adapter is None:
-        return {"model": tuning.model(recipe), "peft_config": recipe.lora.config() if recipe.lora else None}
+        return {"model": model, "peft_config": recipe.lora.config(model) if recipe.lora else None}
     from peft import PeftModel
 
-    require_adapter(recipe.adapter)
     try:
-        model = PeftModel.from_pretrained(tuning.model(recipe), str(recipe.adapter), is_trainable=True)
+        tuned = PeftModel.from_pretrained(model, str(recipe.adapter), is_trainable=True)
     except (RuntimeError, ValueError) as error:
         raise unfit(recipe, error) from error
-    return {"model": model, "peft_config": None}
+    return {"model": tuned, "peft_config": None}
 
 
 def require_adapter(folder: Path) -> None:

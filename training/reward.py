@@ -71,28 +71,26 @@ def build(recipe: RewardRecipe, config: Any, train: Any, held: Any, tokenizer: A
 
 
 def _starting(recipe: RewardRecipe) -> dict[str, Any]:
-    from transformers import set_seed
-
-    set_seed(recipe.seed)  # the scoring head begins at random
     with _new_head():
         model = tuning.model(recipe, labels=1)
     if recipe.adapter is None:
-        return {"model": model, "peft_config": recipe.lora.config(TASK) if recipe.lora else None}
+        return {"model": model, "peft_config": recipe.lora.config(model, TASK) if recipe.lora else None}
     return {"model": _on_adapter(model, recipe, recipe.adapter), "peft_config": None}
 
 
 def _on_adapter(model: Any, recipe: RewardRecipe, adapter: Path) -> Any:
     """The scoring model with an answering adapter's weights to go on from, its head new."""
-    from peft import LoraConfig, PeftModel, get_peft_model, load_peft_weights, set_peft_model_state_dict
+    import peft
 
     preferences.require_adapter(adapter)
-    config = LoraConfig.from_pretrained(str(adapter))
+    config = peft.LoraConfig.from_pretrained(str(adapter))
     if config.task_type == TASK:
-        return PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
-    config.task_type, config.inference_mode = TASK, False
-    tuned = get_peft_model(model, config)
+        return peft.PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
+    config.task_type, config.inference_mode, config.base_model_name_or_path = TASK, False, None
+    tuned = peft.get_peft_model(model, config)
+    weights = {**peft.get_peft_model_state_dict(tuned), **peft.load_peft_weights(str(adapter), device="cpu")}
     try:
-        set_peft_model_state_dict(tuned, load_peft_weights(str(adapter), device="cpu"))
+        peft.set_peft_model_state_dict(tuned, weights)
     except RuntimeError as error:
         raise preferences.unfit(recipe, error) from error
     return tuned

@@ -1,0 +1,109 @@
+"""A killed run goes on to the same adapter; what the tuned model is held against stays as it was."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from storage.presets import Presets
+from tests.training.preferences.conftest import held_out, losses, recipe, tensors, train
+from training import dpo, preferences, tuning
+from training.data import sets
+from training.data.rows import Pair
+from training.recipes import RecipeError
+from training.runs import Run
+from training.tokens import Encoder, table
+
+pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
+
+
+@pytest.mark.parametrize(
+    ("method", "keys"),
+    [
+        ("dpo", {"reference": "start"}),
+        ("dpo", {"reference": "base"}),
+        ("simpo", {}),
+        ("kto", {"reference": "start"}),
+        ("reward", {}),
+    ],
+)
+def test_a_killed_run_resumes_to_the_same_adapter(
+    tiny: Path, pair_set: Path, presets: Presets, tmp_path: Path, method: str, keys: dict[str, Any]
+) -> None:
+    given = recipe(
+        method,
+        pair_set,
+        base=str(tiny / "base"),
+        adapter=tiny / "adapter",
+        steps=5,
+        save_steps=3,
+        measure_rows=4,
+        **keys,
+    )
+    whole = train(given, method, tmp_path / "whole", presets)
+    # What a kill after the third step leaves: no adapter, no later checkpoint, no later line.
+    left = tmp_path / "killed" / "runs" / f"{method}-small"
+    shutil.copytree(tmp_path / "whole" / "runs" / f"{method}-small", left)
+    shutil.rmtree(left / "adapter")
+    shutil.rmtree(left / "checkpoints" / "checkpoint-5")
+    lines = (left / "metrics.jsonl").read_text().splitlines()
+    kept = [line for line in lines if json.loads(line).get("step", 0) <= 3]
+    (left / "metrics.jsonl").write_text("\n".join(kept) + "\n")
+    resumed = train(given, method, tmp_path / "killed", presets, resume=True)
+    one, other = tensors(whole), tensors(resumed)
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert losses(left) == losses(tmp_path / "whole" / "runs" / f"{method}-small")
+
+
+def test_training_changes_the_adapter_and_not_the_reference(
+    tiny: Path, pair_set: Path, presets: Presets, tmp_path: Path
+) -> None:
+    from transformers import AutoTokenizer
+    from trl import DPOConfig
+
+    made = recipe("dpo", pair_set, base=str(tiny / "base"), adapter=tiny / "adapter", steps=2, weight_decay=0.1)
+    tokenizer = AutoTokenizer.from_pretrained(tiny / "base")
+    rows = table(tmp_path / "a.arrow", Encoder(tokenizer, presets, 96).pairs(sets.load(pair_set).train(Pair)))
+    config = DPOConfig(**tuning.arguments(made, Run(tmp_path, "dpo", made)), max_length=None)
+    trainer = dpo.build(made, config, rows, None, tokenizer)
+    before = {name: weight.detach().clone() for name, weight in trainer.model.named_parameters()}
+    trainer.train()
+    changed = {name for name, weight in trainer.model.named_parameters() if not torch.equal(weight, before[name])}
+    assert changed and all(".default." in name for name in changed)
+    preferences.export(trainer, made, tokenizer, tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
+
+
+def test_start_begins_at_no_preference_and_base_does_not(
+    tiny: Path, pair_set: Path, presets: Presets, tmp_path: Path
+) -> None:
+    begun = {}
+    for reference in ("start", "base"):
+        keys = {"base": str(tiny / "base"), "adapter": tiny / "adapter", "reference": reference, "steps": 1}
+        train(recipe("dpo", pair_set, **keys, name=reference), "dpo", tmp_path, presets)
+        begun[reference] = held_out(tmp_path / "runs" / f"dpo-{reference}")["loss"][0]
+    assert begun["start"] == pytest.approx(0.6931, abs=1e-4)
+    assert abs(begun["base"] - 0.6931) > 0.01
+
+
+@pytest.mark.parametrize("method", ["dpo", "reward"])
+def test_an_adapter_that_is_none_or_of_another_base_is_named(
+    tiny: Path, pair_set: Path, presets: Presets, tmp_path: Path, method: str
+) -> None:
+    with pytest.raises(RecipeError, match="holds no adapter"):
+        train(recipe(method, pair_set, base=str(tiny / "base"), adapter=tmp_path), method, tmp_path / "a", presets)
+    other = Path("models/starter/adapter").resolve()
+    with pytest.raises(RecipeError, match="does not fit"):
+        train(recipe(method, pair_set, base=str(tiny / "base"), adapter=other), method, tmp_path / "b", presets)
+
+
+def test_all_weights_can_be_tuned_against_a_second_model(
+    tiny: Path, pair_set: Path, presets: Presets, tmp_path: Path
+) -> None:
+    given = recipe("dpo", pair_set, base=str(tiny / "base"), lora=None, steps=2)
+    folder = train(given, "dpo", tmp_path, presets)
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= {path.name for path in folder.iterdir()}
