@@ -6,6 +6,7 @@ Words of a row are shown as plain text: neither their control characters nor the
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,11 +19,12 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text as Styled
 
+from models.logs import log_to_stderr
 from storage.contracts import Turn
 from training.data.reading import registry
 from training.data.reading.preview import SCANNED, Preview
 from training.data.reading.preview import preview as look
-from training.data.reading.records import BadRecord, ReadError
+from training.data.reading.records import BadRecord, ReadError, Unreadable
 from training.data.reading.source import Rows, Source, open_source
 from training.data.rows import Answer, Dialogue, Feedback, Pair, Row, Text
 
@@ -38,6 +40,7 @@ def preview(argv: list[str]) -> int:
     given = parser.parse_args(argv)
     from storage.settings import StorageSettings
 
+    log_to_stderr(logging.WARNING)
     try:
         found = look(_source(given), given.count, StorageSettings().load_presets(), max(given.count, given.scan))
     except ReadError as error:
@@ -52,6 +55,7 @@ def check(argv: list[str]) -> int:
     given = _parser("check", "Read everything, keep nothing, list all faults.").parse_args(argv)
     from storage.settings import StorageSettings
 
+    log_to_stderr(logging.WARNING)
     faults = 0
     try:
         rows = open_source(_source(given), StorageSettings().load_presets())
@@ -59,6 +63,9 @@ def check(argv: list[str]) -> int:
             if isinstance(outcome, BadRecord):
                 faults += len(outcome.faults)
                 print(*outcome.faults, sep="\n", file=sys.stderr)
+    except Unreadable as error:
+        faults += 1
+        print(error, file=sys.stderr)
     except ReadError as error:
         print(error, file=sys.stderr)
         return 2

@@ -142,7 +142,7 @@ def _guessed(path: Path, name: str) -> str:
     with path.open("rb") as raw:
         chosen = guess(_unpacked(path, raw).read(SNIFFED))
     if chosen == "cp1251":
-        log.info("read as Windows-1251", file=name)
+        log.warning("read as Windows-1251; name another encoding with `encoding`", file=name)
     return chosen
 
 

@@ -19,7 +19,10 @@ REMEDY = (
 def read(hub: str, config: str | None, split: str, revision: str | None) -> Iterator[Record]:
     """Records with places `hub:owner/name[split]:12`; Unreadable names the cause and what to do."""
     import datasets
+    from huggingface_hub.utils import logging as hub_logging
 
+    # It tells of every retry; our one message tells what came of them.
+    hub_logging.set_verbosity_error()
     place = f"hub:{hub}[{split}]"
     number = 0
     try:
