@@ -39,8 +39,8 @@ class Lora(BaseModel):
     )
     rslora: bool = Field(default=False, description="Scale by alpha / √rank (arXiv:2312.03732).")
 
-    def config(self, task: str = "CAUSAL_LM") -> LoraConfig:
-        """PEFT's form of it: plain LoRA, which the worker can mix in one batch."""
+    def config(self, model: Any, task: str = "CAUSAL_LM") -> LoraConfig:
+        """PEFT's form of it for a model: plain LoRA, which the worker can mix in one batch."""
         from peft import LoraConfig
 
         targets = self.targets if isinstance(self.targets, str) else list(self.targets)
@@ -50,6 +50,7 @@ class Lora(BaseModel):
             lora_dropout=self.dropout,
             target_modules=targets,
             use_rslora=self.rslora,
+            fan_in_fan_out=model.config.model_type == "gpt2",  # its layers keep their weights transposed
             task_type=task,
         )
 

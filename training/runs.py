@@ -194,6 +194,6 @@ def progress(title: str, total: float) -> Iterator[Any]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, refresh_per_second=1) as bar:
+    with Progress(*columns, refresh_per_second=1, disable=not main_process()) as bar:
         task = bar.add_task(title, total=total, note="")
         yield lambda done, note="": bar.update(task, completed=min(done, total), note=note)

@@ -48,16 +48,17 @@ def main(recipe: SftRecipe, storage: Path, presets: Presets, resume: bool = Fals
     tokenizer = bases.load_tokenizer(recipe.base, recipe.revision)
     encoder = Encoder(tokenizer, presets, recipe.longest)
     with config.main_process_first(desc="rows"):
-        prepared = tuning.rows(recipe, storage, presets)
-        train = table(run.folder / "tokens" / "train.arrow", encoder.answers(prepared.train(Answer)))
-        held = tuning.held_out(run, recipe, encoder.answers(prepared.held_out(Answer)))
-    tuning.manifest(run, recipe, prepared, encoder)
+        data = tuning.rows(recipe, storage, presets)
+        train = table(run.folder / "tokens" / "train.arrow", encoder.answers(data.train(Answer)))
+        held = tuning.held_out(run, recipe, encoder.answers(data.held_out(Answer)))
+    tuning.manifest(run, recipe, data, encoder)
+    model = tuning.model(recipe)
     trainer = SFTTrainer(
-        model=tuning.model(recipe),
+        model=model,
         args=config,
         train_dataset=train,
         eval_dataset=held,
         processing_class=tokenizer,
-        peft_config=recipe.lora.config() if recipe.lora else None,
+        peft_config=recipe.lora.config(model) if recipe.lora else None,
     )
     return tuning.fit(trainer, run, recipe, resume, lambda folder: tuning.export(trainer, recipe, tokenizer, folder))

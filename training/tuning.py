@@ -16,7 +16,8 @@ from pydantic import Field, model_validator
 from storage.presets import Presets
 from training import recipes
 from training.bases import Lora, Precision, Quantization
-from training.data import sets
+from training.data.build import prepared
+from training.data.data_recipe import DataRecipe
 from training.data.sets import PreparedSet
 from training.runs import Run, hash_folder, main_process, progress, whole
 
@@ -35,7 +36,7 @@ class TuningRecipe(recipes.Recipe):
     quantization: Quantization = Field(default="none", description="nf4: QLoRA (arXiv:2305.14314), double quantized.")
     precision: Precision = Field(default="auto", description="auto: bfloat16 on a GPU, float32 elsewhere.")
     attention: str | None = Field(default=None, description="eager, sdpa or flash_attention_2; unset: the library's.")
-    data: Path = Field(description="A prepared set's folder, or how to make one.")
+    data: DataRecipe | Path = Field(description="How to prepare the set, or a prepared one's folder, or a data recipe.")
     lora: Lora | None = Field(default=Lora(), description="null: all weights are tuned, the costly reference.")
     longest: int = Field(default=512, ge=8, description="Tokens of prompt and answer; longer rows are left out.")
     rows: int = Field(default=8, ge=1, description="Rows a step and process.")
@@ -82,7 +83,8 @@ def arguments(recipe: TuningRecipe, run: Run, **own: Any) -> dict[str, Any]:
         "warmup_steps": recipe.warmup,
         "weight_decay": recipe.weight_decay,
         "max_grad_norm": recipe.clip,
-        "optim": recipe.optimizer,
+        # Paging moves optimizer states between GPU and CPU memory; without a GPU they are where they belong.
+        "optim": recipe.optimizer if cuda else recipe.optimizer.removeprefix("paged_"),
         "activation_checkpointing": recipe.recompute,
         "logging_steps": recipe.log_steps,
         "logging_nan_inf_filter": False,
@@ -91,6 +93,7 @@ def arguments(recipe: TuningRecipe, run: Run, **own: Any) -> dict[str, Any]:
         "bf16": recipe.precision == "bfloat16" or (recipe.precision == "auto" and cuda),
         "fp16": recipe.precision == "float16",
         "use_cpu": not cuda,
+        "ddp_find_unused_parameters": False,
         "dataloader_pin_memory": cuda,
         "disable_tqdm": True,
         "report_to": [],
@@ -201,7 +204,7 @@ def _tokens(trainer: Any) -> int:
 
 def rows(recipe: TuningRecipe, storage: Path, presets: Presets) -> PreparedSet:
     """The prepared set that the recipe names, built first where it says how."""
-    return sets.load(recipe.data)
+    return prepared(recipe.data, storage, presets, recipe.seed)
 
 
 def held_out(run: Run, recipe: TuningRecipe, examples: Iterator[Mapping[str, Any]]) -> Any:
@@ -213,9 +216,12 @@ def held_out(run: Run, recipe: TuningRecipe, examples: Iterator[Mapping[str, Any
 
 
 def model(recipe: TuningRecipe, labels: int | None = None) -> Any:
-    """The base as the recipe wants it loaded."""
+    """The base as the recipe wants it loaded; a fresh adapter on it begins from the recipe's seed."""
+    from transformers import set_seed
+
     from training.bases import load_model
 
+    set_seed(recipe.seed)
     return load_model(
         recipe.base,
         revision=recipe.revision,
@@ -226,7 +232,7 @@ def model(recipe: TuningRecipe, labels: int | None = None) -> Any:
     )
 
 
-def manifest(run: Run, recipe: TuningRecipe, prepared: PreparedSet, encoder: Encoder) -> None:
+def manifest(run: Run, recipe: TuningRecipe, data: PreparedSet, encoder: Encoder) -> None:
     """Write what the run learned from: the set's own manifest, counts after encoding, the base's revision."""
     if not main_process():
         return
@@ -237,7 +243,7 @@ def manifest(run: Run, recipe: TuningRecipe, prepared: PreparedSet, encoder: Enc
                 "name": recipe.base,
                 "revision": recipe.revision or (hash_folder(base) if base.is_dir() else None),
             },
-            "data": dict(prepared.manifest),
+            "data": dict(data.manifest),
             "encoded": dict(encoder.counts),
             "longest": recipe.longest,
         }
