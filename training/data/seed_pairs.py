@@ -25,7 +25,7 @@ def pairs(
 
     `contrast` says what the worse reply misses: the emotion, the intensity (same emotion), or either. The choice is a
     function of the message, the reply and `seed`, so that rows added elsewhere change nothing here. Messages are
-    kept whole: give the rows of one side of `seed_corpus.split` to keep held-out messages out.
+    on one side whole: tag `split` says on which, as `seed_corpus.split` does.
     """
     for turns, replies in _by_message(rows).items():
         for row in replies:
@@ -42,7 +42,11 @@ def pairs(
                     chosen=row.reply,
                     rejected=other.reply,
                     origin=f"{row.source}:{row.line}",
-                    tags={"made_by": "seed_pairs", "rejected_emotion": other.emotion},
+                    tags={
+                        "made_by": "seed_pairs",
+                        "rejected_emotion": other.emotion,
+                        "split": "held_out" if row.held_out else "train",
+                    },
                 )
 
 

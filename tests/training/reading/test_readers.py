@@ -178,6 +178,17 @@ def test_the_seed_corpus_comes_with_preset_ids_and_its_split(read: Read) -> None
     assert not any(row.prompt in prompts for row in rows if row.tags["split"] == "train")
 
 
+def test_the_seed_corpus_as_pairs(read: Read) -> None:
+    answers = [row for row in read(None, read="seed") if isinstance(row, Answer)]
+    written = {(row.prompt, row.answer): row for row in answers}
+    pairs = [row for row in read(None, read="seed", kind="pair", limit=50) if isinstance(row, Pair)]
+    assert len(pairs) == 50
+    for pair in pairs:
+        better, worse = written[pair.prompt, pair.chosen], written[pair.prompt, pair.rejected]
+        assert (pair.emotion, pair.tags["split"]) == (better.emotion, better.tags["split"])
+        assert better.emotion != worse.emotion
+
+
 @pytest.mark.parametrize(
     ("reader", "record", "message"),
     [

@@ -1,4 +1,4 @@
-"""The seed corpus as rows: reader `seed`. Knows its parser and the presets."""
+"""The seed corpus as answers or as preference pairs: reader `seed`. Knows its parser and the presets."""
 
 from __future__ import annotations
 
@@ -6,19 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from storage.presets import Preset, Presets
-from training.data import seed_corpus
+from training.data import seed_corpus, seed_pairs
 from training.data.reading.records import BadRecord, Fault, Unreadable
-from training.data.rows import Answer
+from training.data.rows import Answer, Pair
 
 
 def read(folder: Path | None, presets: Presets) -> Iterator[Answer | BadRecord]:
     """All replies with their presets' ids; tag `split` is `train` or `held_out`, by message."""
-    try:
-        rows = seed_corpus.load(folder)
-    except seed_corpus.SeedError as error:
-        place, _, reason = str(error).partition(": ")
-        raise Unreadable(place, reason) from None
-    for row in rows:
+    for row in _load(folder):
         place = f"{row.source}:{row.line}"
         preset = presets.find(row.emotion)
         if not isinstance(preset, Preset):
@@ -38,6 +33,24 @@ def read(folder: Path | None, presets: Presets) -> Iterator[Answer | BadRecord]:
         )
 
 
+def pairs(folder: Path | None, presets: Presets) -> Iterator[Pair]:
+    """Each reply as better than one in another emotion to the same message; tagged like the answers."""
+    rows = _load(folder)
+    try:
+        yield from seed_pairs.pairs(rows, presets)
+    except ValueError as error:
+        place, _, reason = str(error).partition(": ")
+        raise Unreadable(place, reason) from None
+
+
 def files(folder: Path | None) -> list[Path]:
     """The corpus's files."""
     return sorted((folder or seed_corpus.FOLDER).glob("*.txt"))
+
+
+def _load(folder: Path | None) -> list[seed_corpus.SeedRow]:
+    try:
+        return seed_corpus.load(folder)
+    except seed_corpus.SeedError as error:
+        place, _, reason = str(error).partition(": ")
+        raise Unreadable(place, reason) from None

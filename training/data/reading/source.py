@@ -26,6 +26,7 @@ MOST_FAULTS = 20
 # A bad row is looked for company this far, not to the end of a hub's whole set.
 FAULT_HORIZON = 100_000
 PEEKED = 200
+SEED_KINDS = ("answer", "pair")
 
 
 class Source(BaseModel):
@@ -39,8 +40,9 @@ class Source(BaseModel):
     split: str = Field(default="train", description="The hub's split.")
     revision: str | None = Field(default=None, description="The hub's commit, branch or tag; name a commit to repeat.")
     read: registry.Name = Field(default="auto", description="The reader; auto: the one that the first record fits.")
-    kind: Literal["answer", "dialogue", "feedback"] | None = Field(
-        default=None, description="Kind of rows where a reader can make two: chat (dialogue), tickets (feedback)."
+    kind: Literal["answer", "dialogue", "feedback", "pair"] | None = Field(
+        default=None,
+        description="Kind of rows where a reader can make two: chat (dialogue), tickets (feedback), seed (pair).",
     )
     fields: dict[str, str | None] = Field(
         default_factory=dict, description="The reader's name of a field → its name here (`a.b` inside); null: ignored."
@@ -138,7 +140,8 @@ class Rows(Iterator[Row]):
     def _read(self) -> Iterator[Row | BadRecord]:
         source = self.source
         if source.read == "seed":
-            for outcome in shipped.read(source.path, self._presets):
+            read = shipped.pairs if source.kind == "pair" else shipped.read
+            for outcome in read(source.path, self._presets):
                 self.counts.records += 1
                 yield outcome
         elif source.hub:
@@ -228,7 +231,7 @@ def report(faults: Sequence[Fault]) -> str:
 
 def wrong_kind(reader: str, kind: str | None) -> str:
     """Why a reader cannot make a kind of rows; "" if it can."""
-    known = registry.READERS[reader].kinds if reader in registry.READERS else ()
+    known = SEED_KINDS if reader == "seed" else registry.READERS[reader].kinds if reader in registry.READERS else ()
     if kind is None or kind in known:
         return ""
     return f"reader {reader} makes {' or '.join(known)} rows" if known else f"reader {reader}: leave `kind` out"
