@@ -19,6 +19,10 @@ METHODS = {
     "sft": ("training.sft", "SftRecipe"),
     "starter": ("training.starter_sft", "StarterRecipe"),
     "starter_classifier": ("training.starter_classifier", "StarterClassifierRecipe"),
+    "dpo": ("training.dpo", "DpoRecipe"),
+    "simpo": ("training.simpo", "SimpoRecipe"),
+    "kto": ("training.kto", "KtoRecipe"),
+    "reward": ("training.reward", "RewardRecipe"),
 }
 
 
