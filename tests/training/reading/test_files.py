@@ -15,11 +15,11 @@ from pyarrow import parquet
 
 from storage.presets import Presets
 from tests.training.reading.conftest import Read
-from training.data.reading import ReadError, Source, open_source
+from training.data.reading import ReadError, Source, objects, open_source, tables  # , Source, open_source
 from training.data.reading.files import guess
 from training.data.reading.objects import prefix
 from training.data.reading.tables import delimiter
-from training.data.rows import Answer
+from training.data.rows import Answer, Dialogue
 
 ROWS = [
     {"question": "Который час?", "answer": "Полдень, а «солнце» высоко; всё хорошо."},
@@ -206,3 +206,22 @@ def test_an_absent_or_empty_path_is_told_at_once(tmp_path: Path, presets: Preset
     (tmp_path / "empty").mkdir()
     with pytest.raises(ReadError, match="holds no file that can be read"):
         open_source(Source(path=tmp_path / "empty"), presets)
+
+
+def test_a_cell_may_hold_a_list_as_json(tmp_path: Path, read: Read) -> None:
+    with (tmp_path / "a.csv").open("w", encoding="utf-8", newline="") as out:
+        csv.writer(out).writerows([["turns"], [json.dumps(["Привет", "Здравствуй"])]])
+    (row,) = read(tmp_path / "a.csv")
+    assert isinstance(row, Dialogue)
+    assert [turn.text for turn in row.turns] == ["Привет", "Здравствуй"]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.txt"])
+def test_a_file_without_line_ends_does_not_fill_the_memory(
+    tmp_path: Path, read: Read, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(objects, "LONGEST", 3_000_000)
+    monkeypatch.setattr(tables, "LONGEST", 3_000_000)
+    (tmp_path / name).write_bytes(b"text\n" + b"a" * 9_000_000)
+    with pytest.raises(ReadError, match=rf"{name}:2: a line of more than 3 million characters"):
+        read(tmp_path / name, read="text")

@@ -4,13 +4,17 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
+import datasets
+import huggingface_hub
 import pytest
 
+from storage.presets import Presets
 from tests.training.reading.conftest import Read
-from training.data.reading import ReadError
-from training.data.reading.hub import revision
+from training.data.reading import ReadError, Source, hashes, open_source
 from training.data.rows import Answer
 
 
@@ -38,8 +42,40 @@ def test_a_wrong_split_is_told_with_the_ones_there_are(folder: Path, read: Read)
         read(None, hub=str(folder), split="dev")
 
 
-def test_a_commit_is_its_own_revision() -> None:
-    assert revision("owner/name", "0123456789" * 4) == "0123456789" * 4
+class Lost(Exception):
+    """What an HTTP library raises has no class in common with anything."""
+
+
+def test_a_hub_that_breaks_off_is_told_with_the_last_row(monkeypatch: pytest.MonkeyPatch, presets: Presets) -> None:
+    def rows(*_: object, **__: object) -> Iterator[dict[str, str]]:
+        yield {"question": "Как?", "answer": "Так."}
+        raise Lost("connection reset")
+
+    monkeypatch.setattr(datasets, "load_dataset", rows)
+    stream = open_source(Source(hub="owner/name"), presets)
+    assert next(stream).origin == "hub:owner/name[train]:1"
+    with pytest.raises(
+        ReadError, match=r"hub:owner/name\[train\]: broke off after row 1 \(connection reset\); download"
+    ):
+        next(stream)
+
+
+def test_the_commit_that_is_read_goes_into_the_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = "0123456789" * 4
+    seen: list[str | None] = []
+
+    def info(_: object, __: str, revision: str | None) -> SimpleNamespace:
+        seen.append(revision)
+        if revision == "v9":
+            raise Lost
+        return SimpleNamespace(sha=commit)
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", info)
+    assert hashes(Source(hub="owner/name")) == {"hub:owner/name": commit}
+    assert hashes(Source(hub="owner/name", revision="v1")) == {"hub:owner/name": commit}
+    assert hashes(Source(hub="owner/name", revision="v9")) == {"hub:owner/name": "v9"}
+    assert hashes(Source(hub="owner/name", revision=commit[::-1])) == {"hub:owner/name": commit[::-1]}
+    assert seen == [None, "v1", "v9"]
 
 
 def test_without_a_hub_one_clear_message_says_what_to_do(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from rich.text import Text as Styled
 from models.logs import log_to_stderr
 from storage.contracts import Turn
 from training.data.reading import registry
+from training.data.reading.files import known
 from training.data.reading.preview import SCANNED, Preview
 from training.data.reading.preview import preview as look
 from training.data.reading.records import BadRecord, ReadError, Unreadable
@@ -149,7 +150,14 @@ def _with_bar(rows: Rows) -> Iterator[Row | BadRecord]:
 
 
 def _parser(name: str, description: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=f"otklik data {name}", description=description)
+    readers = "\n".join(f"  {reader:<15} {registry.wanted(reader)}" for reader in registry.READERS)
+    parser = argparse.ArgumentParser(
+        prog=f"otklik data {name}",
+        description=description,
+        epilog=f"readers and their fields:\n{readers}\n  rows            this product's own rows\n"
+        f"  seed            the shipped seed corpus\n\nfiles: {', '.join(known())}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("path", nargs="?", metavar="PATH", help="a file or folder; none for --read seed")
     parser.add_argument("--read", choices=get_args(registry.Name), default="auto", help="the reader (auto)")
     parser.add_argument("--hub", action="store_true", help="PATH is a data set's id on the hub")

@@ -5,6 +5,7 @@ Knows that library's errors and what to do about them; nothing of what the field
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 
@@ -19,10 +20,9 @@ REMEDY = (
 def read(hub: str, config: str | None, split: str, revision: str | None) -> Iterator[Record]:
     """Records with places `hub:owner/name[split]:12`; Unreadable names the cause and what to do."""
     import datasets
-    from huggingface_hub.utils import logging as hub_logging
 
     # It tells of every retry; our one message tells what came of them.
-    hub_logging.set_verbosity_error()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     place = f"hub:{hub}[{split}]"
     number = 0
     try:
@@ -31,27 +31,26 @@ def read(hub: str, config: str | None, split: str, revision: str | None) -> Iter
             yield Record(f"{place}:{number}", row)
     except datasets.exceptions.DatasetNotFoundError:
         raise Unreadable(place, f"there is no such data set on the hub, or it is closed to you; {REMEDY}") from None
-    except OSError as error:
-        where = f" after row {number}" if number else ""
-        raise Unreadable(place, f"cannot be reached{where} ({_first_line(error)}); {REMEDY}") from None
-    except datasets.exceptions.DatasetsError as error:
-        raise Unreadable(place, f"is no data set that `datasets` can load: {_first_line(error)}") from None
     except ValueError as error:
-        raise Unreadable(place, f"{_first_line(error)}; check `split`, `config` and `revision`") from None
+        raise Unreadable(place, f"{_told(error)}; check `split`, `config` and `revision`") from None
+    except datasets.exceptions.DatasetsError as error:
+        raise Unreadable(place, f"is no data set that `datasets` can load: {_told(error)}") from None
+    except Exception as error:  # what can break on the way has no common class: sockets, HTTP, archives, parquet
+        where = f"broke off after row {number}" if number else "cannot be reached"
+        raise Unreadable(place, f"{where} ({_told(error)}); {REMEDY}") from None
 
 
 def revision(hub: str, wanted: str | None) -> str:
     """The commit that a name or nothing stands for now; the name itself (`main`) when the hub cannot be asked."""
-    import httpx
     from huggingface_hub import HfApi
 
     if wanted and re.fullmatch(r"[0-9a-f]{40}", wanted):
         return wanted
     try:
         return str(HfApi().dataset_info(hub, revision=wanted).sha or wanted or "main")
-    except (OSError, httpx.HTTPError):
+    except Exception:  # whatever it is, reading meets it too and tells it
         return wanted or "main"
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _told(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import IO, Any
 
 from training.data.reading.records import LONGEST, BadRecord, Fault, Record, Unreadable
@@ -21,8 +21,9 @@ def read_csv(stream: io.TextIOWrapper, name: str) -> Iterator[Record | BadRecord
     Sets the csv module's field limit, which is one for the whole process.
     """
     csv.field_size_limit(LONGEST)
-    sample = [line for _, line in zip(range(SAMPLED_LINES), stream, strict=False)]
-    rows = csv.reader(chain(sample, stream), delimiter=delimiter("".join(sample)), strict=True)
+    lines = _lines(stream, name)
+    sample = list(islice(lines, SAMPLED_LINES))
+    rows = csv.reader(chain(sample, lines), delimiter=delimiter("".join(sample)), strict=True)
     header: list[str] | None = None
     while True:
         place = f"{name}:{rows.line_num + 1}"
@@ -69,6 +70,15 @@ def delimiter(sample: str) -> str:
         return wide, sum(len(row) == wide for row in rows) / len(rows)
 
     return max(DELIMITERS, key=fit)
+
+
+def _lines(stream: io.TextIOWrapper, name: str) -> Iterator[str]:
+    number = 0
+    while line := stream.readline(LONGEST):
+        number += 1
+        if len(line) >= LONGEST:
+            raise Unreadable(f"{name}:{number}", f"a line of more than {LONGEST // 10**6} million characters")
+        yield line
 
 
 def _parsed(sample: str, candidate: str) -> list[list[str]]:

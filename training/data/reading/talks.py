@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +25,7 @@ def chat(fields: Fields) -> list[Row]:
 
     What follows the last answer is dropped. Neighbouring messages of one role become one.
     """
-    given = said(fields, "messages", fields.take("messages", "conversations", "conversation"))
+    given = said(fields, "messages", unpacked(fields.take("messages", "conversations", "conversation")))
     fields.done()
     system, turns = parted(given)
     while turns and turns[-1].role == "user" and fields.options.kind != "dialogue":
@@ -41,7 +43,7 @@ def dialogue(fields: Fields) -> list[Row]:
 
     With a `reply` beside them (the seed corpus's export) → an answer.
     """
-    turns = _turns(fields, fields.take("turns", "dialogue", "dialog", "utterances"))
+    turns = _turns(fields, unpacked(fields.take("turns", "dialogue", "dialog", "utterances")))
     reply = fields.take("reply")
     if reply is None:
         fields.done()
@@ -73,6 +75,14 @@ def said(fields: Fields, name: str, value: Any) -> list[Said]:
         if known and text:
             found.append((known, text))
     return found
+
+
+def unpacked(value: Any) -> Any:
+    """A list that a table's cell holds as JSON; anything else as it is."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        with contextlib.suppress(ValueError, RecursionError):
+            return json.loads(value)
+    return value
 
 
 def parted(messages: Sequence[Said]) -> tuple[str, list[Turn]]:
