@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from storage.presets import Presets
 from training.data import manifest, sets
 from training.data.data_recipe import DataRecipe, load
 from training.data.mixing import by_shares, in_order
-from training.data.row_files import read_rows
+from training.data.reading import Rows, open_source
 from training.data.rows import Row
 from training.data.sets import EmptySet, PreparedSet
 from training.data.splitting import Splitter
@@ -27,16 +28,20 @@ from training.runs import progress
 
 log = structlog.get_logger(__name__)
 
+SHOWN = 1000  # rows between two looks at the progress bar
+Show = Callable[[float, str], object]
+
 
 class Pipeline:
     """One pass over all sources. The counts grow while rows are drawn."""
 
-    def __init__(self, recipe: DataRecipe, presets: Presets, seed: int, work: Path) -> None:
+    def __init__(self, recipe: DataRecipe, presets: Presets, seed: int, work: Path, show: Show) -> None:
         self.recipe = recipe
         self.presets = presets
         self.seed = seed
         self.work = work
-        self.read: dict[str, int] = {}
+        self.show = show
+        self.sources: dict[str, Rows] = {}
         self.counts: list[tuple[str, str, Counts]] = []
 
     def rows(self) -> Iterator[Row]:
@@ -67,13 +72,20 @@ class Pipeline:
 
     def _source(self, name: str) -> Iterator[Row]:
         feed = self.recipe.sources[name]
-        return self._through(feed.steps, self._counted(name, read_rows(feed.source.path)), name)
+        self.sources[name] = open_source(feed.source, self.presets)
+        return self._through(feed.steps, self._shown(self.sources[name]), name)
 
-    def _counted(self, name: str, rows: Iterator[Row]) -> Iterator[Row]:
-        self.read[name] = 0
+    def _shown(self, rows: Rows) -> Iterator[Row]:
         for row in rows:
-            self.read[name] += 1
+            if rows.counts.rows % SHOWN == 0:
+                done = sum(one.fraction or 0 for one in self.sources.values()) / len(self.recipe.sources)
+                self.show(done * 0.99, f"{self.read:,} rows read")
             yield row
+
+    @property
+    def read(self) -> int:
+        """Rows read so far."""
+        return sum(one.counts.rows for one in self.sources.values())
 
     def _through(self, steps: tuple[Part, ...], rows: Iterator[Row], place: str) -> Iterator[Row]:
         for part in steps:
@@ -99,7 +111,7 @@ def build(
         "seed": seed,
     }
     with _workshop(folder) as work, progress(f"data {folder.name[:16]}", 1) as show:
-        pipeline = Pipeline(recipe, presets, seed, work)
+        pipeline = Pipeline(recipe, presets, seed, work, show)
         splitter = Splitter(recipe.split, pipeline.context("split"))
         try:
             built = sets.write(folder, splitter.train(pipeline.rows()), _last(pipeline, splitter, entry), entry)
@@ -133,7 +145,7 @@ def prepared(data: DataRecipe | Path, storage: Path, presets: Presets, seed: int
 
 def summary(entry: Mapping[str, Any]) -> list[str]:
     """A manifest as lines for a person: every step with its counts, the split, the sizes."""
-    lines = [f"read {count} rows of '{name}'" for name, count in entry["read"].items()]
+    lines = [f"{name}: {one['rows']} rows read as {one['reader']}" for name, one in entry["read"].items()]
     for one in entry["steps"]:
         notes = [f"{one['in']} → {one['out']}"]
         notes += [f"{one['changed']} changed"] if "changed" in one else []
@@ -146,17 +158,16 @@ def summary(entry: Mapping[str, Any]) -> list[str]:
 def _last(pipeline: Pipeline, splitter: Splitter, entry: dict[str, Any]) -> Iterator[Row]:
     """The held-out rows; after the last one all counts are known, and `write` has not written the manifest yet."""
     yield from splitter.held_out()
-    entry["read"] = dict(pipeline.read)
+    entry["read"] = {name: {"reader": one.reader, **asdict(one.counts)} for name, one in pipeline.sources.items()}
     entry["steps"] = pipeline.report()
     entry["split"] = dict(sorted(splitter.counts.items()))
 
 
 def _nothing_left(pipeline: Pipeline) -> str:
-    count = sum(pipeline.read.values())
-    if not count:
-        return f"data: no row was read from {', '.join(pipeline.read)}"
+    if not pipeline.read:
+        return f"data: no row was read from {', '.join(pipeline.sources)}"
     why = pipeline.heaviest() or "every row was held out; lower split.held_out"
-    return f"data: no row was left to learn from, of {count} read; {why}"
+    return f"data: no row was left to learn from, of {pipeline.read} read; {why}"
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from training.data.row_files import RowFile as Source
+from training.data.reading import Source
 from training.data.steps.table import AnyStep
 from training.recipes import load as load_recipe
 
@@ -35,14 +35,17 @@ class Feed(BaseModel):
 
 
 class Split(BaseModel):
-    """What is held out, by a stable hash: whole persons, or whole prompts."""
+    """What is held out: whole persons or whole prompts by a stable hash, or the rows that are tagged so."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    by: Literal["person", "prompt"] = Field(default="person", description="Rows of nobody go by their prompt.")
+    by: Literal["person", "prompt", "tag"] = Field(
+        default="person",
+        description="Rows of nobody go by their prompt. `tag`: rows tagged `split: held_out`, as the seed corpus is.",
+    )
     held_out: float = Field(default=0.1, ge=0, lt=1)
     persons: Literal["apart", "shared"] = Field(
-        default="apart", description="`shared`: with `by: prompt`, a person may be on both sides."
+        default="apart", description="`shared`: unless split by it, a person may be on both sides."
     )
     near: float | None = Field(
         default=0.8, gt=0, le=1, description="From which likeness on prompts of both sides are counted; null: not."

@@ -15,9 +15,9 @@ from typing import Any
 
 from storage.presets import Presets
 from training.data.data_recipe import DataRecipe, Feed
+from training.data.reading import hashes
 from training.data.sources import sha256
-from training.data.steps.part import Part
-from training.runs import hash_folder
+from training.data.steps.part import Input, Part
 
 # Raised when a step gives other rows for the same recipe: no set of an older version is taken for a new one.
 VERSION = 1
@@ -30,7 +30,7 @@ def parts(recipe: DataRecipe) -> dict[str, tuple[Part, ...]]:
 
 def inputs(recipe: DataRecipe) -> dict[str, Any]:
     """Hashes of all that is read: sources with their files, and the folders that steps use."""
-    used = {place: hashed(Path(place)) for one in _every(recipe) for place in one.inputs().values()}
+    used = {one.place: hashed(one) for part in _every(recipe) for one in part.inputs()}
     return {
         "sources": {name: _source(feed) for name, feed in recipe.sources.items()},
         **({"used": used} if used else {}),
@@ -55,11 +55,14 @@ def identity(recipe: DataRecipe, read: Mapping[str, Any], presets: Presets, seed
     return hashlib.sha256(json.dumps(whole, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-def hashed(place: Path) -> str:
-    """The hash of a file or a folder; a hub id, which is neither, as it is."""
-    if place.is_dir():
-        return hash_folder(place)
-    return sha256(place) if place.is_file() else f"hub:{place}"
+def hashed(one: Input) -> str:
+    """A hash over names and contents of a folder's files that matter; a hub id, which is no folder, as it is."""
+    folder = Path(one.place)
+    if not folder.is_dir():
+        return f"hub:{one.place}"
+    found = {path for pattern in one.patterns for path in folder.glob(pattern) if path.is_file()}
+    content = {path.name: sha256(path) for path in sorted(found)}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _every(recipe: DataRecipe) -> Iterable[Part]:
@@ -67,7 +70,7 @@ def _every(recipe: DataRecipe) -> Iterable[Part]:
 
 
 def _source(feed: Feed) -> dict[str, Any]:
-    entry = {**feed.source.model_dump(mode="json", exclude_defaults=True), "sha256": hashed(feed.source.path)}
+    entry: dict[str, Any] = {"sha256": hashes(feed.source)}
     return {**entry, "licence": feed.licence} if feed.licence else entry
 
 

@@ -18,6 +18,7 @@ from training.data.steps.spool import Spool
 from training.data.steps.texts import WINDOW, fold, prompt_key, prompt_text
 
 SALT = "held_out"
+TAG = "split"
 
 
 class Splitter:
@@ -61,7 +62,10 @@ class Splitter:
 
 
 def is_held_out(row: Row, split: Split) -> bool:
-    """Whether a row is held out by the hash of its person or its prompt; the same everywhere and for ever."""
+    """Whether a row is held out: by the hash of its person or its prompt, the same everywhere and for ever, or by its
+    tag."""
+    if split.by == "tag":
+        return row.tags.get(TAG) == SALT
     name = f"person {fold(row.person)}" if split.by == "person" and row.person else f"prompt {prompt_key(row)}"
     return below(name, split.held_out, SALT)
 
@@ -71,6 +75,6 @@ def identities(row: Row, split: Split) -> dict[str, str]:
     found = {"prompt": f"prompt {fold(prompt_text(row))}"}
     if WINDOW in row.tags:
         found["dialogue"] = f"dialogue {row.tags[WINDOW]}"
-    if row.person and not (split.by == "prompt" and split.persons == "shared"):
+    if row.person and (split.by == "person" or split.persons == "apart"):
         found["person"] = f"person {fold(row.person)}"
     return found

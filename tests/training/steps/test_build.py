@@ -28,7 +28,7 @@ def test_counts_add_up_from_reading_to_files(seed_file: Path, tmp_path: Path, pr
     steps = ["clean", "exact_duplicates", {"step": "score", "field": "opus_score", "min": 9}, "shuffle"]
     built = build(recipe(seed_file, steps), tmp_path / "set", presets)
     entry = built.manifest
-    assert entry["read"] == {"seed": 600}
+    assert entry["read"]["seed"]["rows"] == 600 and entry["read"]["seed"]["reader"] == "rows"
     flow = [600]
     for one in entry["steps"]:
         assert one["in"] == flow[-1]

@@ -29,9 +29,10 @@ _AROUND_LINE = re.compile(r" *\n *")
 _BLANK_LINES = re.compile(r"\n{3,}")
 # What is left of an entity after somebody else's clean-up: a space or an escaped ampersand inside, no semicolon.
 _BROKEN_ENTITY = re.compile(
-    r"&\s?(?:amp\s?;\s?)*(nbsp|quot|apos|lt|gt|laquo|raquo|mdash|ndash|hellip|#\d{2,6}|#x[\da-f]{2,5})\s?;", re.I
+    r"&\s?(?:amp\s?;\s?)*(nbsp|quot|apos|lt|gt|laquo|raquo|mdash|ndash|hellip|amp|#\d{2,6}|#x[\da-f]{2,5})\s?;", re.I
 )
 _BARE_ENTITY = re.compile(r"&(nbsp|quot|laquo|raquo|mdash|ndash|hellip)(?![\w;=])")
+_ENTITY = re.compile(r"&(?:[a-z]{2,31}\d{0,2}|#\d{1,7}|#x[\da-f]{1,6});", re.I)
 # Cyrillic UTF-8 read as Windows-1251: every letter became Р or С with another character.
 _MOJIBAKE = re.compile("(?:[РС][\u0080-\u00ff\u0400-\u045f\u0490\u0491\u2010-\u2122]){4}")
 
@@ -65,7 +66,8 @@ def _entities(text: str) -> str:
         return text
     text = _BARE_ENTITY.sub(r"&\1;", _BROKEN_ENTITY.sub(r"&\1;", text))
     for _ in range(3):  # «&amp;amp;quot;» is what two careless exports leave
-        plain = html.unescape(text)
+        # Only with a semicolon: «?a=1&copy=2» is an address.
+        plain = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
         if plain == text:
             break
         text = plain

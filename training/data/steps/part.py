@@ -47,6 +47,14 @@ class Context:
     work: Path
 
 
+@dataclass(frozen=True)
+class Input:
+    """A folder (or hub id) that a step reads, and which of its files matter."""
+
+    place: str
+    patterns: tuple[str, ...] = ("*",)
+
+
 class Part(BaseModel):
     """A step as recipes write it; every subclass has `step: Literal[…]`."""
 
@@ -56,9 +64,9 @@ class Part(BaseModel):
         """The rows that go on. Subclasses count what they change and drop; `run` counts what comes and goes."""
         raise NotImplementedError
 
-    def inputs(self) -> dict[str, str]:
-        """Files, folders or hub ids whose content shapes the result, by the recipe's key."""
-        return {}
+    def inputs(self) -> tuple[Input, ...]:
+        """Folders or hub ids whose content shapes the result."""
+        return ()
 
     def tools(self) -> tuple[str, ...]:
         """Packages whose version shapes the result."""

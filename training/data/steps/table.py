@@ -6,14 +6,35 @@ from typing import Annotated, Any, get_args
 
 from pydantic import BeforeValidator, Field
 
+from training.data.steps.answers import Answers
 from training.data.steps.clean import Clean
 from training.data.steps.duplicates import ExactDuplicates
+from training.data.steps.emotions import Emotions
 from training.data.steps.filters import Answered, Fraction, Outcome, Profanity, Score, Tag
+from training.data.steps.length import Length
+from training.data.steps.markup import StripMarkup
 from training.data.steps.near import NearDuplicates
 from training.data.steps.order import Limit, Shuffle
+from training.data.steps.scrubbing import Language, Scrub
 
 Step = (
-    Clean | ExactDuplicates | NearDuplicates | Answered | Score | Fraction | Profanity | Tag | Outcome | Shuffle | Limit
+    Answered
+    | Answers
+    | Clean
+    | Emotions
+    | ExactDuplicates
+    | Fraction
+    | Language
+    | Length
+    | Limit
+    | NearDuplicates
+    | Outcome
+    | Profanity
+    | Score
+    | Scrub
+    | Shuffle
+    | StripMarkup
+    | Tag
 )
 STEPS: dict[str, type[Any]] = {kind.model_fields["step"].default: kind for kind in get_args(Step)}
 
