@@ -58,11 +58,24 @@ def _lay(raw: dict[str, Any], override: str) -> None:
     key, equals, value = override.partition("=")
     if not equals or not key:
         raise RecipeError(f"--set {override}: write it as key=value")
-    target = raw
+    target: Any = raw
     *parents, last = key.split(".")
     for parent in parents:
-        inner = target.setdefault(parent, {})
-        if not isinstance(inner, dict):
-            raise RecipeError(f"--set {override}: '{parent}' is not a group of keys")
-        target = inner
-    target[last] = yaml.safe_load(value)
+        target = _inner(target, parent, override)
+    if isinstance(target, list):
+        target[_place(target, last, override)] = yaml.safe_load(value)
+    else:
+        target[last] = yaml.safe_load(value)
+
+
+def _inner(target: Any, name: str, override: str) -> Any:
+    inner = target[_place(target, name, override)] if isinstance(target, list) else target.setdefault(name, {})
+    if not isinstance(inner, dict | list):
+        raise RecipeError(f"--set {override}: '{name}' is not a group of keys")
+    return inner
+
+
+def _place(target: list[Any], name: str, override: str) -> int:
+    if not name.isdigit() or int(name) >= len(target):
+        raise RecipeError(f"--set {override}: '{name}' is no place in a list of {len(target)}, counted from 0")
+    return int(name)

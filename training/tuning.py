@@ -9,9 +9,9 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from storage.presets import Presets
 from training import recipes
@@ -28,6 +28,13 @@ CHECKPOINTS = "checkpoints"
 UNINTERESTING = ("_time", "_runtime", "_per_second", "_num_tokens", "_entropy")
 
 
+Data = Annotated[
+    Annotated[DataRecipe, Tag("recipe")] | Annotated[Path, Tag("path")],
+    # A discriminator, so that a wrong key under `data` is not also told to be no path.
+    Discriminator(lambda raw: "path" if isinstance(raw, str | Path) else "recipe"),
+]
+
+
 class TuningRecipe(recipes.Recipe):
     """Keys that every tuning method has."""
 
@@ -36,10 +43,13 @@ class TuningRecipe(recipes.Recipe):
     quantization: Quantization = Field(default="none", description="nf4: QLoRA (arXiv:2305.14314), double quantized.")
     precision: Precision = Field(default="auto", description="auto: bfloat16 on a GPU, float32 elsewhere.")
     attention: str | None = Field(default=None, description="eager, sdpa or flash_attention_2; unset: the library's.")
-    data: DataRecipe | Path = Field(description="How to prepare the set, or a prepared one's folder, or a data recipe.")
+    data: Data = Field(description="How to prepare the set, or a prepared one's folder, or a data recipe's file.")
     lora: Lora | None = Field(default=Lora(), description="null: all weights are tuned, the costly reference.")
     longest: int = Field(default=512, ge=8, description="Tokens of prompt and answer; longer rows are left out.")
     rows: int = Field(default=8, ge=1, description="Rows a step and process.")
+    order: Literal["random", "sequential", "group_by_length"] = Field(
+        default="random", description="sequential: set after set, as the data recipe mixed them."
+    )
     accumulate: int = Field(default=1, ge=1, description="Backward passes an optimizer step.")
     epochs: float | None = Field(default=None, gt=0)
     steps: int | None = Field(default=None, ge=1, description="Optimizer steps, instead of epochs.")
@@ -75,6 +85,7 @@ def arguments(recipe: TuningRecipe, run: Run, **own: Any) -> dict[str, Any]:
         "seed": recipe.seed,
         "per_device_train_batch_size": recipe.rows,
         "per_device_eval_batch_size": recipe.rows,
+        "train_sampling_strategy": recipe.order,
         "gradient_accumulation_steps": recipe.accumulate,
         "num_train_epochs": recipe.epochs or 1.0,
         "max_steps": recipe.steps or -1,

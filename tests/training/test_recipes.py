@@ -4,7 +4,10 @@ from pathlib import Path
 import pytest
 
 from training import cli, recipes
+from training.data.data_recipe import DataRecipe
+from training.data.steps.filters import Fraction
 from training.pretrain import PretrainRecipe
+from training.sft import SftRecipe
 
 
 def method_of(path: Path) -> str:
@@ -37,6 +40,23 @@ def test_overrides_reach_nested_keys() -> None:
     shipped = recipes.FOLDER / "pretrain.yaml"
     recipe = recipes.load(PretrainRecipe, shipped, ["shape.layers=3", "mix={seed: 1.0}", "name=other"])
     assert (recipe.shape.layers, recipe.mix, recipe.name) == (3, {"seed": 1.0}, "other")
+
+
+def test_overrides_reach_into_lists() -> None:
+    shipped = recipes.FOLDER / "sft_instruct_qwen.yaml"
+    recipe = recipes.load(SftRecipe, shipped, ["data.sources.main.steps.2.share=0.1"])
+    assert isinstance(recipe.data, DataRecipe)
+    steps = recipe.data.sources["main"].steps
+    assert isinstance(steps[2], Fraction) and steps[2].share == 0.1
+    with pytest.raises(recipes.RecipeError, match="no place in a list of 3"):
+        recipes.load(SftRecipe, shipped, ["data.sources.main.steps.7.share=0.1"])
+
+
+def test_a_wrong_key_deep_inside_is_told_once_by_its_place() -> None:
+    with pytest.raises(recipes.RecipeError) as caught:
+        recipes.load(SftRecipe, recipes.FOLDER / "sft_desk_gptj.yaml", ["data.split.unheard=1"])
+    assert "data.recipe.split.unheard" in str(caught.value)
+    assert str(caught.value).count("\n") == 1
 
 
 @pytest.mark.parametrize("override", ["layers", "=3", "name.inner=1"])
