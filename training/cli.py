@@ -23,6 +23,7 @@ METHODS = {
     "simpo": ("training.simpo", "SimpoRecipe"),
     "kto": ("training.kto", "KtoRecipe"),
     "reward": ("training.reward", "RewardRecipe"),
+    "gan": ("training.gan", "GanRecipe"),
 }
 
 
