@@ -9,6 +9,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from storage.presets import Preset, Presets
@@ -35,6 +36,11 @@ class Options:
     tags: Sequence[str] = ()
     kind: str | None = None
     first: str = "user"
+
+    @cached_property
+    def wanted_tags(self) -> list[str]:
+        """Names of fields that become tags, in order."""
+        return sorted({*TAGS, *(one.casefold() for one in self.tags)})
 
 
 class Fields:
@@ -152,7 +158,9 @@ class Fields:
 
     def _tags(self) -> dict[str, str]:
         found: dict[str, str] = {}
-        for name in sorted({*TAGS, *(one.casefold() for one in self.options.tags)}):
+        for name in self.options.wanted_tags:
+            if name not in self._values and "." not in name:
+                continue
             value = lookup(self._values, name)
             if isinstance(value, bool | int) or (isinstance(value, str) and value.strip() and _encodes(value)):
                 found[name] = str(value).strip()[:LONGEST_TAG] if not isinstance(value, bool) else str(value).lower()
@@ -183,12 +191,13 @@ def lookup(fields: Mapping[str, Any], name: str | None) -> Any:
     """The value of a folded name; `a.b` looks into an object if there is no such name."""
     if name is None:
         return None
-    name = name.casefold()
-    if name in fields:
+    if (name := name.casefold()) in fields:
         return fields[name]
-    outer, dot, inner = name.partition(".")
+    if "." not in name:
+        return None
+    outer, _, inner = name.partition(".")
     value = fields.get(outer)
-    return lookup(folded(value), inner) if dot and isinstance(value, dict) else None
+    return lookup(folded(value), inner) if isinstance(value, dict) else None
 
 
 def as_number(value: Any) -> float | None:
