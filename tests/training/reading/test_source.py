@@ -25,6 +25,7 @@ BAD = {"question": 1, "answer": 2}
     ("record", "reader"),
     [
         (GOOD, "qa"),
+        ({"prompt": "а", "completion": "б"}, "qa"),
         ({**GOOD, "solved": "да"}, "tickets"),
         ({**GOOD, "label": True}, "feedback"),
         ({"instruction": "а", "input": "", "output": "б"}, "instruction"),
@@ -52,7 +53,7 @@ def test_auto_goes_by_mapped_names(jsonl: Jsonl, presets: Presets) -> None:
 
 
 def test_auto_lists_the_readers_when_none_fits(jsonl: Jsonl, read: Read) -> None:
-    with pytest.raises(ReadError, match=r"no reader fits these fields: foo, bar; (.|\n)*qa: question, answer"):
+    with pytest.raises(ReadError, match=r"no reader fits these fields: foo, bar; (.|\n)*qa: question or prompt"):
         read(jsonl({"foo": 1, "bar": 2}))
 
 

@@ -24,9 +24,9 @@ def instruction(fields: Fields) -> list[Row]:
 
 
 def question(fields: Fields) -> list[Row]:
-    """`question`, `answer` → an answer."""
-    asked = fields.text("question")
-    return [single(fields, asked, fields.answer("answer"))]
+    """`question`, `answer` (or `prompt`, `completion`) → an answer."""
+    asked = fields.text("question", "prompt")
+    return [single(fields, asked, fields.answer("answer", "completion", "response"))]
 
 
 def text(fields: Fields) -> list[Row]:

@@ -47,7 +47,7 @@ READERS: dict[str, Reader] = {
     ),
     "dialogue": Reader(talks.dialogue, (("turns", "dialogue", "dialog", "utterances"),)),
     "instruction": Reader(plain.instruction, (("instruction",), ("output",))),
-    "qa": Reader(plain.question, (("question",), ("answer",))),
+    "qa": Reader(plain.question, (("question", "prompt"), ("answer", "completion", "response"))),
     "knowledge_base": Reader(desk.article, (("title",), ("body",)), desk.ARTICLE),
     "text": Reader(plain.text, (("text", "sentence"),)),
     "emotions": Reader(plain.emotions, (("text",), ("labels", "label", "intensity"))),
