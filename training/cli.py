@@ -18,6 +18,7 @@ METHODS = {
     "pretrain": ("training.pretrain", "PretrainRecipe"),
     "sft": ("training.sft", "SftRecipe"),
     "starter": ("training.starter_sft", "StarterRecipe"),
+    "rlhf": ("training.rlhf", "RlhfRecipe"),
     "starter_classifier": ("training.starter_classifier", "StarterClassifierRecipe"),
     "dpo": ("training.dpo", "DpoRecipe"),
     "simpo": ("training.simpo", "SimpoRecipe"),
