@@ -37,20 +37,22 @@ class Splitter:
             if is_held_out(row, self.split):
                 self._spool.add(row)
                 continue
-            for one in identities(row, self.split).values():
-                self._keys.add(key(one))
+            shared = identities(row, self.split)
+            for name, one in shared.items():
+                self._keys.add(key(one, name))
             if self._near:
-                self._near.add(fold(prompt_text(row)))
+                self._near.add(shared["prompt"])
             yield row
 
     def held_out(self) -> Iterator[Row]:
         """The rows laid aside, without those that leak."""
         for row in self._spool.read():
-            leak = next((name for name, one in identities(row, self.split).items() if key(one) in self._keys), None)
+            shared = identities(row, self.split)
+            leak = next((name for name, one in shared.items() if key(one, name) in self._keys), None)
             if leak:
                 self.counts[f"dropped_same_{leak}"] += 1
                 continue
-            if self._near and self._near.find(fold(prompt_text(row))) is not None:
+            if self._near and self._near.find(shared["prompt"]) is not None:
                 self.counts["near_duplicate_prompts"] += 1
             yield row
 
@@ -72,9 +74,9 @@ def is_held_out(row: Row, split: Split) -> bool:
 
 def identities(row: Row, split: Split) -> dict[str, str]:
     """What a row must not share with one of the other side, folded."""
-    found = {"prompt": f"prompt {fold(prompt_text(row))}"}
+    found = {"prompt": fold(prompt_text(row))}
     if WINDOW in row.tags:
-        found["dialogue"] = f"dialogue {row.tags[WINDOW]}"
+        found["dialogue"] = row.tags[WINDOW]
     if row.person and (split.by == "person" or split.persons == "apart"):
-        found["person"] = f"person {fold(row.person)}"
+        found["person"] = fold(row.person)
     return found

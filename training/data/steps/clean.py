@@ -33,6 +33,8 @@ _BROKEN_ENTITY = re.compile(
 )
 _BARE_ENTITY = re.compile(r"&(nbsp|quot|laquo|raquo|mdash|ndash|hellip)(?![\w;=])")
 _ENTITY = re.compile(r"&(?:[a-z]{2,31}\d{0,2}|#\d{1,7}|#x[\da-f]{1,6});", re.I)
+# What most lines are: nothing to do. No «&», no space but single ones inside.
+_ORDINARY = re.compile("[!-%'-~А-Яа-яЁё«»—…]++(?: [!-%'-~А-Яа-яЁё«»—…]++)*+")
 # Cyrillic UTF-8 read as Windows-1251: every letter became Р or С with another character.
 _MOJIBAKE = re.compile("(?:[РС][\u0080-\u00ff\u0400-\u045f\u0490\u0491\u2010-\u2122]){4}")
 
@@ -52,6 +54,8 @@ class Clean(Part):
 
 def cleaned(text: str) -> str:
     """The text with ordinary characters only; lines stay lines, at most one blank line in a row."""
+    if _ORDINARY.fullmatch(text):
+        return text
     if not text.isascii() or "&" in text:
         text = _repaired(_entities(text))
         text = unicodedata.normalize("NFC", text)

@@ -33,6 +33,8 @@ def without_tail(text: str) -> str:
 
     Quoted lines in the middle of a letter go too, when words of the writer's own stand around them.
     """
+    if "\n" not in text:  # a tail has lines of its own, and a letter must keep one
+        return text
     found = _CUT.search(text)
     while found and not text[: found.start()].strip() and _looks_written(text[found.end() :]):
         # A letter that is all forwarded teaches what was forwarded: its head goes, its words stay.

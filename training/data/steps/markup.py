@@ -30,6 +30,7 @@ _CELL = re.compile(r"</t[dh]\s*>\s*(?=<t[dh]\b)", re.I)
 _BREAK = re.compile(rf"[ \t]*\n?[ \t]*</?(?:{_BLOCK})" + _REST + r"[ \t]*\n?", re.I)
 _TAG = re.compile(rf"</?(?:{_INLINE})" + _REST, re.I)
 
+_MARKDOWN = re.compile(r"[*_`~|\\\[<#=]|--|- -")
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[^\n`]*$\n?", re.M)
 _IMAGE = re.compile(r"!\[[^\]\n]*\](?:\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)|\[[^\]\n]*\])")
 _LINK = re.compile(r"(?<!!)\[([^\[\]\n]+)\]\((?:[^()\n]*(?:\([^()\n]*\)[^()\n]*)*)\)")
@@ -84,6 +85,8 @@ def without_html(text: str) -> str:
 
 def without_markdown(text: str) -> str:
     """The words of Markdown: links by their names, no pictures, no signs of headings, emphasis, code and tables."""
+    if not _MARKDOWN.search(text):
+        return text
     text = _IMAGE.sub("", _FENCE.sub("", text))
     text = _AUTOLINK.sub(r"\1", _LINK.sub(r"\1", text))
     text = _HEADING.sub(r"\1", _RULE_OF_TABLE.sub("", text))

@@ -123,17 +123,18 @@ class NearIndex:
 
 
 def shingles(text: str, length: int, by_words: bool) -> NDArray[np.uint32]:
-    """A 32-bit hash of every sequence of `length` characters (or words) of a text; of the whole if it is shorter."""
+    """A 32-bit hash of each run of `length` characters (or words) of a text, of the whole if it is shorter."""
     if by_words:
         codes = np.array([zlib.crc32(word.encode()) for word in text.split()], dtype=np.uint32)
     else:
         codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
-    codes = np.pad(codes, (0, max(0, length - len(codes))))
+    if len(codes) < length:
+        codes = np.pad(codes, (0, length - len(codes)))
     places = len(codes) - length + 1
     hashes = np.zeros(places, dtype=np.uint32)
     for offset in range(length):
         hashes = hashes * np.uint32(0x01000193) + codes[offset : offset + places]
-    return np.unique(hashes)
+    return hashes
 
 
 def _database(path: Path) -> sqlite3.Connection:
