@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from training.export.errors import ExportError
@@ -46,6 +46,34 @@ def _merge(parser: argparse.ArgumentParser, argv: list[str]) -> str:
     return str(merge(base, given.adapter, given.out, named=given.base, dtype=given.dtype, force=given.force))
 
 
+def _gguf(parser: argparse.ArgumentParser, argv: list[str]) -> str:
+    from training.export.gguf_file import TYPES
+    from training.export.quantizing import KINDS
+
+    parser.add_argument("--model", required=True, metavar="PATH|HUB", help=BASE_HELP)
+    parser.add_argument("--adapter", type=Path, metavar="FOLDER", help="LoRA adapter to merge on the way")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.gguf")
+    parser.add_argument(
+        "--type", default="f16", choices=(*TYPES, *KINDS), metavar="TYPE", help=f"{', '.join((*TYPES, *KINDS))}"
+    )
+    parser.add_argument("--revision", help="of a hub id")
+    parser.add_argument("--force", action="store_true", help="replace what is at --out")
+    given = parser.parse_args(argv)
+    from training.export.gguf_file import export
+    from training.export.places import local
+
+    folder = local(given.model, given.revision)
+    notes = export(folder, given.out, given.type, named=given.model, adapter=given.adapter, force=given.force)
+    _note(notes)
+    return str(given.out)
+
+
+def _note(notes: Sequence[str]) -> None:
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+
+
 TABLE: dict[str, tuple[Callable[[argparse.ArgumentParser, list[str]], str], str]] = {
     "merge": (_merge, "merge a LoRA adapter into its base"),
+    "gguf": (_gguf, "write one file for llama.cpp and Ollama"),
 }

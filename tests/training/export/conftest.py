@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,13 @@ from storage.contracts import Sampling, Turn
 from storage.presets import Presets
 from training.export.merge import merge
 
+# llama.cpp's bindings come as source only and compile for minutes: an optional extra, in no ordinary run.
+collect_ignore = [] if find_spec("llama_cpp") else ["test_llama_cpp.py"]
 TEXTS = ("Привет! Как дела?", "Меня сегодня повысили!", "Мне очень грустно.", "Я боюсь темноты", "Кот опять орёт ночью")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "llama: needs llama-cpp-python (extra `llama`)")
 
 
 @pytest.fixture(scope="session")
