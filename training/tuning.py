@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -118,15 +119,18 @@ def newest_checkpoint(run: Run) -> Path | None:
     return next((one for one in reversed(found) if (one / "trainer_state.json").is_file()), None)
 
 
-def fit(trainer: Any, run: Run, recipe: TuningRecipe, resume: bool, export: Callable[[Path], None]) -> Path:
+def fit(
+    trainer: Any, run: Run, recipe: TuningRecipe, resume: bool, export: Callable[[Path], Sequence[str] | None]
+) -> Path:
     """Train to the end and return the finished folder, which `export` fills; resumes from the newest checkpoint.
 
+    Lines that `export` returns stand in the report.
     DivergedLoss if the loss stops being a number, Interrupted after Ctrl-C or SIGTERM (with a checkpoint).
     """
     from transformers import PrinterCallback
 
     from training.memory import MemoryWatch
-    from training.watch import Interrupted, Watch
+    from training.watch import Interrupted, Watch, numbers
 
     trainer.remove_callback(PrinterCallback)
     if recipe.threads:
@@ -135,9 +139,13 @@ def fit(trainer: Any, run: Run, recipe: TuningRecipe, resume: bool, export: Call
         torch.set_num_threads(recipe.threads)
     checkpoint = newest_checkpoint(run) if resume else None
     before = measured(trainer) if checkpoint is None else {}
+    if before and main_process():
+        run.measure(step=0, **numbers(before))
     with MemoryWatch() as memory, progress(run.method, 1.0) as shown:
         trainer.add_callback(Watch(run, recipe, shown))
+        worked = time.process_time()
         outcome = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        outcome.metrics["cpu_seconds"] = time.process_time() - worked
     state = trainer.state
     if state.global_step < state.max_steps:
         raise Interrupted(f"stopped at step {state.global_step} of {state.max_steps}: continue with --resume")
@@ -145,9 +153,9 @@ def fit(trainer: Any, run: Run, recipe: TuningRecipe, resume: bool, export: Call
     folder = recipe.output or run.folder / ("adapter" if recipe.lora else "model")
     if main_process():
         with whole(folder) as fresh:
-            export(fresh)
+            told = export(fresh) or ()
         measures = {"before": before or first_measured(run), "after": after}
-        _conclude(trainer, run, folder, memory, measures, outcome.metrics)
+        _conclude(trainer, run, folder, memory, measures, outcome.metrics, told)
     trainer.accelerator.wait_for_everyone()
     return folder
 
@@ -171,6 +179,7 @@ def _conclude(
     memory: Any,
     held_out: Mapping[str, Mapping[str, float]],
     outcome: Mapping[str, float],
+    told: Sequence[str],
 ) -> None:
     from training.bases import count
 
@@ -181,6 +190,7 @@ def _conclude(
         "trainable_parameters": parameters.trainable,
         "parameters": parameters.total,
         "train_seconds": round(seconds, 2),
+        "train_cpu_seconds": round(outcome["cpu_seconds"], 2),
         "tokens_per_second": round(speed, 1),
         **memory.peak(),
     }
@@ -199,7 +209,7 @@ def _conclude(
             f"| {one[5:]} | {held_out['before'].get(one, math.nan):.4f} | {held_out['after'][one]:.4f} |"
             for one in names
         ]
-    run.report(lines)
+    run.report([*lines, *(["", *told] if told else [])])
 
 
 def _tokens(trainer: Any) -> int:
@@ -233,7 +243,7 @@ def model(recipe: TuningRecipe, labels: int | None = None) -> Any:
     from training.bases import load_model
 
     set_seed(recipe.seed)
-    return load_model(
+    loaded = load_model(
         recipe.base,
         revision=recipe.revision,
         quantization=recipe.quantization,
@@ -241,6 +251,16 @@ def model(recipe: TuningRecipe, labels: int | None = None) -> Any:
         attention=recipe.attention,
         labels=labels,
     )
+    return trainable_layout(loaded)
+
+
+def trainable_layout(model: Any) -> Any:
+    """The model, its 4-bit layers told to stay as they are: measured on a CPU, bitsandbytes would lay them out anew for
+    inference, and gradients would be wrong from then on."""
+    for layer in model.modules():
+        if type(layer).__name__ == "Linear4bit":
+            layer.support_avx512bf16_for_cpu = False
+    return model
 
 
 def manifest(run: Run, recipe: TuningRecipe, data: PreparedSet, encoder: Encoder) -> None:
