@@ -5,8 +5,11 @@ Knows the order of things – sources, their steps, mixing, common steps, split,
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import shutil
+import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -24,6 +27,7 @@ from training.data.rows import Row
 from training.data.sets import EmptySet, PreparedSet
 from training.data.splitting import Splitter
 from training.data.steps.part import Context, Counts, Part, run
+from training.recipes import RecipeError
 from training.runs import progress
 
 log = structlog.get_logger(__name__)
@@ -42,6 +46,7 @@ class Pipeline:
         self.work = work
         self.show = show
         self.sources: dict[str, Rows] = {}
+        self.given: Counter[str] = Counter()
         self.counts: list[tuple[str, str, Counts]] = []
 
     def rows(self) -> Iterator[Row]:
@@ -73,7 +78,12 @@ class Pipeline:
     def _source(self, name: str) -> Iterator[Row]:
         feed = self.recipe.sources[name]
         self.sources[name] = open_source(feed.source, self.presets)
-        return self._through(feed.steps, self._shown(self.sources[name]), name)
+        return self._given(name, self._through(feed.steps, self._shown(self.sources[name]), name))
+
+    def _given(self, name: str, rows: Iterator[Row]) -> Iterator[Row]:
+        for row in rows:
+            self.given[name] += 1
+            yield row
 
     def _shown(self, rows: Rows) -> Iterator[Row]:
         for row in rows:
@@ -110,6 +120,7 @@ def build(
         "tools": manifest.tools(recipe),
         "seed": seed,
     }
+    _check_place(folder)
     with _workshop(folder) as work, progress(f"data {folder.name[:16]}", 1) as show:
         pipeline = Pipeline(recipe, presets, seed, work, show)
         splitter = Splitter(recipe.split, pipeline.context("split"))
@@ -145,7 +156,10 @@ def prepared(data: DataRecipe | Path, storage: Path, presets: Presets, seed: int
 
 def summary(entry: Mapping[str, Any]) -> list[str]:
     """A manifest as lines for a person: every step with its counts, the split, the sizes."""
-    lines = [f"{name}: {one['rows']} rows read as {one['reader']}" for name, one in entry["read"].items()]
+    lines = [
+        f"{name}: {one['rows']} rows read as {one['reader']}, {entry['mixed'].get(name, 0)} into the set's steps"
+        for name, one in entry["read"].items()
+    ]
     for one in entry["steps"]:
         notes = [f"{one['in']} → {one['out']}"]
         notes += [f"{one['changed']} changed"] if "changed" in one else []
@@ -159,6 +173,7 @@ def _last(pipeline: Pipeline, splitter: Splitter, entry: dict[str, Any]) -> Iter
     """The held-out rows; after the last one all counts are known, and `write` has not written the manifest yet."""
     yield from splitter.held_out()
     entry["read"] = {name: {"reader": one.reader, **asdict(one.counts)} for name, one in pipeline.sources.items()}
+    entry["mixed"] = dict(pipeline.given)
     entry["steps"] = pipeline.report()
     entry["split"] = dict(sorted(splitter.counts.items()))
 
@@ -170,13 +185,21 @@ def _nothing_left(pipeline: Pipeline) -> str:
     return f"data: no row was left to learn from, of {pipeline.read} read; {why}"
 
 
+def _check_place(folder: Path) -> None:
+    if folder.exists() and not (folder / sets.MANIFEST).is_file() and (folder.is_file() or any(folder.iterdir())):
+        raise RecipeError(f"data: {folder} holds other things than a prepared set; choose another place")
+
+
 @contextmanager
 def _workshop(folder: Path) -> Iterator[Path]:
+    """An empty folder beside the set's, which goes with all that a failed build leaves."""
     work = folder.with_name(f".{folder.name}.work")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     try:
         yield work
+    except sqlite3.OperationalError as error:
+        raise OSError(errno.ENOSPC, f"no place for the near-duplicate index ({error})", str(work)) from None
     finally:
         for leftover in (work, folder.with_name(f"{folder.name}.new")):
             shutil.rmtree(leftover, ignore_errors=True)

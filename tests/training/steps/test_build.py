@@ -4,11 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from storage.presets import Presets
 from training.data.build import build, prepared
@@ -16,6 +19,8 @@ from training.data.build_command import build as command
 from training.data.data_recipe import DataRecipe
 from training.data.rows import Answer
 from training.data.sets import EmptySet
+from training.data.steps import near
+from training.data.steps.table import STEPS
 from training.recipes import RecipeError
 
 
@@ -124,3 +129,91 @@ def test_a_broken_line_is_named_and_leaves_no_set(tmp_path: Path, presets: Prese
     with pytest.raises(RecipeError, match=r"rows.jsonl:2: text.text: Field required"):
         build(recipe(source), tmp_path / "set", presets)
     assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
+
+
+def test_a_folder_with_other_things_is_never_replaced(seed_file: Path, tmp_path: Path, presets: Presets) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "letter.txt").write_text("важное", encoding="utf-8")
+    with pytest.raises(RecipeError, match="holds other things than a prepared set"):
+        build(recipe(seed_file), tmp_path / "home", presets)
+    assert (tmp_path / "home" / "letter.txt").read_text(encoding="utf-8") == "важное"
+    first = build(recipe(seed_file), tmp_path / "set", presets)
+    second = build(recipe(seed_file, [{"step": "limit", "rows": 50}]), tmp_path / "set", presets)
+    assert second.manifest["rows"] != first.manifest["rows"] and second.folder == first.folder
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(
+    seed_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = near._database
+
+    def small(path: Path) -> Any:
+        db = real(path)
+        db.execute("PRAGMA max_page_count = 8")
+        return db
+
+    monkeypatch.setattr(near, "_database", small)
+    file = tmp_path / "recipe.yaml"
+    file.write_text(f"sources:\n  a:\n    path: {seed_file}\nsteps: [near_duplicates]\n", encoding="utf-8")
+    assert command(["--recipe", str(file), "--out", str(tmp_path / "set")]) == 3
+    assert "is full: free some space" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["recipe.yaml"]
+
+
+def test_two_processes_that_ask_at_once_build_it_once(seed_file: Path, tmp_path: Path) -> None:
+    text = recipe(seed_file, ["near_duplicates", "shuffle"]).model_dump_json()
+    code = (
+        "import sys, pathlib\nfrom storage.presets import load_presets\n"
+        "from training.data.build import prepared\nfrom training.data.data_recipe import DataRecipe\n"
+        "made = prepared(DataRecipe.model_validate_json(sys.argv[1]), pathlib.Path(sys.argv[2]), load_presets())\n"
+        "print('FOLDER', made.folder)"
+    )
+    arguments = [sys.executable, "-c", code, text, str(tmp_path)]
+    both = [subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    printed = [one.communicate(timeout=100)[0] for one in both]
+    assert [one.returncode for one in both] == [0, 0]
+    assert sum("set_built" in output for output in printed) == 1
+    assert len({output.split("FOLDER ")[1] for output in printed}) == 1
+
+
+def test_a_mix_by_shares_and_its_order(seed_file: Path, tmp_path: Path, presets: Presets) -> None:
+    lines = seed_file.read_text(encoding="utf-8").splitlines(keepends=True)
+    sources = {}
+    for name, part in (("short", lines[:100]), ("long", lines[100:600])):
+        (tmp_path / f"{name}.jsonl").write_text("".join(part), encoding="utf-8")
+        tagged = {"path": tmp_path / f"{name}.jsonl", "licence": f"licence of {name}"}
+        sources[name] = tagged
+    more = {"sources": sources, "split": {"held_out": 0}}
+    mixed = build(DataRecipe.model_validate({**more, "mix": {"short": 1, "long": 3}}), tmp_path / "a", presets)
+    assert mixed.manifest["mixed"]["short"] == 100 and abs(mixed.manifest["mixed"]["long"] - 300) <= 1
+    assert mixed.manifest["sources"]["long"]["licence"] == "licence of long"
+    in_turn = build(DataRecipe.model_validate({**more, "mix": ["long", "short"]}), tmp_path / "b", presets)
+    origins = [row.origin for row in in_turn.train(Answer)]
+    whole = build(DataRecipe.model_validate({**more, "mix": "sequential"}), tmp_path / "c", presets)
+    expected = [row.origin for row in whole.train(Answer)]
+    assert len(origins) == 600 and origins == expected[100:] + expected[:100]
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    st.lists(st.sampled_from(["clean", "answered", "exact_duplicates", "near_duplicates", "shuffle"]), max_size=4),
+    st.sampled_from([0.1, 0.5]),
+    st.integers(0, 99),
+    st.booleans(),
+)
+def test_any_recipe_gives_the_same_bytes_again(
+    seed_file: Path, presets: Presets, names: list[str], share: float, seed: int, by_person: bool
+) -> None:
+    steps = [*names, {"step": "fraction", "share": share}, {"step": "limit", "rows": 60}]
+    made = recipe(seed_file, steps, seed=seed, split={"by": "person" if by_person else "prompt"})
+    with tempfile.TemporaryDirectory() as folder:
+        sets = [build(made, Path(folder) / name, presets).folder for name in ("a", "b")]
+        for name in ("train.jsonl", "held_out.jsonl", "manifest.json"):
+            assert (sets[0] / name).read_bytes() == (sets[1] / name).read_bytes()
+
+
+def test_steps_are_listed_with_their_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(["--steps"]) == 0
+    printed = capsys.readouterr().out
+    assert all(f"\n{name}: " in f"\n{printed}" for name in STEPS)
+    assert "    share (needed)" in printed and "    threshold (default 0.8)" in printed
