@@ -41,6 +41,8 @@ class KtoRecipe(ReferencedRecipe):
             raise ValueError("`rows` must be at least 2: the reference point comes from the other rows of a step")
         if (self.desirable_weight == "auto") != (self.undesirable_weight == "auto"):
             raise ValueError("give numbers for both weights, or auto for both")
+        if self.order == "group_by_length":
+            raise ValueError("order: the rows of a step lend each other their answers, so it is random or sequential")
         return self
 
 
@@ -50,7 +52,7 @@ def main(recipe: KtoRecipe, storage: Path, presets: Presets, resume: bool = Fals
 
     run = Run(storage, "kto", recipe, resume)
     config = KTOConfig(
-        **tuning.arguments(recipe, run),
+        **{**tuning.arguments(recipe, run), "train_sampling_strategy": "sequential"},
         beta=recipe.beta,
         loss_type=recipe.loss,
         max_length=None,  # rows that are too long were left out
@@ -64,7 +66,8 @@ def main(recipe: KtoRecipe, storage: Path, presets: Presets, resume: bool = Fals
             return encoder.feedback(thumbs(rows, recipe.pairs))
 
         train, held = preferences.tables(run, recipe, prepared, encoder, encode, Row)
-        train = train.shuffle(seed=recipe.seed)  # the trainer itself goes through them in order
+        if recipe.order == "random":
+            train = train.shuffle(seed=recipe.seed)  # the trainer itself goes through them in order
     config.desirable_weight, config.undesirable_weight = weights(recipe, train["label"])
     run.measure(desirable_weight=config.desirable_weight, undesirable_weight=config.undesirable_weight)
     trainer = build(recipe, config, train, held, tokenizer)

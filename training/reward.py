@@ -65,9 +65,14 @@ def build(recipe: RewardRecipe, config: Any, train: Any, held: Any, tokenizer: A
     """The trainer on tables of token ids."""
     from trl import RewardTrainer
 
-    return RewardTrainer(
-        args=config, train_dataset=train, eval_dataset=held, processing_class=tokenizer, **_starting(recipe)
-    )
+    start = _starting(recipe)
+    trainer = RewardTrainer(args=config, train_dataset=train, eval_dataset=held, processing_class=tokenizer, **start)
+    if recipe.quantization != "none":
+        # The trainer made everything that learns bfloat16; the head reads what the base puts out.
+        for name, weight in trainer.model.named_parameters():
+            if weight.requires_grad and "lora_" not in name:
+                weight.data = weight.data.to(start["model"].dtype)
+    return trainer
 
 
 def _starting(recipe: RewardRecipe) -> dict[str, Any]:

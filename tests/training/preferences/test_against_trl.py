@@ -128,6 +128,7 @@ def test_kto(
     thumbed = list(thumbs(sets.load(pair_set).train(Pair), pairs=True))[:5]
     liked = list(Encoder(tokenizer, presets, 96).feedback(thumbed))
     made, arguments, rows = given("kto", liked, reference="base", beta=0.4)
+    arguments["train_sampling_strategy"] = "sequential"
     config = KTOConfig(**arguments, beta=0.4, max_length=None, desirable_weight=1.5, undesirable_weight=1.0)
     trainer = kto.build(made, config, rows, None, tokenizer)
     for one in (trainer.model, model):
