@@ -17,12 +17,14 @@ from pydantic_settings import BaseSettings
 from bot.settings import BotSettings
 from models.settings import ModelsSettings
 from storage.settings import StorageSettings
+from training.data.helpdesk.settings import HelpdeskSettings
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 CLASSES: tuple[tuple[type[BaseSettings], str], ...] = (
     (BotSettings, "The people-facing process (`otklik bot`, and its part of `otklik up`)."),
     (StorageSettings, "Where data lives; every process reads these."),
     (ModelsSettings, "The generation worker (`otklik worker`, `reply`, `classify`)."),
+    (HelpdeskSettings, "Access to a Zoho Desk, for `otklik data helpdesk` alone, which needs the required ones."),
 )
 HEAD = """# Configuration
 
@@ -50,9 +52,11 @@ def type_name(annotation: Any) -> str:
 
 
 def default_text(field: FieldInfo) -> str:
-    """The default as typed in the environment; «—» where it is unset."""
+    """The default as typed in the environment; «—» where it is unset, «required» where there is none."""
+    if field.is_required():
+        return "required"
     value = field.default
-    if value is None or value == ():
+    if value is None or value in ((), ""):
         return "—"
     if isinstance(value, Path):
         return f"`{value.name}`"

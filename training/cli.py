@@ -60,12 +60,14 @@ def train(argv: list[str]) -> int:
 
 
 def data(argv: list[str]) -> int:
-    """`otklik data seed|starter|build|preview|check …`."""
+    """`otklik data seed|starter|build|preview|check|helpdesk …`."""
     from training.data import build_command, commands
+    from training.data.helpdesk import commands as desks
     from training.data.reading import commands as reading
 
     table = {"seed": commands.seed, "starter": commands.starter, "build": build_command.build}
     table |= {"preview": reading.preview, "check": reading.check}
+    table |= {"helpdesk": desks.helpdesk}
     if not argv or argv[0] not in table:
         print(f"usage: otklik data {'|'.join(table)} … (each has --help)", file=sys.stderr)
         return 0 if argv and argv[0] in ("-h", "--help") else 2

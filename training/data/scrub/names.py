@@ -38,6 +38,10 @@ class PersonNames:
         self._keep = KEPT | {word.lower() for word in keep}
         self._tag: Callable[[str], Any] | None = None
 
+    def prepare(self) -> None:
+        """Load the recogniser now; NamesUnavailable without the package."""
+        self._tag = self._tag or load()
+
     def __call__(self, text: str) -> Iterator[Span]:
         """Spans of people's names; words of placeholders and of `keep` are left in the text."""
         if not _CAPITAL.search(text):
