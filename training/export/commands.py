@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from training.export.errors import ExportError
@@ -68,6 +69,52 @@ def _gguf(parser: argparse.ArgumentParser, argv: list[str]) -> str:
     return str(given.out)
 
 
+def _ollama(parser: argparse.ArgumentParser, argv: list[str]) -> str:
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--gguf", type=Path, metavar="FILE.gguf", help="as `otklik export gguf` writes it")
+    source.add_argument("--model", metavar="PATH|HUB", help=f"{BASE_HELP}; written as GGUF first")
+    parser.add_argument("--adapter", type=Path, metavar="FOLDER", help="LoRA adapter to merge on the way (--model)")
+    parser.add_argument("--type", default="q8_0", help="of the GGUF file (--model), as in `otklik export gguf`")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--emotion", help="preset, by id or title, that the model always answers in")
+    parser.add_argument("--intensity", type=int, choices=(1, 2, 3), help="of the emotion; default: the preset's")
+    parser.add_argument("--template", type=Path, metavar="FILE", help="Go template to use instead of the model's own")
+    parser.add_argument("--revision", help="of a hub id")
+    parser.add_argument("--force", action="store_true", help="replace what is at --out")
+    given = parser.parse_args(argv)
+    if given.gguf and given.adapter:
+        parser.error("--adapter goes with --model: a GGUF file is finished")
+    from storage.settings import StorageSettings
+    from training.export import ollama
+    from training.export.places import read_text, require_new
+
+    presets = StorageSettings().load_presets()
+    mood = ollama.mood_of(presets, given.emotion, given.intensity)
+    template = read_text(given.template) if given.template else None
+    require_new(given.out, given.force)
+    with _gguf_of(given) as file:
+        out = ollama.export(file, given.out, presets, mood=mood, template=template, force=given.force)
+    return f"{out}\nnow: ollama create NAME -f {out / ollama.MODELFILE}"
+
+
+@contextmanager
+def _gguf_of(given: argparse.Namespace) -> Iterator[Path]:
+    """The file that was named, or one written from the model for as long as it is needed."""
+    if given.gguf:
+        yield given.gguf
+        return
+    from training.export.gguf_file import export
+    from training.export.places import local
+
+    file = given.out.with_name(f".{given.out.name}.gguf")
+    try:
+        folder = local(given.model, given.revision)
+        _note(export(folder, file, given.type, named=given.model, adapter=given.adapter, force=True))
+        yield file
+    finally:
+        file.unlink(missing_ok=True)
+
+
 def _note(notes: Sequence[str]) -> None:
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
@@ -76,4 +123,5 @@ def _note(notes: Sequence[str]) -> None:
 TABLE: dict[str, tuple[Callable[[argparse.ArgumentParser, list[str]], str], str]] = {
     "merge": (_merge, "merge a LoRA adapter into its base"),
     "gguf": (_gguf, "write one file for llama.cpp and Ollama"),
+    "ollama": (_ollama, "write a folder that `ollama create` takes"),
 }

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from training.export import shape as shapes
 from training.export import vocabulary as vocabularies
-from training.export.errors import SourceUnusable
+from training.export.errors import SourceUnusable, Unsupported
 from training.export.gguf_head import Source, describe
 from training.export.places import new_file, require_new
 from training.export.provenance import provenance
-from training.export.quantizing import quantize, require_quantizer
+from training.export.quantizing import KINDS, quantize, require_quantizer
 from training.export.templates import sample_prompts
 from training.export.weights import Weights
 from training.runs import progress
@@ -65,6 +65,8 @@ def export(
         model = source(folder, adapter)
         write(model, out, kind, named=named, adapter=adapter, force=force)
         return model.notes
+    if kind not in KINDS:
+        raise Unsupported(f"{kind} is no type of GGUF files; there are {', '.join((*TYPES, *KINDS))}")
     require_quantizer(kind)
     require_new(out, force)
     model = source(folder, adapter)

@@ -53,6 +53,14 @@ def require_new(out: Path, force: bool) -> None:
         raise OutputExists(f"{out} exists already: name another place, or replace it with --force")
 
 
+def read_text(path: Path) -> str:
+    """A file's text; SourceUnusable if it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceUnusable(f"{path} cannot be read as text ({type(error).__name__})") from None
+
+
 @contextmanager
 def new_folder(out: Path, needed: int, force: bool) -> Iterator[Path]:
     """A folder beside `out` to fill; it becomes `out` once it is filled. Nothing is left behind after an error."""
