@@ -22,6 +22,7 @@ from training.data.steps.scrubbing import Scrub
         ("РџСЂРёРІРµС‚, РєР°Рє РґРµР»Р°?", "Привет, как дела?"),
         ("Слово СССР и РСФСР", "Слово СССР и РСФСР"),
         ("семья 👨\u200d👩\u200d👧 и ❤️\u200d🔥, сло\u200dво", "семья 👨\u200d👩\u200d👧 и ❤️\u200d🔥, слово"),
+        ("вот:\n```\nif  x:\u00a0\n    y()\n```", "вот:\n```\nif x:\n    y()\n```"),
         ("звонок\u0007 и\u0000 ноль", "звонок и ноль"),
     ],
 )
@@ -65,7 +66,11 @@ def test_html_becomes_lines_of_words(html: str, plain: str) -> None:
         ("# Возврат #\nтекст", "Возврат\nтекст"),
         ("это **очень _важно_** и ~~нет~~", "это очень важно и нет"),
         ("см. [правила](https://e.ru/a_(b)) и ![чек](a.png)<https://e.ru>", "см. правила и https://e.ru"),
-        ("```python\nprint(1)\n```\nи `код`", "print(1)\nи код"),
+        (
+            "**Код `a*b`**:\n```python\n# нет\nx = a  * __b__\n```\nи `__init__`",
+            "Код a*b:\n# нет\nx = a  * __b__\nи __init__",
+        ),
+        ('файлы "*.*", Г`россию люблю, тепег`', 'файлы "*.*", Г`россию люблю, тепег`'),
         ("| а | б |\n|---|:-:|\n| 1 | 2 |", "а б\n1 2"),
         ("до\n\n---\nпосле", "до\n\nпосле"),
         ("имя_файла_тут, 2*3*4, 5 * 3 = 15 * 1, \\*не курсив\\*", "имя_файла_тут, 2*3*4, 5 * 3 = 15 * 1, *не курсив*"),
@@ -95,6 +100,12 @@ def test_markdown_becomes_its_words(markdown: str, plain: str) -> None:
 )
 def test_a_letter_keeps_its_own_words(letter: str, own: str) -> None:
     assert without_tail(letter) == own
+
+
+def test_web_mail_loses_what_it_quotes() -> None:
+    quoted = '<div class="gmail_quote">пн, 4 мар.<blockquote type="cite"><p>старое</p></blockquote></div>'
+    assert StripMarkup().stripped(f"<div>Спасибо!</div>{quoted}") == "Спасибо!"
+    assert "старое" in StripMarkup().stripped(quoted)
 
 
 def test_every_text_of_a_row_is_changed(apply: Apply) -> None:

@@ -26,6 +26,8 @@ _LONE_JOINER = re.compile(
 _SPACE = re.compile("[ \t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 _LINE_END = re.compile("\r\n?|[\u000b\u000c\u0085\u2028\u2029]")
 _AROUND_LINE = re.compile(r" *\n *")
+_INNER_SPACE = re.compile(rf"(?<=\S){_SPACE.pattern}(?=\S)")
+_LINE_TAIL = re.compile(rf"{_SPACE.pattern}$", re.M)
 _BLANK_LINES = re.compile(r"\n{3,}")
 # What is left of an entity after somebody else's clean-up: a space or an escaped ampersand inside, no semicolon.
 _BROKEN_ENTITY = re.compile(
@@ -61,7 +63,10 @@ def cleaned(text: str) -> str:
         text = unicodedata.normalize("NFC", text)
     text = _LINE_END.sub("\n", text)
     text = _LONE_JOINER.sub("", _INVISIBLE.sub("", text))
-    text = _AROUND_LINE.sub("\n", _SPACE.sub(" ", text))
+    if "```" in text:  # code keeps its indentation
+        text = _LINE_TAIL.sub("", _INNER_SPACE.sub(" ", text))
+    else:
+        text = _AROUND_LINE.sub("\n", _SPACE.sub(" ", text))
     return _BLANK_LINES.sub("\n\n", text).strip()
 
 

@@ -24,6 +24,10 @@ _CUTS = (
     r"(?:Отправлено (?:из|с|через) |Sent (?:from|via) |Get Outlook for |Скачать Outlook |Получить Outlook )[^\n]*",
 )
 _CUT = re.compile(rf"^[ \t>]*(?:{'|'.join(_CUTS)})", re.M | re.I)
+# How web mail marks what it quotes.
+_CITED = re.compile(
+    r"<(?:blockquote|div)\b[^>]*(?:gmail_quote|type=.?cite|moz-cite|mail-quote|yahoo_quoted)[^>]*>.*", re.I | re.S
+)
 _QUOTED = re.compile(r"^[ \t]*>[^\n]*(?:\n|\Z)", re.M)
 _QUOTED_TAIL = re.compile(r"(?:^[ \t]*>[^\n]*(?:\n|\Z)|^[ \t]*\n)+\Z", re.M)
 
@@ -44,6 +48,12 @@ def without_tail(text: str) -> str:
     own = _QUOTED_TAIL.sub("", own)
     bare = _QUOTED.sub("", own)
     return bare.rstrip() if bare.strip() and bare != own else own.rstrip() if own.strip() else text
+
+
+def without_cited_html(text: str) -> str:
+    """HTML before the letter that it quotes; the text itself if it begins with a quotation."""
+    own = _CITED.sub("", text)
+    return own if re.search(r"\w", re.sub(r"<[^>]*>", "", own)) else text
 
 
 def _looks_written(text: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from training.data.rows import Row
-from training.data.steps.mail import without_tail
+from training.data.steps.mail import without_cited_html, without_tail
 from training.data.steps.part import Context, Counts, Part, each
 from training.data.steps.texts import emptied, rewritten
 
@@ -31,15 +31,20 @@ _BREAK = re.compile(rf"[ \t]*\n?[ \t]*</?(?:{_BLOCK})" + _REST + r"[ \t]*\n?", r
 _TAG = re.compile(rf"</?(?:{_INLINE})" + _REST, re.I)
 
 _MARKDOWN = re.compile(r"[*_`~|\\\[<#=]|--|- -")
-_FENCE = re.compile(r"^[ \t]*(?:```|~~~)[^\n`]*$\n?", re.M)
+# Code stays as it is: «# x», «__init__» and «2 * 3» are no markup there.
+_CODE = re.compile(
+    r"^[ \t]*(?P<fence>```|~~~)[^\n`]*\n(?P<block>.*?)(?:^[ \t]*(?P=fence)[ \t]*$\n?|\Z)"
+    r"|(?<![\w`])(?P<tick>`+)(?P<span>[^`\n]+)(?P=tick)(?![\w`])",
+    re.M | re.S,
+)
+_KEPT = re.compile("\ue000(\\d+)\ue001")
 _IMAGE = re.compile(r"!\[[^\]\n]*\](?:\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)|\[[^\]\n]*\])")
 _LINK = re.compile(r"(?<!!)\[([^\[\]\n]+)\]\((?:[^()\n]*(?:\([^()\n]*\)[^()\n]*)*)\)")
 _AUTOLINK = re.compile(r"<((?:https?://|mailto:)[^\s<>]+)>")
 _HEADING = re.compile(r"^[ \t]{0,3}#{1,6}[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$", re.M)
 _UNDERLINE = re.compile(r"^[ \t]*(?:={3,}|(?:[-*_][ \t]?){3,})[ \t]*$\n?", re.M)
-_STRONG = re.compile(r"(?<![\w*\\])(\*{1,3}|~~)(?=[^\s*])([^\n]+?)(?<=[^\s*\\])\1(?![\w*])")
+_STRONG = re.compile(r"(?<![\w*\\])(\*{1,3}|~~)(?=[^\s*])([^\n]*?\w[^\n]*?)(?<=[^\s*\\])\1(?![\w*])")
 _UNDERSCORED = re.compile(r"(?<![\w_])(_{1,3})(?=[^\s_])([^\n]+?)(?<=[^\s_])\1(?![\w_])")
-_CODE = re.compile(r"(`+)([^`\n]+)\1")
 _RULE_OF_TABLE = re.compile(r"^[ \t]*\|?(?:[ \t]*:?-+:?[ \t]*\|)+(?:[ \t]*:?-+:?[ \t]*)?$\n?", re.M)
 _ROW_OF_TABLE = re.compile(r"^[ \t]*\|(.+)\|[ \t]*$", re.M)
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|~>])")
@@ -71,7 +76,9 @@ class StripMarkup(Part):
 
     def stripped(self, text: str) -> str:
         """The plain text, with what this part strips."""
-        new = without_html(text) if self.html and "<" in text else text
+        new = text
+        if self.html and "<" in text:
+            new = without_html(without_cited_html(new) if self.mail else new)
         new = without_tail(new) if self.mail else new
         new = without_markdown(new) if self.markdown else new
         return text if new == text else _LONG_SPACE.sub(" ", _BLANK_LINES.sub("\n\n", _LINE_END.sub("", new))).strip()
@@ -85,15 +92,21 @@ def without_html(text: str) -> str:
 
 def without_markdown(text: str) -> str:
     """The words of Markdown: links by their names, no pictures, no signs of headings, emphasis, code and tables."""
-    if not _MARKDOWN.search(text):
+    if not _MARKDOWN.search(text) or "\ue000" in text:
         return text
-    text = _IMAGE.sub("", _FENCE.sub("", text))
+    code: list[str] = []
+
+    def keep(found: re.Match[str]) -> str:
+        code.append(found["block"] or found["span"] or "")
+        return f"\ue000{len(code) - 1}\ue001"
+
+    text = _IMAGE.sub("", _CODE.sub(keep, text))
     text = _AUTOLINK.sub(r"\1", _LINK.sub(r"\1", text))
     text = _HEADING.sub(r"\1", _RULE_OF_TABLE.sub("", text))
     text = _ROW_OF_TABLE.sub(_cells, _UNDERLINE.sub("", text))
     for _ in range(2):  # bold inside italics
         text = _UNDERSCORED.sub(r"\2", _STRONG.sub(r"\2", text))
-    return _ESCAPED.sub(r"\1", _CODE.sub(r"\2", text))
+    return _KEPT.sub(lambda found: code[int(found[1])], _ESCAPED.sub(r"\1", text))
 
 
 def _cells(found: re.Match[str]) -> str:
