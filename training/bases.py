@@ -79,14 +79,19 @@ def count(model: Any) -> Count:
     return Count(trainable, total)
 
 
-def load_tokenizer(base: str, revision: str | None = None) -> Any:
-    """The base's tokenizer with a padding token; BaseMissing, or RecipeError if neither pad nor end token exists."""
+def load_tokenizer(base: str, revision: str | None = None, answers: bool = True) -> Any:
+    """The base's tokenizer with a padding token; BaseMissing, or RecipeError if neither pad nor end token exists.
+
+    `answers`: whether the base is to write, which takes an end token; an encoder needs none.
+    """
     from transformers import AutoTokenizer
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(base, revision=revision)
     except Exception as error:
         raise _missing(base, "tokenizer", error) from error
+    if not answers and tokenizer.pad_token_id is not None:
+        return tokenizer
     return with_padding(tokenizer, base)
 
 
@@ -111,9 +116,11 @@ def load_model(
     precision: Precision = "auto",
     attention: str | None = None,
     labels: int | None = None,
+    replace_head: bool = False,
 ) -> Any:
     """The base, ready to be tuned; `labels`: with a scoring head of so many outputs instead of the language head.
 
+    `replace_head`: a head of another size is left behind for a new one; otherwise it is an error.
     `auto` precision: bfloat16 on a GPU, float32 elsewhere. Distributed runs place it themselves.
     """
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
@@ -129,13 +136,28 @@ def load_model(
         keys |= {"quantization_config": _quantized(quantization, dtype), "device_map": {"": _own_device(device)}}
     kind: Any = AutoModelForCausalLM
     if labels is not None:
-        kind, keys = AutoModelForSequenceClassification, {**keys, "num_labels": labels}
+        kind = AutoModelForSequenceClassification
+        keys |= {"num_labels": labels, "ignore_mismatched_sizes": replace_head}
     try:
         model = kind.from_pretrained(base, **keys)
     except Exception as error:
         raise _missing(base, "model", error) from error
     model.config.use_cache = False
     return model
+
+
+def head_labels(base: str, revision: str | None = None) -> tuple[str, ...]:
+    """What a base's head tells apart, in order and named as serving names it; () if it has no named labels."""
+    from transformers import AutoConfig
+
+    from models.classifier import normalise
+
+    try:
+        config = AutoConfig.from_pretrained(base, revision=revision)
+    except Exception as error:
+        raise _missing(base, "configuration", error) from error
+    names = tuple(normalise(str(config.id2label[index])) for index in range(len(config.id2label or {})))
+    return () if any(name.startswith("label_") for name in names) or len(set(names)) < len(names) else names
 
 
 def require_folder(folder: Path, name: str) -> None:

@@ -19,6 +19,7 @@ METHODS = {
     "sft": ("training.sft", "SftRecipe"),
     "starter": ("training.starter_sft", "StarterRecipe"),
     "rlhf": ("training.rlhf", "RlhfRecipe"),
+    "classifier": ("training.classifier", "ClassifierRecipe"),
     "starter_classifier": ("training.starter_classifier", "StarterClassifierRecipe"),
     "dpo": ("training.dpo", "DpoRecipe"),
     "simpo": ("training.simpo", "SimpoRecipe"),

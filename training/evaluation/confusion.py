@@ -16,20 +16,37 @@ from pathlib import Path
 from training.data import seed_corpus
 from training.data.conversations import classify
 from training.data.emotions import LABELS
-from training.evaluation.starter import likeliest
 
 
 def table(
     rows: Sequence[seed_corpus.SeedRow], found: Sequence[Mapping[str, float]], thresholds: Mapping[str, float]
 ) -> list[str]:
-    """Markdown: for each emotion the share of each likeliest label, then the share over the label's own threshold."""
-    lines = [f"| emotion | {' | '.join(LABELS)} |", "| --- |" + " --- |" * len(LABELS)]
-    for emotion in seed_corpus.EMOTIONS:
-        own = [row for row, one in zip(found, rows, strict=True) if one.emotion == emotion]
-        first = Counter(likeliest(row) for row in own)
-        over = Counter(label for row in own for label in LABELS if row[label] >= thresholds[label])
-        cells = [f"{first[label] / len(own):.2f} ({over[label] / len(own):.2f})" for label in LABELS]
-        lines.append(f"| {emotion} | {' | '.join(cells)} |")
+    """`matrix` of seed replies by emotion."""
+    groups = {
+        emotion: [row for row, one in zip(found, rows, strict=True) if one.emotion == emotion]
+        for emotion in seed_corpus.EMOTIONS
+    }
+    return matrix("emotion", groups, LABELS, thresholds)
+
+
+def matrix(
+    title: str,
+    groups: Mapping[str, Sequence[Mapping[str, float]]],
+    labels: Sequence[str],
+    thresholds: Mapping[str, float],
+) -> list[str]:
+    """Markdown: for each group of texts the share of each likeliest label, then the share over the label's threshold.
+
+    `groups`: what texts really carry → probabilities of these texts; groups without texts are left out.
+    """
+    lines = [f"| {title} | {' | '.join(labels)} |", "| --- |" + " --- |" * len(labels)]
+    for name, own in groups.items():
+        if not own:
+            continue
+        first = Counter(max(labels, key=lambda label: row[label]) for row in own)
+        over = Counter(label for row in own for label in labels if row[label] >= thresholds[label])
+        cells = [f"{first[label] / len(own):.2f} ({over[label] / len(own):.2f})" for label in labels]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
 
 

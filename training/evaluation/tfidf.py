@@ -19,13 +19,18 @@ PIECES = r"\w+|[^\w\s]"
 class TfIdf:
     """A fitted reference classifier; `fit` makes one."""
 
-    def __init__(self, vectorizers: list[Any], models: dict[str, Any]) -> None:
+    def __init__(self, vectorizers: list[Any], models: dict[str, Any], labels: Sequence[str] = LABELS) -> None:
         self._vectorizers = vectorizers
         self._models = models
+        self.labels = tuple(labels)
 
     @classmethod
     def fit(
-        cls, rows: Sequence[Labelled], weights: Sequence[float] | None = None, regularisation: float = 4.0
+        cls,
+        rows: Sequence[Labelled],
+        weights: Sequence[float] | None = None,
+        regularisation: float = 4.0,
+        labels: Sequence[str] = LABELS,
     ) -> TfIdf:
         """Learn from rows; a label that a row does not know leaves that row out for that label."""
         from scipy.sparse import hstack  # type: ignore[import-untyped]
@@ -38,29 +43,29 @@ class TfIdf:
         features = hstack([one.fit_transform([_fold(row.text) for row in rows]) for one in vectorizers]).tocsr()
         masses = np.asarray(weights if weights is not None else np.ones(len(rows)))
         models: dict[str, Any] = {}
-        for label in LABELS:
+        for label in labels:
             known = np.array([label in row.known for row in rows])
             actual = np.array([label in row.labels for row in rows])[known]
             if 0 < actual.sum() < len(actual):
                 model = LogisticRegression(C=regularisation, class_weight="balanced", solver="liblinear")
                 models[label] = model.fit(features[known], actual, sample_weight=masses[known])
-        return cls(vectorizers, models)
+        return cls(vectorizers, models, labels)
 
     def predict(self, texts: Sequence[str], batch: int = 20000) -> NDArray[np.float32]:
-        """`(len(texts), 7)` probabilities in the order of `LABELS`; zero for labels never seen."""
+        """`(len(texts), len(labels))` probabilities in the order of `labels`; zero for labels never seen."""
         from scipy.sparse import hstack
 
-        found = np.zeros((len(texts), len(LABELS)), dtype=np.float32)
+        found = np.zeros((len(texts), len(self.labels)), dtype=np.float32)
         for start in range(0, len(texts), batch):
             part = [_fold(text) for text in texts[start : start + batch]]
             features = hstack([one.transform(part) for one in self._vectorizers]).tocsr()
             for label, model in self._models.items():
-                found[start : start + len(part), LABELS.index(label)] = model.predict_proba(features)[:, 1]
+                found[start : start + len(part), self.labels.index(label)] = model.predict_proba(features)[:, 1]
         return found
 
     def rows(self, texts: Sequence[str]) -> list[dict[str, float]]:
         """The same as mappings of label to probability."""
-        return [dict(zip(LABELS, map(float, line), strict=True)) for line in self.predict(texts)]
+        return [dict(zip(self.labels, map(float, line), strict=True)) for line in self.predict(texts)]
 
 
 def _fold(text: str) -> str:
