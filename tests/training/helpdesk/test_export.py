@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -114,6 +115,34 @@ def test_a_long_letter_is_read_whole(run: Export, zoho: fake.FakeZoho, tmp_path:
     zoho.tickets[0]["threads"][0]["content"] = "<p>" + "Очень длинное письмо. " * 40 + ending + "</p>"
     run(tmp_path / "desk", kinds=("tickets",))
     assert ending in str(records(tmp_path / "desk" / "tickets.jsonl")[0]["question"])
+
+
+@pytest.mark.parametrize("hidden", [{"visibility": "private"}, {"status": "DRAFT"}, {"status": "FAILED"}])
+def test_letters_that_the_customer_never_saw_are_not_read(
+    run: Export, zoho: fake.FakeZoho, tmp_path: Path, hidden: dict[str, str]
+) -> None:
+    zoho.tickets = zoho.tickets[:1]
+    zoho.tickets[0]["threads"][1] |= hidden | {"content": "Очень длинная внутренняя заметка о клиенте."}
+    run(tmp_path / "desk", kinds=("tickets",))
+    assert records(tmp_path / "desk" / "tickets.jsonl")[0]["answer"] == "Рады помочь."
+
+
+def test_a_full_disk_loses_nothing(
+    run: Export, zoho: fake.FakeZoho, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path / "whole", kinds=("tickets",))
+    reach_the_disk, calls = os.fsync, iter(range(100))
+
+    def full(file: int) -> None:
+        if next(calls) == 7:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        reach_the_disk(file)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        run(tmp_path / "desk", kinds=("tickets",))
+    run(tmp_path / "desk", kinds=("tickets",))
+    assert files(tmp_path / "desk") == files(tmp_path / "whole")
 
 
 def test_an_export_cut_short_anywhere_goes_on_to_the_same_files(

@@ -40,10 +40,18 @@ def test_a_letter_is_its_writers_own_words(html: str) -> None:
 
 
 def test_known_names_go_in_every_case_form() -> None:
-    text = "Анна, позвоните Анне Кузнецовой, а с Петром Волковым говорил анналист из Волгограда."
-    assert scrubber()(text, ["Анна", "Кузнецова", "Пётр", "Волков"]) == (
-        "<ИМЯ>, позвоните <ИМЯ>, а с Петром <ИМЯ> говорил анналист из Волгограда."
+    text = "Анна, позвоните Анне Кузнецовой, а с Петром Волковым и Павлом говорил анналист из Волгограда."
+    assert scrubber()(text, ["Анна", "Кузнецова", "Пётр", "Волков", "Павел"]) == (
+        "<ИМЯ>, позвоните <ИМЯ>, а с <ИМЯ> и <ИМЯ> говорил анналист из Волгограда."
     )
+
+
+def test_a_contact_that_is_called_by_a_common_word_hides_no_words() -> None:
+    assert scrubber()("Клиент доволен. Поддержка тоже.", ["Клиент", "Поддержка"]) == "Клиент доволен. Поддержка тоже."
+
+
+def test_a_foreign_name_goes_as_it_stands() -> None:
+    assert scrubber()("Hello John, это Smithson.", ["John Smithson"]) == "Hello <ИМЯ>, это <ИМЯ>."
 
 
 def test_names_of_two_letters_and_no_names_change_nothing() -> None:

@@ -1,8 +1,9 @@
 """Personal data leaves texts, prices and dates stay: measured on the sentences beside this file.
 
-On its first run `unseen.txt` (51 spans, 59 sentences without any) gave exact-span precision and recall 0.96: all spans
-were found, none too many, and two ended a character or a word off. The borders have been mended since, so the test
-asks for more. Both lists are by the author of the patterns: strangers' texts will score lower.
+First runs, before anything was mended (exact spans): `unseen.txt` (51 spans, 59 sentences without any) precision and
+recall 0.96, all found, none too many, two borders off; `awkward.txt`, written to be hard, precision 0.83, recall 0.79.
+Both have been worked through since, so the tests ask for more. All lists are by the author of the patterns: strangers'
+texts will score between those first runs and these.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def marked(name: str) -> list[tuple[str, list[Found]]]:
     return rows
 
 
-@pytest.mark.parametrize(("name", "sentences"), [("sentences.txt", 120), ("unseen.txt", 100)])
+@pytest.mark.parametrize(("name", "sentences"), [("sentences.txt", 120), ("unseen.txt", 100), ("awkward.txt", 50)])
 def test_precision_and_recall_on_hand_written_sentences(name: str, sentences: int) -> None:
     rows = marked(name)
     assert len(rows) >= sentences

@@ -5,9 +5,11 @@ Knows texts and names of those who wrote, no desk.
 
 from __future__ import annotations
 
+import functools
 import html
 import re
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from training.data.scrub import Kind, Names, Span, scrub
 from training.data.steps.mail import without_tail
@@ -18,7 +20,6 @@ _QUOTE = re.compile(r"<blockquote\b.*?(?:</blockquote\s*>|\Z)|<div[^>]*title=[\"
 _TAGS = re.compile(r"<(?:p|div|br|span|a|b|i|ul|ol|li|table|html|body|img|h[1-6])\b[^>]*>", re.I)
 _SPACES = re.compile(r"[ \t\u00a0\u200b]+")
 _BLANK_LINES = re.compile(r"\n\s*\n\s*(?:\n\s*)*")
-_STEM_END = re.compile(r"[аеёиоуыэюяйьъ]+$")
 
 Scrubber = Callable[[str, Iterable[str]], str]
 
@@ -36,18 +37,39 @@ def letter(text: str) -> str:
     return without_tail(plain(_QUOTE.sub("", text))).strip()
 
 
+@functools.cache
+def _analyzer() -> Any:
+    import pymorphy3
+
+    return pymorphy3.MorphAnalyzer(lang="ru")
+
+
+@functools.lru_cache(maxsize=10_000)
+def forms(word: str) -> frozenset[str]:
+    """A name in all its case forms, capitalised: «Пётр» → Пётр, Петра, Петром …; itself if Russian does not inflect it.
+
+    Empty for words that are no names: a desk's contact may well be called «Клиент».
+    """
+    parses = _analyzer().parse(word.lower())
+    names = [parse for parse in parses if {"Name", "Surn", "Patr"} & set(parse.tag.grammemes)]
+    if not names and parses[0].is_known:
+        return frozenset()
+    found = {word, *(form.word.capitalize() for parse in names for form in parse.lexeme)}
+    return frozenset(found | {one.replace("ё", "е") for one in found})
+
+
 class KnownNames:
     """Finds the given people's names in any case form (Анна, Анну, Петрова, Петровой), after a capital letter."""
 
     def __init__(self, names: Iterable[str], other: Names | None = None) -> None:
         words = {word for name in names for word in re.findall(r"[^\W\d_]{3,}", name)}
-        stems = sorted({re.escape(_STEM_END.sub("", word)) for word in words if len(_STEM_END.sub("", word)) > 1})
-        endings = r"(?:[а-яё]{0,3})(?![^\W\d_])"
-        name = rf"(?<![^\W\d_])(?:{'|'.join(stems)}){endings}"
-        self._pattern = re.compile(rf"{name}(?:\s+{name})*") if stems else None
+        known = sorted({re.escape(form) for word in words for form in forms(word)}, key=len, reverse=True)
+        name = rf"(?<![^\W\d_])(?:{'|'.join(known)})(?![^\W\d_])"
+        self._pattern = re.compile(rf"{name}(?:\s+{name})*") if known else None
         self._other = other
 
     def __call__(self, text: str) -> Iterator[Span]:
+        """Spans of the names, then what the other finder finds."""
         for match in self._pattern.finditer(text) if self._pattern else ():
             yield Span(*match.span(), Kind.NAME)
         if self._other is not None:

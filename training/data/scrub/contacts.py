@@ -18,8 +18,8 @@ _EMAIL_SPELT = re.compile(
 )
 # `@app.task`, `@name(` and an @word before `def` or `class` are code.
 _NICK = re.compile(
-    r"(?<![\w@./])@(?=\w*[^\W\d])\w{3,32}"
-    r"(?![\w(]|[\w-]*/|\.[a-z]|\s*\n\s*(?:@|def |class |async |func |public |private ))"
+    r"(?<![\w@./])@(?=\w*[^\W\d])(?>\w{3,32}(?:\.\w+)*)"
+    r"(?![\w(]|[\w-]*/|\s*\n\s*(?:@|def |class |async |func |public |private ))"
 )
 _DOMAINS = "ru|com|net|org|info|su|me|io|pro|biz|online|site|shop|store|club|dev|tv|by|ua|kz|uz|eu|uk|de|example"
 _LINK = re.compile(
@@ -36,10 +36,11 @@ _LOCAL = re.compile(
     r"(\d{3}[- ]\d{2}[- ]\d{2}|\d{2}-\d{2}-\d{2})(?![\d-])",
     re.IGNORECASE,
 )
+_FURTHER = re.compile(r"\s*(?:,|;|/|и|или)\s*(\d{2,3}-\d{2}-\d{2})(?![\d-])")
 _MANY_DIGITS = re.compile(r"(?:\d\D{0,3}){10}")
 _THOUSANDS = re.compile(r"\d{1,3}(?:[ \u00a0]\d{3}){2,}")
 _ORDER = re.compile(
-    r"(?:заказ\w*|заявк\w+|трек\w*|отправлени\w+|накладн\w+|артикул\w*|штрихкод\w*|договор\w*|инн|снилс|пасп\w+"
+    r"(?:заказ\w*|заявк\w+|трек\w*|отправлени\w+|накладн\w+|артикул\w*|штрихкод\w*|договор\w*|инн|снилс|пасп\w+|сумм\w+"
     r"|серийный)[\s№:#-]*(?:номер|N)?[\s№:#-]*$",
     re.IGNORECASE,
 )
@@ -89,5 +90,14 @@ def phones(text: str) -> Iterator[Span]:
         for match in phonenumbers.PhoneNumberMatcher(text, "RU"):
             if _is_phone(text, match.start, match.raw_string):
                 yield Span(match.start, match.end, Kind.PHONE)
+                yield from _further(text, match.end)
     for local in _LOCAL.finditer(text):
         yield Span(*local.span(1), Kind.PHONE)
+        yield from _further(text, local.end(1))
+
+
+def _further(text: str, end: int) -> Iterator[Span]:
+    """Local numbers listed right after a phone."""
+    while match := _FURTHER.match(text, end):
+        yield Span(*match.span(1), Kind.PHONE)
+        end = match.end(1)
