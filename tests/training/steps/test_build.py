@@ -79,6 +79,14 @@ def test_prepared_builds_once_and_again_when_the_source_changes(
     assert prepared(recipe(source), tmp_path / "var", presets, seed=1).manifest["seed"] == 1
 
 
+def test_prepared_takes_a_recipe_file(seed_file: Path, tmp_path: Path, presets: Presets) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text(f"sources:\n  a:\n    path: {seed_file}\nsteps: [clean]\nsplit: {{by: prompt}}\n", encoding="utf-8")
+    made = prepared(file, tmp_path / "var", presets, seed=3)
+    assert made.folder.parent == tmp_path / "var" / "sets" and made.manifest["seed"] == 3
+    assert prepared(file, tmp_path / "var", presets, seed=3).folder == made.folder
+
+
 def test_prepared_takes_a_finished_folder(seed_file: Path, tmp_path: Path, presets: Presets) -> None:
     built = build(recipe(seed_file), tmp_path / "set", presets)
     assert prepared(built.folder, tmp_path / "var", presets).manifest == built.manifest

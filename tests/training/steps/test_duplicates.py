@@ -69,6 +69,13 @@ def test_the_same_rows_stay_every_time(seed_answers: list[Answer], apply: Apply)
     assert apply(NearDuplicates(), list(doubled)) == apply(NearDuplicates(), list(doubled))
 
 
+def test_a_book_is_like_itself_with_another_ending(tmp_path: Path, seed_answers: list[Answer]) -> None:
+    book = "\n".join(row.answer for row in seed_answers[:1000])
+    index = NearIndex(tmp_path / "near.sqlite", 0.9)
+    assert len(book) > 50_000 and index.add(book) and not index.add(book + " Конец.") and index.add(book[:40_000])
+    index.close()
+
+
 def test_short_and_empty_texts_have_shingles(tmp_path: Path) -> None:
     index = NearIndex(tmp_path / "near.sqlite", 0.8)
     assert [index.add(text) for text in ("да", "нет", "да", "", "")] == [True, True, False, True, False]

@@ -24,6 +24,8 @@ from training.data.steps.texts import Which, fold, words
 CACHE_KIB = 32 << 10
 # Texts of one band that a new one is compared with: a crowd of half-alike texts must not make every look-up slow.
 CROWD = 8
+# Shingles hashed at once: each takes four bytes a permutation, and a text may be a book.
+AT_ONCE = 1 << 14
 
 
 class NearDuplicates(Part):
@@ -108,7 +110,9 @@ class NearIndex:
 
     def _signature(self, text: str) -> NDArray[np.uint16]:
         sketch = self._empty.copy()
-        sketch.update_batch(shingles(text, self._shingle, self._by_words).tolist())
+        hashes = shingles(text, self._shingle, self._by_words)
+        for start in range(0, len(hashes), AT_ONCE):
+            sketch.update_batch(hashes[start : start + AT_ONCE].tolist())
         # Sixteen of 32 bits: two different minima agree once in 65,536.
         found: NDArray[np.uint16] = sketch.hashvalues.astype("<u2")
         return found
