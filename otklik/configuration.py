@@ -18,6 +18,7 @@ from bot.settings import BotSettings
 from models.settings import ModelsSettings
 from storage.settings import StorageSettings
 from training.data.helpdesk.settings import HelpdeskSettings
+from training.export.settings import HubSettings
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 CLASSES: tuple[tuple[type[BaseSettings], str], ...] = (
@@ -25,6 +26,7 @@ CLASSES: tuple[tuple[type[BaseSettings], str], ...] = (
     (StorageSettings, "Where data lives; every process reads these."),
     (ModelsSettings, "The generation worker (`otklik worker`, `reply`, `classify`)."),
     (HelpdeskSettings, "Access to a Zoho Desk, for `otklik data helpdesk` alone, which needs the required ones."),
+    (HubSettings, "Uploads by `otklik export hub`."),
 )
 HEAD = """# Configuration
 

@@ -115,6 +115,19 @@ def _gguf_of(given: argparse.Namespace) -> Iterator[Path]:
         file.unlink(missing_ok=True)
 
 
+def _hub(parser: argparse.ArgumentParser, argv: list[str]) -> str:
+    parser.add_argument("--folder", type=Path, required=True, help="a model's or adapter's folder")
+    parser.add_argument("--repo", required=True, metavar="OWNER/NAME", help="created if it does not exist")
+    parser.add_argument("--private", action="store_true", help="a new repository is visible to its owner only")
+    parser.add_argument("--licence", help="for the model card, such as apache-2.0; default: the base model's")
+    parser.epilog = "The token comes from TRAINING_HUB_TOKEN, the hub's address from TRAINING_HUB_URL."
+    given = parser.parse_args(argv)
+    from training.export.hub import upload
+    from training.export.settings import HubSettings
+
+    return upload(given.folder, given.repo, HubSettings(), private=given.private, licence=given.licence)
+
+
 def _note(notes: Sequence[str]) -> None:
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
@@ -124,4 +137,5 @@ TABLE: dict[str, tuple[Callable[[argparse.ArgumentParser, list[str]], str], str]
     "merge": (_merge, "merge a LoRA adapter into its base"),
     "gguf": (_gguf, "write one file for llama.cpp and Ollama"),
     "ollama": (_ollama, "write a folder that `ollama create` takes"),
+    "hub": (_hub, "upload a model's or adapter's folder with a model card"),
 }

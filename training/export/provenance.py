@@ -20,7 +20,7 @@ PACKAGES = ("otklik", "torch", "transformers", "safetensors")
 def provenance(base: Path, named: str, adapter: Path | None, **more: Any) -> dict[str, Any]:
     """What made this model. `named`: what the operator called the base; hashes are SHA-256 over the weights' files."""
     found: dict[str, Any] = {
-        "base": {"name": named, "licence": licence(base), "weights": hashes(base)},
+        "base": {"name": public(named), "licence": licence(base), "weights": hashes(base)},
         "adapter": None,
         "made_with": {package: version(package) for package in PACKAGES},
         **more,
@@ -33,7 +33,7 @@ def provenance(base: Path, named: str, adapter: Path | None, **more: Any) -> dic
         found["adapter"] = {
             "name": adapter.name,
             "weights": hashes(adapter),
-            "trained_on": config.get("base_model_name_or_path"),
+            "trained_on": public(config.get("base_model_name_or_path") or ""),
             "rank": config.get("r"),
             "alpha": config.get("lora_alpha"),
         }
@@ -49,13 +49,19 @@ def run_of(folder: Path) -> dict[str, Any]:
     for run in (folder, folder.parent):
         if (run / "recipe.yaml").is_file() and (run / "manifest.json").is_file():
             recipe = yaml.safe_load((run / "recipe.yaml").read_text(encoding="utf-8"))
-            return {"name": run.name, "recipe": recipe, "manifest": _json(run / "manifest.json"), "metrics": _last(run)}
+            found = {
+                "name": run.name,
+                "recipe": recipe,
+                "manifest": _json(run / "manifest.json"),
+                "metrics": _last(run),
+            }
+            return {name: _without_places(value) for name, value in found.items()}
     return {}
 
 
-def hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of each safetensors file."""
-    return {path.name: _sha256(path) for path in sorted(folder.glob("*.safetensors"))}
+def hashes(folder: Path, pattern: str = "*.safetensors") -> dict[str, str]:
+    """SHA-256 of each file of that pattern."""
+    return {path.name: _sha256(path) for path in sorted(folder.glob(pattern))}
 
 
 def licence(folder: Path) -> str | None:
@@ -66,6 +72,20 @@ def licence(folder: Path) -> str | None:
     head = re.match(r"---\n(.*?)\n---", card.read_text(encoding="utf-8", errors="replace"), re.DOTALL)
     found = re.search(r"^license:\s*(\S+)", head[1], re.MULTILINE) if head else None
     return found[1] if found else None
+
+
+def public(name: str) -> str:
+    """A hub id as it is, a folder without what lies above its parent: exported files travel."""
+    return "/".join(Path(name).parts[-2:])
+
+
+def _without_places(value: Any) -> Any:
+    """The value with folders of this machine shortened to their last two names."""
+    if isinstance(value, dict):
+        return {_without_places(key): _without_places(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_without_places(one) for one in value]
+    return public(value) if isinstance(value, str) and value.startswith(("/", "~")) else value
 
 
 def _last(run: Path) -> dict[str, Any]:
