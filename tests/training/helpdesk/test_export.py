@@ -94,6 +94,18 @@ def test_no_personal_data_is_written(run: Export, tmp_path: Path) -> None:
         assert placeholder in everything
 
 
+def test_a_customer_is_one_hash_that_sets_are_split_by(
+    run: Export, zoho: fake.FakeZoho, tmp_path: Path, presets: Presets
+) -> None:
+    run(tmp_path / "desk", kinds=("tickets",))
+    customers = {one["id"]: one["contactId"] for one in zoho.tickets}
+    pairs = {(customers[str(one["id"])], one["person"]) for one in records(tmp_path / "desk" / "raw" / "tickets.jsonl")}
+    assert len(pairs) == len({hashed for _, hashed in pairs}) == len(set(customers.values()))
+    assert not any(customer in str(hashed) for customer, hashed in pairs)
+    rows = list(Rows(Source(path=tmp_path / "desk" / "tickets.jsonl", person="person"), presets))
+    assert len({row.person for row in rows}) > 5
+
+
 def test_since_leaves_out_what_is_older(run: Export, zoho: fake.FakeZoho, tmp_path: Path) -> None:
     moment = "2024-01-02T00:00:00.000Z"
     cursor = run(tmp_path / "desk", since=moment, kinds=("tickets",))

@@ -60,6 +60,7 @@ class Ticket(Shape):
     solved: bool | None
     created: str = ""
     messages: tuple[Message, ...]
+    person: str = Field(default="", description="The customer as an opaque hash: sets are split by it.")
     people: tuple[str, ...] = Field(default=(), description="Names of those who wrote, to be scrubbed; not written.")
 
 

@@ -86,6 +86,7 @@ def ticket(number: int) -> Record:
         "createdTime": moment(number),
         "closedTime": moment(number + 9) if closed else None,
         "isSpam": number % 50 == 49,
+        "contactId": str(310000000000000000 + number % 9),
         "contact": {"firstName": "Анна", "lastName": "Кузнецова", "email": "anna@example.ru"},
         "threads": [thread(number, place, *letter) for place, letter in enumerate(letters)],
     }

@@ -39,6 +39,7 @@ def ticket_fields(ticket: Ticket) -> dict[str, str | bool] | str:
         "answer": max(replies, key=len),
         "solved": ticket.solved,
         "category": ticket.category,
+        "person": ticket.person,
     }
 
 

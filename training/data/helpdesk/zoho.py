@@ -5,10 +5,11 @@
 | /articles | from (1…), limit (≤ 50), status=Published, sortBy=createdTime | id, createdTime, modifiedTime |
 | /articles/{id} | | title, answer, locale, status, category.name, availableLocaleTranslations[].locale |
 | /articles/{id}/translations/{locale} | | the same |
-| /tickets | from (0…), limit (≤ 100), sortBy=createdTime, departmentId | id, createdTime, closedTime |
-| /tickets/{id} | include=contacts | subject, description, status, statusType, category, contact.firstName/lastName |
-| /tickets/{id}/threads | from, limit, sortBy=sendDateTime | id, direction, visibility, status |
-| /tickets/{id}/threads/{id} | | content, isContentTruncated, author.firstName/lastName/name |
+| /tickets | from (0…), limit (≤ 100), sortBy=createdTime, departmentId | id, createdTime |
+| /tickets/{id} | include=contacts | subject, description, status, statusType, category, createdTime, isSpam, \
+contactId, contact.firstName/lastName |
+| /tickets/{id}/threads | from, limit, sortBy=sendDateTime | id, visibility, status |
+| /tickets/{id}/threads/{id} | | direction, content, isContentTruncated, createdTime, author.firstName/lastName/name |
 | /tickets/{id}/threads/{id}/fullContent | | content |
 
 A ticket is solved if its `statusType` is Closed, unless the operator counts its status as unsolved. The description has
@@ -18,6 +19,7 @@ Comments are internal notes of agents and are not read.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -109,8 +111,14 @@ class ZohoDesk:
             solved=(detail.status or "").casefold() not in self._settings.unsolved() if closed else None,
             created=detail.createdTime,
             messages=tuple(messages),
+            person=self._person(detail.contactId),
             people=_people(detail, threads),
         )
+
+    def _person(self, contact: str | None) -> str:
+        """The same customer of the same desk is the same hash; their id in the desk cannot be read from it."""
+        key = self._settings.client_secret.get_secret_value().encode()[:64]
+        return hashlib.blake2b((contact or "").encode(), digest_size=8, key=key).hexdigest() if contact else ""
 
     def _threads(self, id: str) -> Iterator[Thread]:
         """Whole threads of a ticket that customer and agent both see, oldest first."""

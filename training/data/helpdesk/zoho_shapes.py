@@ -58,7 +58,8 @@ class TicketDetail(Fields):
     statusType: str | None = None
     category: str | None = None
     createdTime: str = ""
-    isSpam: bool = False
+    contactId: str | None = None
+    isSpam: bool | None = None
     contact: Person | None = None
 
 
