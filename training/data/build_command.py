@@ -23,7 +23,9 @@ def build(argv: list[str]) -> int:
     parser.add_argument("--steps", action="store_true", help="list all steps with their keys, and do nothing")
     given = parser.parse_args(argv)
     if given.steps:
-        print("\n".join(step_lines()))
+        from training.data.page import steps_page
+
+        print(steps_page())
         return 0
     if not given.recipe or not given.out:
         parser.error("--recipe and --out are needed")
@@ -46,17 +48,3 @@ def build(argv: list[str]) -> int:
     for line in building.summary(built.manifest):
         print(line)
     return 0
-
-
-def step_lines() -> list[str]:
-    """Every step with what it does and its keys, for people."""
-    from training.data.steps.table import STEPS
-
-    lines: list[str] = []
-    for name, kind in sorted(STEPS.items()):
-        lines.append(f"{name}: {(kind.__doc__ or '').splitlines()[0]}")
-        for key, field in kind.model_fields.items():
-            if key != "step":
-                value = "needed" if field.is_required() else f"default {field.get_default(call_default_factory=True)!r}"
-                lines.append(f"    {key} ({value}) {field.description or ''}".rstrip())
-    return lines

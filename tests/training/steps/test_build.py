@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage.presets import Presets
+from training.data import page
 from training.data.build import build, prepared
 from training.data.build_command import build as command
 from training.data.data_recipe import DataRecipe
@@ -223,5 +225,12 @@ def test_any_recipe_gives_the_same_bytes_again(
 def test_steps_are_listed_with_their_keys(capsys: pytest.CaptureFixture[str]) -> None:
     assert command(["--steps"]) == 0
     printed = capsys.readouterr().out
-    assert all(f"\n{name}: " in f"\n{printed}" for name in STEPS)
-    assert "    share (needed)" in printed and "    threshold (default 0.8)" in printed
+    assert all(f"### `{name}`" in printed for name in STEPS)
+    assert "| `share` | number | needed |" in printed and "| `unit` | `characters`, `words` | `characters` |" in printed
+
+
+def test_the_page_about_data_is_current_and_its_recipe_sound() -> None:
+    assert page.PAGE.read_text(encoding="utf-8") == page.page(), "run python -m training.data.page"
+    shown = page.HEAD.split("```yaml\n")[1].split("```")[0]
+    made = DataRecipe.model_validate(yaml.safe_load(shown))
+    assert made.order == ("articles", "tickets") and len(made.steps) == 7

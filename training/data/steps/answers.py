@@ -20,7 +20,7 @@ class Answers(Part):
     """
 
     step: Literal["answers"] = "answers"
-    which: Literal["every", "last"] = "every"
+    which: Literal["every", "last"] = Field(default="every", description="Which answers of a dialogue.")
     window: int = Field(default=6, ge=1, description="At most so many turns before the answer.")
 
     def apply(self, rows: Iterator[Row], counts: Counts, context: Context) -> Iterator[Row]:

@@ -35,8 +35,8 @@ class Score(Part):
 
     step: Literal["score"] = "score"
     field: str = Field(min_length=1, description="Name among a row's scores.")
-    min: float | None = None
-    max: float | None = None
+    min: float | None = Field(default=None, description="Least number that stays.")
+    max: float | None = Field(default=None, description="Greatest number that stays.")
     missing: Missing = Field(default="drop", description="What happens to rows without this score.")
 
     @model_validator(mode="after")
@@ -66,7 +66,7 @@ class Fraction(Part):
     """
 
     step: Literal["fraction"] = "fraction"
-    share: float = Field(gt=0, le=1)
+    share: float = Field(gt=0, le=1, description="0.1 for ten per cent.")
     salt: str = Field(default="fraction", description="Another salt draws other prompts.")
 
     def apply(self, rows: Iterator[Row], counts: Counts, context: Context) -> Iterator[Row]:
@@ -80,7 +80,7 @@ class Profanity(Part):
     """Drops rows with profanity, slurs, sex or politics in the texts looked at."""
 
     step: Literal["profanity"] = "profanity"
-    of: Which = "all"
+    of: Which = Field(default="all", description="Which texts are looked at.")
 
     def apply(self, rows: Iterator[Row], counts: Counts, context: Context) -> Iterator[Row]:
         def decide(row: Row) -> Row | str:
@@ -93,9 +93,9 @@ class Tag(Part):
     """Keeps or drops rows by a tag: `name: category, keep: [Доставка]`."""
 
     step: Literal["tag"] = "tag"
-    name: str = Field(min_length=1)
+    name: str = Field(min_length=1, description="Name among a row's tags.")
     keep: tuple[str, ...] = Field(default=(), description="Only these values; empty: all that `drop` leaves.")
-    drop: tuple[str, ...] = ()
+    drop: tuple[str, ...] = Field(default=(), description="Never these values.")
     missing: Missing = Field(default="drop", description="What happens to rows without this tag.")
 
     @model_validator(mode="after")
@@ -120,8 +120,8 @@ class Outcome(Part):
     """Keeps support cases that ended as wanted."""
 
     step: Literal["outcome"] = "outcome"
-    keep: Literal["success", "failure"] = "success"
-    missing: Missing = "drop"
+    keep: Literal["success", "failure"] = Field(default="success", description="How the case ended.")
+    missing: Missing = Field(default="drop", description="What happens to rows without an outcome.")
 
     def apply(self, rows: Iterator[Row], counts: Counts, context: Context) -> Iterator[Row]:
         return Tag(name="outcome", keep=(self.keep,), missing=self.missing).apply(rows, counts, context)

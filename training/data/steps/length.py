@@ -26,9 +26,9 @@ class Length(Part):
     """
 
     step: Literal["length"] = "length"
-    of: Which = "all"
-    min: int = Field(default=0, ge=0)
-    max: int | None = Field(default=None, ge=1)
+    of: Which = Field(default="all", description="Which texts are looked at.")
+    min: int = Field(default=0, ge=0, description="Least length that stays.")
+    max: int | None = Field(default=None, ge=1, description="Greatest length that stays.")
     tokenizer: str | None = Field(
         default=None, description="Folder or hub id of the tokenizer that counts; unset: characters are counted."
     )

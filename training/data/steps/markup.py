@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from training.data.rows import Row
 from training.data.steps.mail import without_cited_html, without_tail
@@ -57,9 +57,9 @@ class StripMarkup(Part):
     """Plain text instead of markup; rows with a text that consisted of it are dropped."""
 
     step: Literal["strip_markup"] = "strip_markup"
-    html: bool = True
-    markdown: bool = True
-    mail: bool = True
+    html: bool = Field(default=True, description="Tags, comments, scripts, pictures.")
+    markdown: bool = Field(default=True, description="Signs of Markdown, pictures; code stays.")
+    mail: bool = Field(default=True, description="Quoted letters, signatures, adverts of mail programs.")
 
     @model_validator(mode="after")
     def _something(self) -> Self:

@@ -32,10 +32,10 @@ class NearDuplicates(Part):
     """Drops rows whose texts are like an earlier one's, by the estimated Jaccard index of their shingles."""
 
     step: Literal["near_duplicates"] = "near_duplicates"
-    of: Which = "all"
-    threshold: float = Field(default=0.8, ge=0.3, le=1)
+    of: Which = Field(default="all", description="Which texts are looked at.")
+    threshold: float = Field(default=0.8, ge=0.3, le=1, description="From which likeness on a row is dropped.")
     shingle: int = Field(default=5, ge=1, le=50, description="Length of the sequences that are compared.")
-    unit: Literal["characters", "words"] = "characters"
+    unit: Literal["characters", "words"] = Field(default="characters", description="Of what the sequences are.")
     permutations: int = Field(default=128, ge=16, le=512, description="More: finer estimate, slower.")
 
     def apply(self, rows: Iterator[Row], counts: Counts, context: Context) -> Iterator[Row]:

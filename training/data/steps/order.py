@@ -43,8 +43,8 @@ class Limit(Part):
     """
 
     step: Literal["limit"] = "limit"
-    rows: int = Field(ge=1)
-    per: Literal["set", "person", "prompt"] = "set"
+    rows: int = Field(ge=1, description="At most so many.")
+    per: Literal["set", "person", "prompt"] = Field(default="set", description="Of all, or of each.")
 
     def apply(self, rows: Iterator[Row], counts: Counts, context: Context) -> Iterator[Row]:
         if self.per == "set":

@@ -25,7 +25,9 @@ class Scrub(Part):
     """`<ТЕЛЕФОН>` and the like in place of personal data; the counts say how many of each were found."""
 
     step: Literal["scrub"] = "scrub"
-    kinds: tuple[str, ...] = Field(default=tuple(sorted(_KINDS)), min_length=1)
+    kinds: tuple[str, ...] = Field(
+        default=tuple(sorted(_KINDS)), min_length=1, description="What is looked for; unset: all kinds."
+    )
     names: bool = Field(default=False, description="People's names too, by natasha: about 5 ms a sentence.")
     keep: tuple[str, ...] = Field(default=(), description="Words that are no names: the firm's, the product's.")
 
@@ -55,7 +57,7 @@ class Language(Part):
     """Keeps rows whose texts are Russian: by letters alone, or by `russian`, which tells Ukrainian or Bulgarian too."""
 
     step: Literal["language"] = "language"
-    of: Which = "all"
+    of: Which = Field(default="all", description="Which texts are looked at.")
     cyrillic: float = Field(default=0.7, ge=0, le=1, description="Least share of Cyrillic among the letters.")
     russian: float | None = Field(
         default=0.5, ge=0, le=1, description="Least certainty that it is Russian; null: letters alone, much faster."
