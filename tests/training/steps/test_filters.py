@@ -61,13 +61,14 @@ def test_questions_without_answers_go(apply: Apply) -> None:
         monologue,
         answer("Где чек?", "В письме."),
         answer("Где чек?", " — "),
+        answer("😢", "❤"),
         answer("?!", "Слушаю"),
         Pair(prompt=(said("Как дела?"),), chosen="Хорошо!", rejected="хорошо"),
         Text(text="***"),
     ]
     rows, counts = apply(Answered(), asked)
     assert [len(row.turns) for row in rows if isinstance(row, Dialogue)] == [2]
-    assert len(rows) == 2 and counts.changed == 1
+    assert len(rows) == 3 and counts.changed == 1
     assert counts.dropped == {"no_answer": 2, "no_question": 2, "same_answers": 1, "no_words": 1}
 
 

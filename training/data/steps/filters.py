@@ -17,7 +17,8 @@ from training.data.steps.keys import below
 from training.data.steps.part import Context, Counts, Part, each
 from training.data.steps.texts import Which, answers, fold, prompt_text, turns, words
 
-_SAYS = re.compile(r"\w")
+# Letters, digits or pictographs: «😢» is an answer, «…» is none.
+_SAYS = re.compile("[\\w\u2600-\u27bf\U0001f300-\U0001faff]")
 Missing = Literal["drop", "keep"]
 
 
