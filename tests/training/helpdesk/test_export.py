@@ -64,6 +64,16 @@ def test_an_article_without_the_language_is_left_out_and_counted(run: Export, tm
     assert cursor.listings["articles"].counts == {"left out: other language": 24}
 
 
+def test_a_published_article_that_is_being_edited_gives_its_published_text(
+    run: Export, zoho: fake.FakeZoho, tmp_path: Path
+) -> None:
+    one = zoho.articles[0]
+    one["translations"] = {"ru": {**one, "translations": {}}}
+    one |= {"answer": "<p>Черновик новой версии.</p>", "latestVersionStatus": "Draft"}
+    run(tmp_path / "desk", kinds=("articles",))
+    assert str(records(tmp_path / "desk" / "articles.jsonl")[0]["body"]).startswith("Не приходит код")
+
+
 def test_tickets_carry_their_outcome(run: Export, zoho: fake.FakeZoho, tmp_path: Path) -> None:
     zoho.tickets[0]["isSpam"] = True
     cursor = run(tmp_path / "desk", kinds=("tickets",))

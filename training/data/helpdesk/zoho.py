@@ -3,8 +3,9 @@
 | request (GET, header `orgId`) | parameters used | fields used |
 | --- | --- | --- |
 | /articles | from (1…), limit (≤ 50), status=Published, sortBy=createdTime | id, createdTime, modifiedTime |
-| /articles/{id} | | title, answer, locale, status, category.name, availableLocaleTranslations[].locale |
-| /articles/{id}/translations/{locale} | | the same |
+| /articles/{id} | | title, answer, locale, status, category.name, latestVersionStatus, \
+availableLocaleTranslations[].locale |
+| /articles/{id}/translations/{locale} | version=published | the same |
 | /tickets | from (0…), limit (≤ 100), sortBy=createdTime, departmentId | id, createdTime |
 | /tickets/{id} | include=contacts | subject, description, status, statusType, category, createdTime, isSpam, \
 contactId, contact.firstName/lastName |
@@ -71,12 +72,13 @@ class ZohoDesk:
     def article(self, id: str) -> Article | str:
         """One article in the settings' language, or why there is none."""
         detail = self._read(ArticleDetail, f"/articles/{id}")
-        if detail and not _same_language(detail.locale, self._settings.locale):
+        edited = detail and detail.latestVersionStatus not in (None, "", "Published")
+        if detail and (edited or not _same_language(detail.locale, self._settings.locale)):
             names = [one.locale for one in detail.availableLocaleTranslations]
             name = next((name for name in names if _same_language(name, self._settings.locale)), None)
             if name is None:
                 return "other language"
-            detail = self._read(ArticleDetail, f"/articles/{id}/translations/{name}")
+            detail = self._read(ArticleDetail, f"/articles/{id}/translations/{name}", {"version": "published"})
         if detail is None:
             return "gone"
         if detail.status and detail.status != "Published":

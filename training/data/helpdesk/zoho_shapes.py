@@ -38,6 +38,7 @@ class ArticleDetail(Fields):
     answer: str | None = None
     locale: str
     status: str | None = None
+    latestVersionStatus: str | None = None
     modifiedTime: str | None = None
     category: Category | None = None
     availableLocaleTranslations: tuple[Translation, ...] = ()
