@@ -18,7 +18,7 @@ from training.data.rows import Feedback, Pair, Row
 from training.objectives import kto_weights
 from training.preferences import ReferencedRecipe
 from training.recipes import RecipeError
-from training.runs import Run
+from training.runs import Run, main_process
 from training.tokens import Encoder
 
 
@@ -69,7 +69,8 @@ def main(recipe: KtoRecipe, storage: Path, presets: Presets, resume: bool = Fals
         if recipe.order == "random":
             train = train.shuffle(seed=recipe.seed)  # the trainer itself goes through them in order
     config.desirable_weight, config.undesirable_weight = weights(recipe, train["label"])
-    run.measure(desirable_weight=config.desirable_weight, undesirable_weight=config.undesirable_weight)
+    if main_process():
+        run.measure(desirable_weight=config.desirable_weight, undesirable_weight=config.undesirable_weight)
     trainer = build(recipe, config, train, held, tokenizer)
     return tuning.fit(trainer, run, recipe, resume, lambda to: preferences.export(trainer, recipe, tokenizer, to))
 

@@ -5,6 +5,7 @@ An answer ends with the end token that stops it in service; a row that is longer
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -90,10 +91,13 @@ def table(path: Path, examples: Iterable[Mapping[str, Any]]) -> Any:
     if first is None:
         raise RecipeError("data: no row is left after cutting by length; give a larger `longest` or other rows")
     head = arrow.RecordBatch.from_pylist([dict(one) for one in first])
-    with arrow.OSFile(str(path), "wb") as out, arrow.ipc.new_stream(out, head.schema) as stream:
+    # Another process of this run may have the file mapped: it keeps the one it opened.
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    with arrow.OSFile(str(fresh), "wb") as out, arrow.ipc.new_stream(out, head.schema) as stream:
         stream.write_batch(head)
         for batch in batches:
             stream.write_batch(arrow.RecordBatch.from_pylist([dict(one) for one in batch], schema=head.schema))
+    fresh.replace(path)
     return Dataset.from_file(str(path))
 
 

@@ -141,6 +141,7 @@ def fit(
     before = measured(trainer) if checkpoint is None else {}
     if before and main_process():
         run.measure(step=0, **numbers(before))
+    unwrapped(trainer)
     with MemoryWatch() as memory, progress(run.method, 1.0) as shown:
         trainer.add_callback(Watch(run, recipe, shown))
         worked = time.process_time()
@@ -165,6 +166,16 @@ def measured(trainer: Any) -> dict[str, float]:
     if trainer.eval_dataset is None:
         return {}
     return {name: value for name, value in trainer.evaluate().items() if isinstance(value, float | int)}
+
+
+def unwrapped(trainer: Any) -> None:
+    """Let training wrap the model anew: measured first, it counts as wrapped, and without this several processes would
+    not share their gradients but learn each from its own rows."""
+    accelerator = trainer.accelerator
+    if accelerator.num_processes > 1 and not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
+        accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+        accelerator._models.clear()
+        trainer.model._is_accelerate_prepared = False
 
 
 def first_measured(run: Run) -> dict[str, float]:

@@ -206,7 +206,7 @@ def test_asked_to_end_it_saves_says_so_and_goes_on(bases: Path, prepared: Path, 
 def test_two_processes_do_what_one_does_with_twice_the_rows(
     bases: Path, prepared: Path, tmp_path: Path, presets: Presets
 ) -> None:
-    keys: dict[str, Any] = {"steps": 8, "measure_rows": 0}
+    keys: dict[str, Any] = {"steps": 8, "measure_rows": 8}
     one = sft.main(recipe(bases / "llama3", prepared, name="one", rows=8, **keys), tmp_path, presets)
     path = written(recipe(bases / "llama3", prepared, name="two", rows=4, **keys), tmp_path)
     several = Path(tuning.__file__).parent / "accelerate" / "processes.yaml"
