@@ -29,6 +29,9 @@ def main(argv: list[str]) -> int:
     except ExportError as error:
         print(f"otklik export {argv[0]}: {error}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        print(f"otklik export {argv[0]}: the package {error.name} is missing: pip install -e '.[ml]'", file=sys.stderr)
+        return 2
     return 0
 
 

@@ -7,12 +7,13 @@ K-quants go through llama.cpp's quantizer (quantizing.py). Knows nothing of Mode
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training.export import shape as shapes
 from training.export import vocabulary as vocabularies
-from training.export.errors import SourceUnusable, Unsupported
+from training.export.errors import SourceUnusable, ToolMissing, Unsupported
 from training.export.gguf_head import Source, describe
 from training.export.places import new_file, require_new
 from training.export.provenance import provenance
@@ -44,6 +45,7 @@ def source(folder: Path, adapter: Path | None = None) -> Source:
     from models.engines.prompts import end_tokens
 
     weights = Weights(folder, adapter)
+    _require_readers(folder)
     try:
         config = AutoConfig.from_pretrained(folder)
         tokenizer: Any = AutoTokenizer.from_pretrained(folder)
@@ -55,6 +57,17 @@ def source(folder: Path, adapter: Path | None = None) -> Source:
     ends = sorted(end_tokens(tokenizer, generation))
     vocabulary = vocabularies.read(tokenizer, shape.vocabulary, ends, sample_prompts(tokenizer))
     return Source(weights, tokenizer, generation, shape, vocabulary)
+
+
+def _require_readers(folder: Path) -> None:
+    """ToolMissing where only SentencePiece's own file holds the tokenizer and its readers are not installed."""
+    if (folder / "tokenizer.json").is_file() or not (folder / "tokenizer.model").is_file():
+        return
+    missing = [name for name in ("sentencepiece", "google") if find_spec(name) is None]
+    if missing:
+        raise ToolMissing(
+            f"{folder} holds its tokenizer as tokenizer.model only: pip install sentencepiece protobuf, which read it"
+        )
 
 
 def export(
@@ -162,7 +175,10 @@ def _contents(model: Source, tensors: dict[str, str], types: dict[str, GGMLQuant
     with progress("writing GGUF", len(tensors)) as advance:
         for done, name in enumerate(tensors, 1):
             tensor = _arranged(model, name, model.weights.read(name))
-            yield gguf.quantize(tensor.float().contiguous().numpy(), types[name])
+            numbers = tensor.float().contiguous().numpy()
+            if types[name] == gguf.GGMLQuantizationType.F16 and np.abs(numbers).max() > np.finfo(np.float16).max:
+                raise Unsupported(f"{name} holds numbers beyond float16's 65504: use --type bf16, q8_0 or f32")
+            yield gguf.quantize(numbers, types[name])
             advance(done, tensors[name])
     if model.shape.factors:
         yield np.array(model.shape.factors, dtype=np.float32)

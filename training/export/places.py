@@ -16,6 +16,8 @@ from training.runs import whole
 
 # What an export reads of a hub repository: never pickles.
 WANTED = ("*.json", "*.safetensors", "*.jinja", "tokenizer.model", "merges.txt", "vocab.txt", "README.md", "LICENSE*")
+# Copies of the same weights under other names.
+UNWANTED = ("consolidated*", "original/*")
 SPARE = 64 * 2**20
 
 
@@ -28,7 +30,9 @@ def local(model: str, revision: str | None = None) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(model, revision=revision, allow_patterns=list(WANTED)))
+        return Path(
+            snapshot_download(model, revision=revision, allow_patterns=list(WANTED), ignore_patterns=list(UNWANTED))
+        )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise SourceUnusable(
             f"{model} is no folder here and could not be fetched from the hub ({type(error).__name__}): check the name "

@@ -67,7 +67,10 @@ class Weights:
             return tensor
         delta = pair.up.float() @ pair.down.float()
         # GPT-2 keeps its linear weights transposed (Conv1D): [in, out].
-        return tensor.float() + (delta.T if self._conv1d(name) else delta)
+        merged = tensor.float() + (delta.T if self._conv1d(name) else delta)
+        if not bool(merged.isfinite().all()):
+            raise SourceUnusable(f"the adapter's matrices for {name} hold infinities or NaN: its training went wrong")
+        return merged
 
     def __iter__(self) -> Iterator[tuple[str, Tensor]]:
         for name in self.entries:
@@ -109,6 +112,8 @@ def config_of(folder: Path) -> dict[str, Any]:
     try:
         config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
+        if (folder / "adapter_config.json").is_file():
+            raise SourceUnusable(f"{folder} is an adapter: name its base model here and it with --adapter") from None
         raise SourceUnusable(f"{folder} holds no model: there is no config.json") from None
     except json.JSONDecodeError as error:
         raise SourceUnusable(f"{folder}/config.json is damaged ({error})") from None

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from gguf import GGUFReader, dequantize
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, GPT2Config, LlamaConfig, MistralConfig, Qwen2Config
 
 from models.prompt import FALLBACK_TEMPLATE
@@ -21,7 +21,7 @@ from tests.models import tiny
 from tests.training.export.families import FAMILIES, save_model, tokenizer
 from training.export import shape
 from training.export.commands import main
-from training.export.errors import OutputExists, SourceUnusable, Unsupported
+from training.export.errors import OutputExists, SourceUnusable, ToolMissing, Unsupported
 from training.export.gguf_file import export
 from training.export.quantizing import PROGRAM
 from training.export.templates import without_generation_tags
@@ -103,6 +103,17 @@ def test_rounding_stays_within_a_block_of_q8_0(tmp_path: Path) -> None:
             # Half a step, and the step itself is kept in float16.
             assert (error <= step * 0.57).all(), name
     assert (tmp_path / "q8.gguf").stat().st_size < (tmp_path / "f32.gguf").stat().st_size / 2
+
+
+def test_weights_beyond_float16_are_refused(tmp_path: Path) -> None:
+    folder, out = save_model("llama2", tmp_path / "model"), tmp_path / "out.gguf"
+    tensors = load_file(folder / "model.safetensors")
+    tensors["lm_head.weight"][0, 0] = 1e6
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(Unsupported, match=r"lm_head\.weight.*bf16"):
+        export(folder, out, "f16", named="x")
+    assert not out.exists()
+    export(folder, out, "bf16", named="x")
 
 
 def test_rows_that_blocks_do_not_divide_stay_in_float16(tmp_path: Path) -> None:
@@ -211,6 +222,14 @@ def test_windows_that_are_off_do_not_count() -> None:
 def test_pairs_of_a_head_become_neighbours() -> None:
     rows = torch.arange(8)[:, None]
     assert shape.interleaved(rows, 2)[:, 0].tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
+
+
+def test_sentencepiece_file_without_its_readers_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = save_model("llama2", tmp_path / "model")
+    (folder / "tokenizer.json").rename(folder / "tokenizer.model")
+    monkeypatch.setattr("training.export.gguf_file.find_spec", lambda _: None)
+    with pytest.raises(ToolMissing, match="sentencepiece protobuf"):
+        export(folder, tmp_path / "out.gguf", "f16", named="x")
 
 
 def test_nothing_is_replaced_or_left_behind(tmp_path: Path) -> None:

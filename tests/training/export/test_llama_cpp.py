@@ -109,7 +109,6 @@ def test_rounded_starter_mostly_continues_as_the_full_one(
             llama.eval(ids + answer[:-1])
             best = llama.scores[len(ids) - 1 : len(ids) + len(answer) - 1].argmax(-1)
             same, total = same + int((best == answer).sum()), total + len(answer)
-    print("SHARE", kind, same, total)
     assert same >= share * total
 
 

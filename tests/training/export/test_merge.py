@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import shutil
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -165,6 +166,27 @@ def test_weights_beyond_float16_are_refused(made: Path, tmp_path: Path) -> None:
     save_file(tensors, base / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(Unsupported, match=r"model\.norm\.weight.*bf16"):
         merge(base, made / "llama" / "lora", tmp_path / "out", dtype="f16")
+
+
+def test_broken_adapters_are_not_merged(made: Path, tmp_path: Path) -> None:
+    lora = shutil.copytree(made / "llama" / "lora", tmp_path / "lora")
+    tensors = load_file(lora / "adapter_model.safetensors")
+    next(iter(tensors.values()))[0, 0] = float("nan")
+    save_file(tensors, lora / "adapter_model.safetensors")
+    with pytest.raises(SourceUnusable, match="NaN"):
+        merge(made / "llama" / "base", lora, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_adapter_named_as_a_model_is_recognised(made: Path, tmp_path: Path) -> None:
+    with pytest.raises(SourceUnusable, match="--adapter"):
+        merge(made / "llama" / "lora", made / "llama" / "lora", tmp_path / "out")
+
+
+def test_missing_package_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    assert main(["gguf", "--model", str(STARTER / "base"), "--out", "x.gguf"]) == 2
+    assert "gguf" in capsys.readouterr().err
 
 
 def test_files_are_filled_up_to_the_limit() -> None:
