@@ -87,6 +87,30 @@ def tiny_ppo(tiny_base: Callable[[], Any], words: Any) -> Callable[..., Ppo]:
     return build
 
 
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A tiny model of random weights with the starter's tokenizer, as a base's folder."""
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    folder = tmp_path_factory.mktemp("bases") / "tiny"
+    torch.manual_seed(7)
+    tokenizer = AutoTokenizer.from_pretrained(STARTER / "base")
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=160,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
 def answers(rows: list[SeedRow], presets: Presets, emotions: set[str], most: int) -> list[Answer]:
     """Seed rows as rows of a set."""
     found = []
