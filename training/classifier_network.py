@@ -137,11 +137,11 @@ def finish(trainer: Any, labels: Labels, rows: Sequence[Labelled], folder: Path)
     truth = Truth.of(rows, labels.names)
     found = SequenceClassifier(model, tokenizer, "", {}).classify([row.text for row in rows])
     raw = np.array([[one[name] for name in labels.names] for one in found])
-    head = _head(model, len(labels.names))
+    head = head_of(model, len(labels.names))
     # Without a linear head nothing can be divided: probabilities stay as they are.
     degree = 1.0 if head is None else calibration.temperature(raw, truth, labels.task)
     if head is not None:
-        _cool(head, degree)
+        cool(head, degree)
     probabilities = calibration.at_temperature(raw, degree, labels.task)
     cuts = map(float, calibration.thresholds(probabilities, truth))
     thresholds = {name: round(cut, 6) for name, cut in zip(labels.names, cuts, strict=True)}
@@ -172,7 +172,7 @@ def _unseen(labels: Labels, rows: Sequence[Labelled]) -> list[str]:
     return [f"- no held-out row carries {', '.join(unseen)}: threshold {DEFAULT_THRESHOLD}"]
 
 
-def _head(model: Any, outputs: int) -> Any:
+def head_of(model: Any, outputs: int) -> Any:
     """The last linear layer outside the encoder with so many outputs; None if there is none."""
     inner = f"{model.base_model_prefix}."
     found = [
@@ -184,7 +184,7 @@ def _head(model: Any, outputs: int) -> Any:
 
 
 @torch.no_grad()
-def _cool(head: Any, degree: float) -> None:
+def cool(head: Any, degree: float) -> None:
     """Divide the logits by `degree`, in the last layer's weights."""
     head.weight.div_(degree)
     if head.bias is not None:
@@ -193,7 +193,7 @@ def _cool(head: Any, degree: float) -> None:
 
 @torch.no_grad()
 def _renew(model: Any, outputs: int) -> None:
-    head = _head(model, outputs)
+    head = head_of(model, outputs)
     if head is None:
         return
     head.weight.normal_(std=getattr(model.config, "initializer_range", 0.02))

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +19,7 @@ from safetensors.torch import load_file
 from models.classifier import present, strongest
 from models.sequence_classifier import SequenceClassifier
 from storage.presets import Presets
-from training import calibration, classifier, classifier_network, cli, recipes
+from training import calibration, classifier, classifier_network, cli, recipes, tuning
 from training.bases import BaseMissing
 from training.calibration import Truth
 from training.classifier import ClassifierRecipe
@@ -160,6 +164,33 @@ def test_a_run_that_broke_resumes_to_the_very_same_weights(
     one, other = (load_file(folder / "model.safetensors") for folder in (straight, resumed))
     assert all((one[name] == other[name]).all() for name in one)
     assert (straight / "thresholds.json").read_text() == (resumed / "thresholds.json").read_text()
+
+
+@pytest.mark.slow
+def test_two_processes_do_what_one_does_with_twice_the_rows(
+    data: dict[str, Path], presets: Presets, tmp_path: Path
+) -> None:
+    base = tmp_path / "base"  # Without dropout: each process would draw its own.
+    shutil.copytree(BUNDLED, base)
+    shape = json.loads((base / "config.json").read_text(encoding="utf-8"))
+    (base / "config.json").write_text(json.dumps({**shape, "classifier_dropout": 0.0}), encoding="utf-8")
+    keys: dict[str, Any] = {
+        "base": str(base), "task": "multi", "steps": 6, "measure_rows": 0, "log_steps": 1, "learning_rate": 1e-4,
+    }  # fmt: skip
+    one = classifier.main(recipe(data["multi"], name="one", rows=8, **keys), tmp_path, presets)
+    given = recipe(data["multi"], name="two", rows=4, **keys)
+    path = tmp_path / "two.yaml"
+    path.write_text(yaml.safe_dump(given.model_dump(mode="json", exclude_unset=True)), encoding="utf-8")
+    several = Path(tuning.__file__).parent / "accelerate" / "processes.yaml"
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(several)]
+    command = ["-m", "training.cli", "train", "classifier", "--recipe", str(path)]
+    environment = {**os.environ, "STORAGE_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    subprocess.run([*launch, *command], env=environment, check=True, timeout=240)
+    losses = [[line["loss"] for line in measured(tmp_path, name) if "loss" in line] for name in ("one", "two")]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+    two = load_file(tmp_path / "runs" / "classifier-two" / "classifier" / "model.safetensors")
+    far = max(float((weight - two[name]).abs().max()) for name, weight in load_file(one / "model.safetensors").items())
+    assert far < 1e-3
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_nothing_finished(
