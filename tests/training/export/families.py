@@ -193,11 +193,13 @@ def tokenizer(family: str) -> Any:
     return made
 
 
-def save_model(family: str, folder: Path) -> Path:
-    """A random model whose next token is far from a tie, so that two programs must agree on it."""
+def save_model(family: str, folder: Path, **changed: Any) -> Path:
+    """A random model whose next token is far from a tie, so that two programs must agree on it. `changed`: settings of
+    its configuration that differ from the family's usual ones."""
     torch.manual_seed(sum(map(ord, family)))
     words = tokenizer(family)
-    model = AutoModelForCausalLM.from_config(config(family, words), dtype=torch.float32)
+    settings = type(config(family, words))(**{**config(family, words).to_dict(), **changed})
+    model = AutoModelForCausalLM.from_config(settings, dtype=torch.float32)
     for name, parameter in model.named_parameters():
         if parameter.ndim > 1:
             parameter.data.mul_(6)

@@ -222,6 +222,7 @@ def test_windows_that_are_off_do_not_count() -> None:
 def test_pairs_of_a_head_become_neighbours() -> None:
     rows = torch.arange(8)[:, None]
     assert shape.interleaved(rows, 2)[:, 0].tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
+    assert shape.interleaved(rows[:, 0], 2).tolist() == [0, 2, 1, 3, 4, 6, 5, 7]  # a bias
 
 
 def test_sentencepiece_file_without_its_readers_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

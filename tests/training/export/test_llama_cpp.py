@@ -135,9 +135,21 @@ def test_starter_tokenizer_is_read_alike_on_all_of_the_seed_corpus(tmp_path: Pat
     assert differ == []
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_families_read_and_answer_alike(family: str, tmp_path: Path) -> None:
-    folder, out = save_model(family, tmp_path / "model"), tmp_path / "model.gguf"
+YARN = {"rope_type": "yarn", "rope_theta": 500.0, "factor": 4.0, "original_max_position_embeddings": 64}
+LINEAR = {"rope_type": "linear", "rope_theta": 500.0, "factor": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("family", "changed"),
+    [
+        *((family, {}) for family in FAMILIES),
+        ("llama2", {"attention_bias": True, "mlp_bias": True}),
+        ("llama2", {"rope_parameters": LINEAR}),
+        ("qwen2", {"rope_parameters": YARN}),
+    ],
+)
+def test_families_read_and_answer_alike(family: str, changed: dict[str, Any], tmp_path: Path) -> None:
+    folder, out = save_model(family, tmp_path / "model", **changed), tmp_path / "model.gguf"
     assert main(["gguf", "--model", str(folder), "--type", "f32", "--out", str(out)]) == 0
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder)
