@@ -22,8 +22,22 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("family", families.FAMILIES)
-@pytest.mark.parametrize("method", sorted(RECIPES))
+QUICK = {
+    ("dpo", "llama3"),
+    ("kto", "mistral"),
+    ("simpo", "gptj"),
+    ("reward", "gpt2"),
+    ("reward", "llama2"),
+    ("dpo", "qwen2"),
+}
+CROSS = [
+    pytest.param(method, family, marks=[] if (method, family) in QUICK else [pytest.mark.slow])
+    for method in sorted(RECIPES)
+    for family in families.FAMILIES
+]
+
+
+@pytest.mark.parametrize(("method", "family"), CROSS)
 def test_every_method_tunes_every_family(
     method: str, family: str, bases: Path, pair_set: Path, presets: Presets, tmp_path: Path
 ) -> None:
@@ -38,7 +52,13 @@ def test_every_method_tunes_every_family(
 
 
 @pytest.mark.parametrize(
-    ("method", "family"), [("dpo", "qwen2"), ("kto", "llama2"), ("reward", "qwen2"), ("simpo", "llama3")]
+    ("method", "family"),
+    [
+        ("dpo", "qwen2"),
+        pytest.param("kto", "llama2", marks=pytest.mark.slow),
+        ("reward", "qwen2"),
+        pytest.param("simpo", "llama3", marks=pytest.mark.slow),
+    ],
 )
 def test_quantized_bases_are_tuned(
     method: str, family: str, bases: Path, pair_set: Path, presets: Presets, tmp_path: Path
