@@ -187,17 +187,19 @@ class _Rollout:
 def draw(logits: Tensor, chance: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     """Tokens `[n]` by inverting the distribution function at `chance [n]` in [0, 1), and their log-probabilities."""
     scaled = logits.float()
-    if temperature > 0:
+    if temperature <= 0:
+        tokens = scaled.argmax(-1)
+        return tokens, scaled.gather(-1, tokens[:, None])[:, 0] - scaled.logsumexp(-1)
+    if temperature != 1:
         scaled = scaled / temperature
-    logprobs = scaled.log_softmax(-1)
-    if temperature > 0:
-        running = logprobs.exp().cumsum(-1)
-        # `running` ends a little off 1; a token of probability zero is never hit because `right` skips flat parts.
-        tokens = torch.searchsorted(running, (chance[:, None] * running[:, -1:]), right=True)[:, 0]
-        tokens = tokens.clamp(max=logits.shape[-1] - 1)
-    else:
-        tokens = logprobs.argmax(-1)
-    return tokens, logprobs.gather(-1, tokens[:, None])[:, 0]
+    # In place where it can be: at a vocabulary of 50,257 fresh memory costs more than the arithmetic.
+    largest = scaled.amax(-1, keepdim=True)
+    running = (scaled - largest).exp_()
+    torch.cumsum(running, -1, out=running)
+    total = running[:, -1:].clone()
+    # A token of probability zero is never hit, because `right` skips flat parts.
+    tokens = torch.searchsorted(running, chance[:, None] * total, right=True).clamp_(max=logits.shape[-1] - 1)
+    return tokens[:, 0], (scaled.gather(-1, tokens) - largest - total.log())[:, 0]
 
 
 def score(

@@ -90,6 +90,9 @@ class _Fitting:
     def _tune(self, examples: Sequence[Example], after: Any) -> None:
         raise NotImplementedError
 
+    def _restartable(self) -> bool:
+        return True
+
     def _checkpoint(self) -> None:
         raise NotImplementedError
 
@@ -104,6 +107,8 @@ class _Fitting:
         before = self.perplexity(held, untouched=True)
         if resume and (saved := self.run.load_checkpoint()):
             self._restore(*saved)
+        # An epoch that was measured after the newest checkpoint comes again, with the same figures.
+        known = {line["step"] for line in self.run.metrics()}
         began = time.monotonic()
 
         with MemoryWatch() as memory, progress("gan", total) as shown:
@@ -111,9 +116,10 @@ class _Fitting:
             def after(epoch: int, figures: dict[str, float]) -> None:
                 self.done = epoch + 1
                 moved = {f"change_{name}": round(value, 6) for name, value in change.now().items()}
-                self.run.measure(step=self.done, **{k: round(v, 5) for k, v in figures.items()}, **moved)
+                if self.done not in known:
+                    self.run.measure(step=self.done, **{k: round(v, 5) for k, v in figures.items()}, **moved)
                 shown(self.done, " ".join(f"{name} {value:.3f}" for name, value in figures.items() if "loss" in name))
-                if self.done == total or self.done % self.recipe.save_epochs == 0:
+                if self.done == total or (self.done % self.recipe.save_epochs == 0 and self._restartable()):
                     self._checkpoint()
 
             self._tune(examples, after)
@@ -185,6 +191,9 @@ class _Right(_Fitting):
 
     def _tune(self, examples: Sequence[Example], after: Any) -> None:
         self.gan.train(examples, self.recipe.epochs, begin=self.done, after=after)
+
+    def _restartable(self) -> bool:
+        return self.gan.draws_anew(self.done)
 
     def _checkpoint(self) -> None:
         tensors: dict[str, Tensor] = {}

@@ -68,6 +68,7 @@ class LanguageGAN:
         self.settings, self.ends, self.seed = settings, ends, seed
         self.read = AnswerReader(model.get_input_embeddings(), ends)
         self.optimizer = torch.optim.Adam(generator.parameters(), lr=settings.learning_rate)
+        self._kept: Drawn | None = None
         self.judge_optimizer = torch.optim.Adam(discriminator.parameters(), lr=settings.discriminator_rate)
 
     def generate(self, examples: Sequence[Example], generator: torch.Generator, copies: int | None = None) -> Drawn:
@@ -136,7 +137,8 @@ class LanguageGAN:
     ) -> None:
         """Tune: `warm_epochs` of cross-entropy, then `epochs` of play; `begin`: epochs already done.
 
-        `after(epoch, figures)` follows each. An epoch is a function of seed, number and weights alone.
+        `after(epoch, figures)` follows each. An epoch is a function of seed, number and weights alone, and with
+        `redraw` of the answers drawn before it: begin where `draws_anew` says so.
         """
         warm = self.settings.warm_epochs
         for epoch in range(begin, warm + epochs):
@@ -145,8 +147,12 @@ class LanguageGAN:
             if epoch < warm:
                 figures = self._warm_epoch(examples, chance)
             else:
-                figures = self._epoch(examples, chance, first=epoch == warm)
+                figures = self._epoch(examples, chance, epoch - warm)
             after(epoch, figures)
+
+    def draws_anew(self, epoch: int) -> bool:
+        """Whether this epoch needs nothing but weights: it is a warm one, or draws its answers."""
+        return (epoch - self.settings.warm_epochs) % self.settings.redraw == 0 or epoch < self.settings.warm_epochs
 
     def rewards(self, drawn: Drawn, generator: torch.Generator) -> Tensor:
         """`[n, t]`: what each token is worth: the answer's reward, or the mean one of its completions."""
@@ -168,19 +174,24 @@ class LanguageGAN:
         parts = [self.read(answers[start : start + READ]) for start in range(0, len(answers), READ)]
         return shaped(torch.cat([self.discriminator.logits(*part) for part in parts]), self.settings.reward)
 
-    def _epoch(self, examples: Sequence[Example], chance: torch.Generator, first: bool) -> dict[str, float]:
-        drawn = self.generate(examples, chance)
+    def _epoch(self, examples: Sequence[Example], chance: torch.Generator, number: int) -> dict[str, float]:
+        again = number % self.settings.redraw
+        if self._kept is None or not again:
+            self._kept = self.generate(examples, chance)
+        drawn = self._kept
         fake, real = [one.answer for one in drawn.trajectories], [one.answer for one in examples]
         judging = math.nan
-        for _ in range(self.settings.discriminator_steps + first * self.settings.discriminator_warm_steps):
+        before = self.settings.discriminator_warm_steps if number == 0 else 0
+        for _ in range(self.settings.discriminator_steps + before):
             judging = self.discriminator_step(real, fake)
         values = self.rewards(drawn, chance)
         credit = advantages(values, self.settings.copies, self.settings.normalise)
         order = torch.randperm(len(fake), generator=chance).tolist()
         losses = []
-        for number in range(self.settings.updates):
-            if rows := order[number :: self.settings.updates]:
-                losses.append(self.generator_step(drawn.part(rows), credit[rows], fresh=number == 0))
+        for update in range(self.settings.updates):
+            if rows := order[update :: self.settings.updates]:
+                fresh = not again and update == 0
+                losses.append(self.generator_step(drawn.part(rows), credit[rows], fresh=fresh))
         return {
             "generator_loss": sum(losses) / len(losses),
             "discriminator_loss": judging,

@@ -18,6 +18,9 @@ class AdversarialSettings(BaseModel):
 
     copies: int = Field(default=1, ge=1, description="Answers to one prompt in an epoch: K.")
     updates: int = Field(default=5, ge=1, description="Generator updates an epoch, each on its share of the answers.")
+    redraw: int = Field(
+        default=1, ge=1, description="Epochs that learn from the same answers before new ones are drawn."
+    )
     clip: float = Field(default=0.2, gt=0, description="PPO's clip, for the updates after an epoch's first.")
     rows: int = Field(default=8, ge=1, description="Answers in one scoring pass; more are accumulated.")
     batch: int = Field(default=32, ge=1, description="Answers generated at once.")

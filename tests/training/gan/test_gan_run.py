@@ -72,10 +72,12 @@ def test_a_run_leaves_an_adapter_a_report_and_a_plot_of_the_weights(
         main(recipe(base, prepared), tmp_path, presets)
 
 
+@pytest.mark.parametrize("redraw", [1, 2])
 def test_an_interrupted_run_continues_to_the_same_weights(
-    base: Path, prepared: Path, presets: Presets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    base: Path, prepared: Path, presets: Presets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redraw: int
 ) -> None:
-    whole = main(recipe(base, prepared), tmp_path / "whole", presets)
+    asked = recipe(base, prepared, play={"redraw": redraw})
+    whole = main(asked, tmp_path / "whole", presets)
     step = LanguageGAN.generator_step
     calls = 0
 
@@ -89,9 +91,9 @@ def test_an_interrupted_run_continues_to_the_same_weights(
     with monkeypatch.context() as patch:
         patch.setattr(LanguageGAN, "generator_step", dies)
         with pytest.raises(KeyboardInterrupt):
-            main(recipe(base, prepared), tmp_path / "cut", presets)
+            main(asked, tmp_path / "cut", presets)
     assert not (tmp_path / "cut" / "runs" / "gan-t" / "adapter").exists()
-    resumed = main(recipe(base, prepared), tmp_path / "cut", presets, resume=True)
+    resumed = main(asked, tmp_path / "cut", presets, resume=True)
     assert adapter_id(resumed) == adapter_id(whole)
     steps = [line["step"] for line in lines(tmp_path / "cut" / "runs" / "gan-t") if "change_base" in line]
     assert steps == [1, 2, 3, 4]

@@ -42,8 +42,14 @@ def last_rewards(monkeypatch: pytest.MonkeyPatch, rate: float, **settings: int) 
 
 @pytest.mark.parametrize(
     "settings",
-    [{"updates": 1}, {"updates": 4}, {"copies": 2, "updates": 4}, {"rollouts_per_token": 2, "rollout_stride": 12}],
-    ids=["one update", "four updates", "two copies", "completions"],
+    [
+        {"updates": 1},
+        {"updates": 4},
+        {"copies": 2, "updates": 4},
+        {"redraw": 2},
+        {"rollouts_per_token": 2, "rollout_stride": 12},
+    ],
+    ids=["one update", "four updates", "two copies", "answers used twice", "completions"],
 )
 def test_the_policy_gradient_raises_the_reward(monkeypatch: pytest.MonkeyPatch, settings: dict[str, int]) -> None:
     still = last_rewards(monkeypatch, 1e-12, updates=1)
@@ -78,6 +84,16 @@ def test_an_epoch_is_a_function_of_seed_and_number() -> None:
 
     for first, second in zip(run(9, 9), run(2, 4), strict=True):  # how it is cut into passes does not matter
         assert first == pytest.approx(second, abs=1e-4)
+
+
+def test_answers_may_serve_several_epochs() -> None:
+    gan = tiny.gan(tiny.model(), redraw=3, warm_epochs=1, updates=2)
+    drawn: list[object] = []
+    gan.train(tiny.examples(6), 7, after=lambda epoch, found: drawn.append(gan._kept))
+    assert drawn[0] is None
+    assert [drawn[1] is one for one in drawn[1:]] == [True, True, True, False, False, False, False]
+    assert drawn[4] is drawn[6] is not drawn[7]
+    assert [gan.draws_anew(epoch) for epoch in range(8)] == [True, True, False, False, True, False, False, True]
 
 
 def test_answers_keep_to_their_budget_and_a_generator_of_scale_zero_is_the_base() -> None:
