@@ -40,7 +40,7 @@ class ModelsSettings(BaseSettings):
     quantization: Literal["none", "nf4", "int8"] = Field(default="none", description="Weights, through bitsandbytes.")
     device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto: GPU if there is.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        default="auto", description="auto: bfloat16 on a GPU, float32 on a CPU."
+        default="auto", description="auto: bfloat16 on a GPU (float16 if it has none), float32 on a CPU."
     )
     classifier: str = Field(
         default=BUNDLED, description="Folder or hub id; `bundled`; `lexicon` (with echo); `none`: answers unchecked."

@@ -121,7 +121,7 @@ def load_model(
     """The base, ready to be tuned; `labels`: with a scoring head of so many outputs instead of the language head.
 
     `replace_head`: a head of another size is left behind for a new one; otherwise it is an error.
-    `auto` precision: bfloat16 on a GPU, float32 elsewhere. Distributed runs place it themselves.
+    `auto` precision is what `pick_dtype` says. Distributed runs place it themselves.
     """
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
@@ -144,6 +144,14 @@ def load_model(
         raise _missing(base, "model", error) from error
     model.config.use_cache = False
     return model
+
+
+def tuned_in_float32(model: Any) -> None:
+    """Weights that are tuned become float32: with float16 the loss is scaled, and a scaler takes neither gradients in
+    float16 nor those in bfloat16, which TRL gives to adapters on quantized bases."""
+    for weight in model.parameters():
+        if weight.requires_grad:
+            weight.data = weight.data.float()
 
 
 def head_labels(base: str, revision: str | None = None) -> tuple[str, ...]:

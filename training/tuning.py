@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from storage.presets import Presets
-from training import recipes
+from training import bases, recipes
 from training.bases import Lora, Precision, Quantization
 from training.data.build import prepared
 from training.data.data_recipe import DataRecipe
@@ -42,7 +42,9 @@ class TuningRecipe(recipes.Recipe):
     base: str = Field(description="Folder or hub id of the model to tune.")
     revision: str | None = Field(default=None, description="Commit of a hub id.")
     quantization: Quantization = Field(default="none", description="nf4: QLoRA (arXiv:2305.14314), double quantized.")
-    precision: Precision = Field(default="auto", description="auto: bfloat16 on a GPU, float32 elsewhere.")
+    precision: Precision = Field(
+        default="auto", description="auto: bfloat16 on a GPU, float16 on one without it (T4, P100), float32 elsewhere."
+    )
     attention: str | None = Field(default=None, description="eager, sdpa or flash_attention_2; unset: the library's.")
     data: Data = Field(description="How to prepare the set, or a prepared one's folder, or a data recipe's file.")
     lora: Lora | None = Field(default=Lora(), description="null: all weights are tuned, the costly reference.")
@@ -80,7 +82,12 @@ def arguments(recipe: TuningRecipe, run: Run, **own: Any) -> dict[str, Any]:
     """Keyword arguments for a TrainingArguments (or TRL config) class."""
     import torch
 
+    from models.devices import pick_device, pick_dtype
+
     cuda = torch.cuda.is_available()
+    dtype = pick_dtype(recipe.precision, pick_device("auto"))
+    if dtype is torch.float16 and not cuda:
+        raise recipes.RecipeError("precision: float16 is for GPUs; take bfloat16, float32 or auto on a CPU")
     return {
         "output_dir": str(run.folder / CHECKPOINTS),
         "seed": recipe.seed,
@@ -102,8 +109,8 @@ def arguments(recipe: TuningRecipe, run: Run, **own: Any) -> dict[str, Any]:
         "logging_nan_inf_filter": False,
         "save_steps": recipe.save_steps,
         "save_total_limit": 2,
-        "bf16": recipe.precision == "bfloat16" or (recipe.precision == "auto" and cuda),
-        "fp16": recipe.precision == "float16",
+        "bf16": dtype is torch.bfloat16,
+        "fp16": dtype is torch.float16,
         "use_cpu": not cuda,
         "ddp_find_unused_parameters": False,
         "dataloader_pin_memory": cuda,
@@ -137,6 +144,8 @@ def fit(
         import torch
 
         torch.set_num_threads(recipe.threads)
+    if trainer.args.fp16:
+        bases.tuned_in_float32(trainer.model)
     checkpoint = newest_checkpoint(run) if resume else None
     before = measured(trainer) if checkpoint is None else {}
     if before and main_process():
@@ -192,9 +201,7 @@ def _conclude(
     outcome: Mapping[str, float],
     told: Sequence[str],
 ) -> None:
-    from training.bases import count
-
-    parameters = count(trainer.model)
+    parameters = bases.count(trainer.model)
     seconds = float(outcome.get("train_runtime", 0.0))
     speed = _tokens(trainer) / seconds if seconds else 0.0
     summary = {
@@ -251,10 +258,8 @@ def model(recipe: TuningRecipe, labels: int | None = None) -> Any:
     """The base as the recipe wants it loaded; a fresh adapter on it begins from the recipe's seed."""
     from transformers import set_seed
 
-    from training.bases import load_model
-
     set_seed(recipe.seed)
-    loaded = load_model(
+    loaded = bases.load_model(
         recipe.base,
         revision=recipe.revision,
         quantization=recipe.quantization,
