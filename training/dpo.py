@@ -71,6 +71,7 @@ def build(recipe: DpoRecipe, config: Any, train: Any, held: Any, tokenizer: Any)
         train_dataset=train,
         eval_dataset=held,
         processing_class=tokenizer,
+        ref_model=preferences.reference(recipe),
         **preferences.starting(recipe),
     )
     preferences.hold_against(trainer, recipe)

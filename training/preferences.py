@@ -80,6 +80,11 @@ def unfit(recipe: PreferenceRecipe, error: Exception) -> RecipeError:
     )
 
 
+def reference(recipe: ReferencedRecipe) -> Any:
+    """A second model to compare with where all weights are tuned; None where an adapter can be taken off."""
+    return tuning.model(recipe) if recipe.lora is None else None
+
+
 def hold_against(trainer: Any, recipe: ReferencedRecipe) -> None:
     """Let the trainer compare with what `reference` names: it took a copy of the given adapter when it was built."""
     copied = recipe.lora is not None and REFERENCE in trainer.model.peft_config

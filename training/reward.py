@@ -109,7 +109,7 @@ def _new_head() -> Any:
 
 
 class Scorer:
-    """A reward model ready to score; `tokenizer` and `Encoder` give the token ids that it takes."""
+    """A reward model ready to score, on the GPU if there is one; ids come from `Encoder` with this `tokenizer`."""
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
         self.model, self.tokenizer = model.eval(), tokenizer
@@ -135,7 +135,7 @@ def load(folder: Path, base: str | None = None, **loading: Any) -> Scorer:
     from peft import PeftModel
 
     if (folder / "config.json").is_file():
-        return Scorer(bases.load_model(str(folder), labels=1, **loading), bases.load_tokenizer(str(folder)))
+        return _scorer(bases.load_model(str(folder), labels=1, **loading), bases.load_tokenizer(str(folder)), loading)
     preferences.require_adapter(folder)
     config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     name = base or str(config["base_model_name_or_path"])
@@ -143,4 +143,12 @@ def load(folder: Path, base: str | None = None, **loading: Any) -> Scorer:
     with _new_head():
         model = bases.load_model(name, labels=1, **loading)
     model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
-    return Scorer(PeftModel.from_pretrained(model, str(folder)), tokenizer)
+    return _scorer(PeftModel.from_pretrained(model, str(folder)), tokenizer, loading)
+
+
+def _scorer(model: Any, tokenizer: Any, loading: Mapping[str, Any]) -> Scorer:
+    from models.devices import pick_device
+
+    # Quantized weights are where they were loaded.
+    placed = loading.get("quantization", "none") != "none"
+    return Scorer(model if placed else model.to(pick_device("auto")), tokenizer)
