@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import errno
 import importlib
+import logging
 import sys
 from pathlib import Path
 
@@ -39,14 +40,15 @@ def train(argv: list[str]) -> int:
     given = parser.parse_args(argv)
 
     from storage.settings import StorageSettings
-    from training.watch import quiet
 
+    # Before anything imports it: an optional kernel for 4-bit weights on CPU is missed without harm.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     module, recipe_class = METHODS[given.method]
     method = importlib.import_module(module)
     settings = StorageSettings()
-    quiet()
     try:
         recipe = load(getattr(method, recipe_class), given.recipe, given.overrides)
+        _quiet()
         folder = method.main(recipe, settings.dir, settings.load_presets(), given.resume)
     except (RecipeError, FileNotFoundError, FileExistsError) as error:
         print(error, file=sys.stderr)
@@ -58,6 +60,12 @@ def train(argv: list[str]) -> int:
         return 3
     print(folder)
     return 0
+
+
+def _quiet() -> None:
+    from training.watch import quiet
+
+    quiet()
 
 
 def data(argv: list[str]) -> int:

@@ -5,7 +5,6 @@ Knows transformers' callbacks; no method. Imported only where a Trainer runs.
 
 from __future__ import annotations
 
-import logging
 import math
 import signal
 import warnings
@@ -80,8 +79,6 @@ def quiet() -> None:
 
     disable_progress_bars()
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    # An optional kernel for 4-bit weights on CPU is fetched from a hub; without it the built-in one runs.
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
 
 
