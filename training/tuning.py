@@ -182,7 +182,10 @@ def unwrapped(trainer: Any) -> None:
     not share their gradients but learn each from its own rows."""
     accelerator = trainer.accelerator
     if accelerator.num_processes > 1 and not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
+        forward = trainer.model.__dict__.get("_original_forward")
         accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+        if forward is not None:  # in half precision; what TRL put around the model's own stays
+            trainer.model.forward = forward
         accelerator._models.clear()
         trainer.model._is_accelerate_prepared = False
 
