@@ -89,6 +89,8 @@ class Ppo:
         ]
         self.optimizer = torch.optim.AdamW(groups, lr=keys.value_rate, weight_decay=weight_decay)
         self.rates = (rate, keys.value_rate)
+        # In half precision small slopes on the way to the adapter would be rounded to nothing.
+        self.scale = 1024.0 if policy.model.dtype is torch.float16 else 1.0
 
     def advance(
         self, prompts: Sequence[Sequence[int]], budgets: Sequence[int], judge: Judge, share: float = 1.0
@@ -163,13 +165,16 @@ class Ppo:
             part = chosen[start : start + self.rows]
             loss, found = self._loss(experience, part)
             weight = len(part) / len(chosen)
-            (loss * weight).backward()  # type: ignore[no-untyped-call]
+            (loss * weight * self.scale).backward()  # type: ignore[no-untyped-call]
             figures = {name: figures.get(name, 0.0) + weight * value for name, value in found.items()}
         for name, value in figures.items():
             if not abs(value) < float("inf"):
                 self.optimizer.zero_grad(set_to_none=True)
                 raise NotFinite(name)
         if self.keys.kl_stop is None or figures["moved"] <= self.keys.kl_stop:
+            for tensor in self.trained.values():
+                if tensor.grad is not None and self.scale != 1.0:
+                    tensor.grad /= self.scale
             norm = torch.nn.utils.clip_grad_norm_(self.trained.values(), self.clip)
             if not torch.isfinite(norm):
                 raise NotFinite("the gradient")

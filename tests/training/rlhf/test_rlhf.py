@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from models.engines.adapter_files import read_adapter
 from models.engines.prompts import encode
 from models.prompt import Prompt, render
 from storage.contracts import Turn
 from storage.presets import Presets
+from tests.training.families import FAMILIES, save
 from training import bases, rlhf, rlhf_ppo
 from training.data.rows import Answer, Pair, Row, Text
 from training.policy import Policy
@@ -153,6 +155,59 @@ def test_ppo_in_several_processes_is_refused(
         rlhf.main(recipe(neutral_set), tmp_path, presets)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_can_be_tuned(
+    family: str, neutral_set: Path, presets: Presets, tmp_path: Path, round_answers: Callable[..., None]
+) -> None:
+    round_answers()
+    given = recipe(
+        neutral_set,
+        base=str(save(family, tmp_path / "base")),
+        longest=400,
+        steps=2,
+        warmup=0.0,
+        measure_rows=0,
+        prompts=20,
+    )
+    folder = rlhf.main(given, tmp_path, presets)
+    assert any(bool(pair.up.abs().sum() > 0) for pair in read_adapter(folder).values())
+    first = Run(tmp_path, "rlhf", given, resume=True).metrics()[1]
+    assert first["kl"] == pytest.approx(0.0, abs=1e-3)
+
+
+def test_a_four_bit_base_can_be_tuned(
+    tiny_folder: str, neutral_set: Path, presets: Presets, tmp_path: Path, round_answers: Callable[..., None]
+) -> None:
+    round_answers()
+    folder = rlhf.main(
+        recipe(neutral_set, base=tiny_folder, quantization="nf4", steps=1, warmup=0.0, measure_rows=0),
+        tmp_path,
+        presets,
+    )
+    assert any(bool(pair.up.abs().sum() > 0) for pair in read_adapter(folder).values())
+
+
+def test_half_precision_learns_what_full_precision_learns(
+    tiny_folder: str, neutral_set: Path, presets: Presets, tmp_path: Path, round_answers: Callable[..., None]
+) -> None:
+    learned = []
+    for precision in ("float32", "float16"):
+        round_answers()
+        given = recipe(
+            neutral_set,
+            base=tiny_folder,
+            name=precision,
+            precision=precision,
+            steps=1,
+            warmup=0.0,
+            measure_rows=0,
+            optimizer="adamw_torch",
+        )
+        pairs = read_adapter(rlhf.main(given, tmp_path, presets))
+        learned.append(torch.cat([pair.up.flatten() for pair in pairs.values()]))
+    assert float(torch.cosine_similarity(*learned, dim=0)) > 0.9
+
+
 def test_prompts_are_what_serving_renders_each_once(presets: Presets) -> None:
     tokenizer = bases.load_tokenizer(BASE)
     turns = (Turn(role="user", text="Привет"),)
@@ -228,20 +283,24 @@ def test_contradictory_recipes_are_refused(keys: dict[str, Any], said: str) -> N
 
 @pytest.mark.slow
 def test_the_reward_rises_and_kl_stays_bounded(neutral_set: Path, presets: Presets, tmp_path: Path) -> None:
-    """Calm prompts, joy rewarded by the bundled classifier, eight tokens an answer."""
+    """Calm prompts, joy rewarded by the bundled classifier, six tokens an answer."""
     given = recipe(
         neutral_set,
+        seed=2,
         lora={"rank": 4, "alpha": 8},
-        rollout=32,
-        rows=16,
-        new_tokens=8,
-        steps=14,
-        learning_rate=3e-3,
-        kl_coefficient=0.01,
+        rollout=24,
+        rows=12,
+        new_tokens=6,
+        longest=24,
+        steps=12,
+        learning_rate=7e-3,
+        schedule="constant",
+        kl_coefficient=0.03,
         measure_rows=0,
+        ppo={"passes": 1},
     )
     rlhf.main(given, tmp_path, presets)
-    lines = Run(tmp_path, "rlhf", given, resume=True).metrics()
-    rewards = [one["reward"] for one in lines if "reward" in one]
-    assert sum(rewards[-4:]) / 4 > sum(rewards[:4]) / 4 + 0.1
-    assert max(one["kl"] for one in lines if "kl" in one) < 12
+    lines = [one for one in Run(tmp_path, "rlhf", given, resume=True).metrics() if "reward" in one]
+    rewards = [one["reward"] for one in lines]
+    assert sum(rewards[-3:]) / 3 > sum(rewards[:3]) / 3 + 0.15
+    assert max(one["kl"] for one in lines) < 20
