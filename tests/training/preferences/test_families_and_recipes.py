@@ -22,14 +22,7 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-QUICK = {
-    ("dpo", "llama3"),
-    ("kto", "mistral"),
-    ("simpo", "gptj"),
-    ("reward", "gpt2"),
-    ("reward", "llama2"),
-    ("dpo", "qwen2"),
-}
+QUICK = {("dpo", "llama3"), ("kto", "mistral"), ("simpo", "gptj"), ("reward", "gpt2")}
 CROSS = [
     pytest.param(method, family, marks=[] if (method, family) in QUICK else [pytest.mark.slow])
     for method in sorted(RECIPES)

@@ -28,8 +28,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is d
     ("method", "keys"),
     [
         ("dpo", {"reference": "start"}),
-        ("dpo", {"reference": "base"}),
-        ("simpo", {}),
+        pytest.param("dpo", {"reference": "base"}, marks=pytest.mark.slow),
+        pytest.param("simpo", {}, marks=pytest.mark.slow),
         ("kto", {"reference": "start"}),
         ("reward", {}),
     ],
