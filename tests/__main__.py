@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,6 +21,10 @@ CHECKS: tuple[tuple[str, list[str]], ...] = (
     ("import-linter", ["lint-imports"]),
     ("mypy --strict", ["mypy"]),
 )
+
+
+# What no ordinary run has, CI's neither: named, so that nobody takes it for run.
+OPTIONAL = {"llama": (find_spec("llama_cpp"), "pip install -e '.[llama]' (compiles for minutes)")}
 
 
 def left_out() -> dict[str, str]:
@@ -52,6 +57,9 @@ def main() -> int:
     results.append(run("pytest", ["pytest", "-q", "--durations=5", *together, *selection, *sys.argv[1:]]))
     for marker, advice in missing.items():
         print(f"LEFT OUT: tests marked «{marker}». To enable them: {advice}")
+    for marker, (found, advice) in OPTIONAL.items():
+        if found is None:
+            print(f"OPTIONAL, not run: tests marked «{marker}». To enable them: {advice}")
     if missing and os.environ.get("CI") == "true":
         print("With CI=true nothing may be left out.")
         return 1
