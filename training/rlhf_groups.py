@@ -32,6 +32,8 @@ def train(recipe: RlhfRecipe, storage: Path, presets: Presets, resume: bool) -> 
     folder = tuning.fit(trainer, run, recipe, resume, lambda to: preferences.export(trainer, recipe, tokenizer, to))
     if main_process():
         rlhf_plot.draw(run.metrics(), run.folder / "rlhf.png")
+        with (run.folder / "report.md").open("a", encoding="utf-8") as report:
+            report.write("\n![reward and KL](rlhf.png)\n")
     return folder
 
 
@@ -120,6 +122,8 @@ def _on_tokens(algorithm: str, asks: dict[str, Ask]) -> Any:
         def evaluate(self, *given: Any, **named: Any) -> dict[str, float]:
             found: dict[str, float] = super().evaluate(*given, **named)
             # What TRL logs besides says nothing of single answers to held-out prompts.
-            return {name: value for name, value in found.items() if name.startswith(HELD_OUT)}
+            return {
+                name: value for name, value in found.items() if name.startswith(HELD_OUT) and name != "eval_reward_std"
+            }
 
     return OnTokens
