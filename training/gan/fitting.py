@@ -19,6 +19,7 @@ from training import bases
 from training.data.build import prepared
 from training.data.rows import Answer
 from training.gan.discriminator import Discriminator
+from training.gan.frozen import attention_for
 from training.gan.language_gan import Example, LanguageGAN
 from training.gan.listing import ListingGAN
 from training.gan.recipe import GanRecipe
@@ -41,8 +42,11 @@ def main(recipe: GanRecipe, storage: Path, presets: Presets, resume: bool = Fals
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     tokenizer = bases.load_tokenizer(recipe.base, recipe.revision)
-    model = bases.load_model(recipe.base, revision=recipe.revision, precision=recipe.precision)
-    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    attention = recipe.attention or attention_for(device)
+    model = bases.load_model(recipe.base, revision=recipe.revision, precision=recipe.precision, attention=attention).to(
+        device
+    )
     data = prepared(recipe.data, storage, presets, recipe.seed)
     counts: Counter[str] = Counter()
     examples = encoded(tokenizer, data.train(Answer), presets, recipe, counts)

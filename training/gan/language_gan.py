@@ -20,6 +20,7 @@ from models.engines.embedding_generator import EmbeddingGenerator
 from training.estimators import policy_loss
 from training.gan.credit import advantages, shaped, spread, valued_places
 from training.gan.discriminator import AnswerReader, Discriminator
+from training.gan.frozen import frozen
 from training.gan.recipe import AdversarialSettings
 from training.recipes import RecipeError
 from training.rollouts import Embed, Trajectory, generate, score
@@ -63,7 +64,7 @@ class LanguageGAN:
         ends: frozenset[int],
         seed: int = 0,
     ) -> None:
-        self.model = model.eval().requires_grad_(False)
+        self.model = frozen(model)
         self.generator, self.discriminator = generator.to(model.device), discriminator.to(model.device)
         self.settings, self.ends, self.seed = settings, ends, seed
         self.read = AnswerReader(model.get_input_embeddings(), ends)

@@ -52,6 +52,7 @@ class GanRecipe(recipes.Recipe):
     base: str = Field(description="Folder or hub id of the model, which stays frozen.")
     revision: str | None = Field(default=None, description="Commit of a hub id.")
     precision: Precision = Field(default="auto", description="Of the base; generator and discriminator are float32.")
+    attention: Literal["eager", "sdpa"] | None = Field(default=None, description="Unset: what is faster here.")
     data: Data = Field(description="How to prepare the set, or a prepared one's folder, or a data recipe's file.")
     longest: int = Field(default=512, ge=8, description="Tokens of prompt and answer; longer rows are left out.")
     mode: Literal["right", "listing"] = Field(default="right", description="`listing`: as printed, for comparison.")

@@ -1,0 +1,269 @@
+"""Does adversarial prompt tuning answer better? Base, untrained, cross-entropy-tuned and adversarially tuned embedding
+generator, and LoRA, at equal budgets, with controls and intervals.
+
+    python -m bench.gan_quality --data FOLDER     # FOLDER holds TOFU's retain90.jsonl and forget10.jsonl
+
+A small GPT-2 shape is pre-trained on lines of `retain90`, questions and answers apart, so that it knows the language
+and no pair's form; `forget10` is not in it. Of `forget10`, 50 pairs are tuned on, 50 choose the settings, 100 of other
+authors are the test. Every arm sees the 50 pairs for the same number of epochs with the same number of updates.
+ROUGE-1 is the F-measure over lower-case words (Lin 2004), answers are greedy.
+
+Everything lies under STORAGE_DIR/gan_quality: stop it at any time, start it again and it goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import statistics
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.small_base import END, pretrain
+
+ENDS = frozenset({END})
+WORDS = re.compile(r"\w+")
+UPDATES = 5
+LONGEST_ANSWER = 80
+# Student's t, 97.5 %, by seeds less one.
+STUDENT = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One tuning run. `warm`: share of the epochs that is cross-entropy."""
+
+    arm: str
+    rate: float = 0.0
+    warm: float = 0.0
+    play: dict[str, Any] = field(default_factory=dict)
+
+    def key(self, seed: int) -> str:
+        """Name of its result."""
+        return json.dumps([asdict(self), seed], sort_keys=True)
+
+
+CONTROLS = (Trial("base"), Trial("untrained"))
+LORA = tuple(Trial("lora", rate) for rate in (1e-3, 3e-3, 1e-2))
+ENTROPY = tuple(Trial("cross-entropy", rate, 1.0) for rate in (1e-3, 3e-3, 1e-2))
+GAN = (
+    Trial("gan", 3e-4),
+    Trial("gan", 1e-3),
+    Trial("gan", 3e-3),
+    Trial("gan", 1e-3, play={"copies": 4}),
+    Trial("gan", 1e-3, play={"discriminator_steps": 10}),
+    Trial("gan", 1e-3, play={"discriminator_rate": 3e-4}),
+    Trial("gan", 1e-3, play={"reward": "logit"}),
+    Trial("gan", 1e-3, play={"rollouts_per_token": 1, "rollout_stride": 16}),
+    Trial("gan", 1e-3, play={"start": 0.0}),
+    Trial("gan", 1e-3, play={"noise": 0}),
+)
+WARM = (
+    Trial("gan, warm", 3e-4, 0.5),
+    Trial("gan, warm", 1e-3, 0.5),
+    Trial("gan, warm", 3e-4, 0.8),
+    Trial("gan, warm", 3e-4, 0.5, {"copies": 4}),
+    Trial("gan, warm", 3e-4, 0.5, {"reward": "logit", "discriminator_steps": 10}),
+)
+FAMILIES = (GAN, WARM, ENTROPY, LORA)
+
+
+def rouge1(said: str, wanted: str) -> float:
+    """F-measure of shared words, counted with repetition (Lin 2004, ROUGE-1)."""
+    one, two = (Counter(WORDS.findall(text.lower())) for text in (said, wanted))
+    shared = sum((one & two).values())
+    return 2 * shared / (one.total() + two.total()) if shared else 0.0
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """(mean, half the width of the 95 % interval by Student's t); (value, 0) for one value."""
+    mean = statistics.fmean(values)
+    if len(values) < 2:
+        return mean, 0.0
+    return mean, STUDENT[len(values) - 1] * statistics.stdev(values) / len(values) ** 0.5
+
+
+def paired(first: Sequence[float], second: Sequence[float], draws: int = 2000) -> tuple[float, float]:
+    """95 % bootstrap interval, over questions, of how much better the first is."""
+    gaps = [one - two for one, two in zip(first, second, strict=True)]
+    chance = random.Random(0)
+    means = sorted(statistics.fmean(chance.choices(gaps, k=len(gaps))) for _ in range(draws))
+    return means[int(0.025 * draws)], means[int(0.975 * draws)]
+
+
+class Field:
+    """The base model, its tokenizer and the three sets of pairs."""
+
+    def __init__(self, data: Path, folder: Path, minutes: float) -> None:
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        self.folder, self.base = folder, folder / "base"
+        if not (self.base / "config.json").is_file():
+            pretrain(data / "retain90.jsonl", self.base, minutes)
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(self.base)
+        self._load = lambda: AutoModelForCausalLM.from_pretrained(self.base)
+        pairs = [json.loads(line) for line in (data / "forget10.jsonl").read_text(encoding="utf-8").splitlines()]
+        # Twenty pairs an author, in order: the test's authors are none of the others'.
+        self.sets = {"tune": pairs[:50], "choose": pairs[100:150], "test": pairs[200:300]}
+
+    def model(self) -> Any:
+        """A fresh copy."""
+        return self._load().eval()
+
+    def examples(self, name: str) -> list[Any]:
+        """A set as token ids."""
+        from training.gan.language_gan import Example
+
+        found = []
+        for pair in self.sets[name]:
+            prompt = self.tokenizer(f"Question: {pair['question']}\nAnswer:", add_special_tokens=False)["input_ids"]
+            answer = self.tokenizer(" " + pair["answer"], add_special_tokens=False)["input_ids"][:LONGEST_ANSWER]
+            found.append(Example(tuple(prompt), (*answer, END), len(answer) + 1))
+        return found
+
+    def scores(self, name: str, model: Any, embed: Any = None) -> list[float]:
+        """ROUGE-1 of each pair's greedy answer."""
+        from training.rollouts import generate
+
+        examples = self.examples(name)
+        budgets = [LONGEST_ANSWER] * len(examples)
+        found = generate(model, [one.prompt for one in examples], budgets, ENDS, embed=embed, temperature=0, batch=50)
+        texts = [str(self.tokenizer.decode(one.answer, skip_special_tokens=True)) for one in found]
+        return [rouge1(text, pair["answer"]) for text, pair in zip(texts, self.sets[name], strict=True)]
+
+
+def run(ground: Field, trial: Trial, seed: int, epochs: int, name: str) -> dict[str, list[float]]:
+    """Tune and answer a set: scores with the noise at zero, and with noise drawn."""
+    import torch
+
+    from models.engines.embedding_generator import EmbeddingGenerator
+    from training.gan import Discriminator, LanguageGAN
+    from training.gan.recipe import AdversarialSettings
+
+    torch.manual_seed(seed)
+    model = ground.model()
+    if trial.arm == "base":
+        return {"quiet": ground.scores(name, model)}
+    if trial.arm == "lora":
+        return {"quiet": ground.scores(name, tuned_lora(model, ground.examples("tune"), trial.rate, epochs, seed))}
+    warm = round(trial.warm * epochs)
+    played = 0 if trial.arm == "untrained" else epochs - warm
+    keys = {"learning_rate": trial.rate or 1.0, "warm_rate": trial.rate if trial.warm == 1 else 3e-3, **trial.play}
+    settings = AdversarialSettings(updates=UPDATES, rows=16, batch=64, warm_epochs=warm, **keys)
+    generator = EmbeddingGenerator(model.config.n_embd, settings.noise, settings.start)
+    gan = LanguageGAN(model, generator, Discriminator(model.config.n_embd), settings, ENDS, seed)
+    gan.train(ground.examples("tune"), played)
+    count = len(ground.sets[name])
+    drawn = torch.randn(count, settings.noise, generator=torch.Generator().manual_seed(seed))
+    return {
+        "quiet": ground.scores(name, model, gan._embed(torch.zeros(count, settings.noise))),
+        "noisy": ground.scores(name, model, gan._embed(drawn)),
+    }
+
+
+def tuned_lora(model: Any, pairs: Sequence[Any], rate: float, epochs: int, seed: int) -> Any:
+    """PEFT's LoRA, rank 8 on c_attn: as many epochs and updates, the same loss as the cross-entropy arm."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    from training.rollouts import Trajectory, score
+
+    config = LoraConfig(r=8, lora_alpha=16, target_modules=["c_attn"], fan_in_fan_out=True, task_type="CAUSAL_LM")
+    tuned = get_peft_model(model, config)
+    tuned.eval()
+    optimizer = torch.optim.Adam([one for one in tuned.parameters() if one.requires_grad], lr=rate)
+    chance = torch.Generator().manual_seed(seed)
+    for _ in range(epochs):
+        order = torch.randperm(len(pairs), generator=chance).tolist()
+        for number in range(UPDATES):
+            part = [pairs[row] for row in order[number::UPDATES]]
+            scores = score(tuned, [Trajectory(one.prompt, one.answer, True) for one in part])
+            (-scores.logprobs.sum() / scores.mask.sum()).backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(tuned.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+    return tuned
+
+
+class Book:
+    """Results on disk, one line each; what is there is not run again."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        self.known: dict[str, dict[str, list[float]]] = {one["key"]: one["scores"] for one in map(json.loads, lines)}
+
+    def get(self, key: str, make: Callable[[], dict[str, list[float]]]) -> dict[str, list[float]]:
+        """The result of a key, made if it is not there."""
+        if key not in self.known:
+            self.known[key] = make()
+            with self.path.open("a", encoding="utf-8") as out:
+                out.write(json.dumps({"key": key, "scores": self.known[key]}) + "\n")
+            means = {name: round(statistics.fmean(one), 4) for name, one in self.known[key].items()}
+            print(key, means, file=sys.stderr, flush=True)
+        return self.known[key]
+
+
+def table(trials: Iterable[Trial], seeds: int, result: Callable[[Trial, int], dict[str, list[float]]]) -> list[str]:
+    """Markdown: each arm's mean over seeds with its interval, and its gain over the base with its own."""
+    base = result(CONTROLS[0], 0)["quiet"]
+    lines = ["| arm | settings | ROUGE-1 | with noise | gain over the base |", "| --- | --- | --- | --- | --- |"]
+    for trial in trials:
+        found = [result(trial, seed) for seed in range(1 if trial.arm == "base" else seeds)]
+        cells = []
+        for name in ("quiet", "noisy"):
+            values = [statistics.fmean(one[name]) for one in found if name in one]
+            cells.append("{:.3f} ± {:.3f}".format(*interval(values)) if values else "")
+        by_pair = [statistics.fmean(one) for one in zip(*(one["quiet"] for one in found), strict=True)]
+        low, high = paired(by_pair, base)
+        settings = " ".join(
+            [f"rate {trial.rate:g}" if trial.rate else "", *(f"{k} {v}" for k, v in trial.play.items())]
+        )
+        settings += f" warm {trial.warm:g}" if 0 < trial.warm < 1 else ""
+        lines.append(f"| {trial.arm} | {settings.strip()} | {' | '.join(cells)} | {low:+.3f} … {high:+.3f} |")
+    return lines
+
+
+def main() -> None:
+    """Search on one set, test on another, print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with retain90.jsonl and forget10.jsonl")
+    parser.add_argument("--minutes", type=float, default=1.5, help="CPU time of the base's pre-training")
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=5, choices=range(2, 11), metavar="2-10")
+    options = parser.parse_args()
+    import torch
+
+    from storage.settings import StorageSettings
+
+    torch.set_num_threads(1)
+    folder = StorageSettings().dir / "gan_quality" / f"{options.minutes:g}m"
+    folder.mkdir(parents=True, exist_ok=True)
+    ground = Field(options.data, folder, options.minutes)
+    book = Book(folder / "results.jsonl")
+
+    def results(name: str) -> Callable[[Trial, int], dict[str, list[float]]]:
+        return lambda trial, seed: book.get(
+            f"{name} {options.epochs} {trial.key(seed)}", lambda: run(ground, trial, seed, options.epochs, name)
+        )
+
+    choose, test = results("choose"), results("test")
+    for trial in (trial for family in FAMILIES for trial in family):
+        choose(trial, 100)
+    best = [max(family, key=lambda one: statistics.fmean(choose(one, 100)["quiet"])) for family in FAMILIES]
+    print(f"### Chosen on 50 other pairs, one seed, {options.epochs} epochs\n")
+    print(
+        "\n".join(table([CONTROLS[0], *(one for family in FAMILIES for one in family)], 1, lambda t, s: choose(t, 100)))
+    )
+    print(f"\n### Test: 100 pairs of other authors, {options.seeds} seeds, {options.epochs} epochs\n")
+    print("\n".join(table([*CONTROLS, *best], options.seeds, test)))
+
+
+if __name__ == "__main__":
+    main()
