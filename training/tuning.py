@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from storage.presets import Presets
-from training import bases, recipes
+from training import bases, processes, recipes
 from training.bases import Lora, Precision, Quantization
 from training.data.build import prepared
 from training.data.data_recipe import DataRecipe
@@ -147,27 +147,42 @@ def fit(
     if trainer.args.fp16:
         bases.tuned_in_float32(trainer.model)
     checkpoint = newest_checkpoint(run) if resume else None
-    before = measured(trainer) if checkpoint is None else {}
+    # A model in shards cannot be measured before training has placed them.
+    before = {} if checkpoint or processes.sharded(trainer) else measured(trainer)
     if before and main_process():
         run.measure(step=0, **numbers(before))
-    unwrapped(trainer)
+    processes.unwrap(trainer)
     with MemoryWatch() as memory, progress(run.method, 1.0) as shown:
         trainer.add_callback(Watch(run, recipe, shown))
         worked = time.process_time()
-        outcome = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        outcome.metrics["cpu_seconds"] = time.process_time() - worked
+        outcome = {**_train(trainer, checkpoint), "cpu_seconds": time.process_time() - worked}
     state = trainer.state
     if state.global_step < state.max_steps:
         raise Interrupted(f"stopped at step {state.global_step} of {state.max_steps}: continue with --resume")
     after = measured(trainer)
     folder = recipe.output or run.folder / ("adapter" if recipe.lora else "model")
+    trainer.gathered = processes.gathered(trainer)
     if main_process():
         with whole(folder) as fresh:
             told = export(fresh) or ()
         measures = {"before": before or first_measured(run), "after": after}
-        _conclude(trainer, run, folder, memory, measures, outcome.metrics, told)
+        _conclude(trainer, run, folder, memory, measures, outcome, told)
     trainer.accelerator.wait_for_everyone()
     return folder
+
+
+def _train(trainer: Any, checkpoint: Path | None) -> dict[str, float]:
+    """Train; what has had all its steps is only loaded, where a Trainer would take one more."""
+    from transformers import TrainerState
+
+    if checkpoint and not processes.sharded(trainer):
+        state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+        if 0 < trainer.args.max_steps <= state.global_step:
+            trainer._load_from_checkpoint(str(checkpoint))
+            trainer.state = state
+            return {}
+    outcome = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    return dict(outcome.metrics)
 
 
 def measured(trainer: Any) -> dict[str, float]:
@@ -175,19 +190,6 @@ def measured(trainer: Any) -> dict[str, float]:
     if trainer.eval_dataset is None:
         return {}
     return {name: value for name, value in trainer.evaluate().items() if isinstance(value, float | int)}
-
-
-def unwrapped(trainer: Any) -> None:
-    """Let training wrap the model anew: measured first, it counts as wrapped, and without this several processes would
-    not share their gradients but learn each from its own rows."""
-    accelerator = trainer.accelerator
-    if accelerator.num_processes > 1 and not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
-        forward = trainer.model.__dict__.get("_original_forward")
-        accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
-        if forward is not None:  # in half precision; what TRL put around the model's own stays
-            trainer.model.forward = forward
-        accelerator._models.clear()
-        trainer.model._is_accelerate_prepared = False
 
 
 def first_measured(run: Run) -> dict[str, float]:
@@ -303,7 +305,7 @@ def manifest(run: Run, recipe: TuningRecipe, data: PreparedSet, encoder: Encoder
 def export(trainer: Any, recipe: TuningRecipe, tokenizer: Any, folder: Path) -> None:
     """Write the adapter, or the tuned model with its tokenizer, as safetensors that the worker loads."""
     unwrapped = trainer.accelerator.unwrap_model(trainer.model)
-    unwrapped.save_pretrained(folder)
+    unwrapped.save_pretrained(folder, state_dict=trainer.gathered)
     (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty card
     if recipe.lora is None:
         tokenizer.save_pretrained(folder)

@@ -1,4 +1,4 @@
-"""The shipped configurations of `accelerate launch`, and half precision in two processes."""
+"""The shipped configurations of `accelerate launch`: half precision and models in shards, in two processes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from accelerate.commands.config.config_args import ClusterConfig, load_config_from_file
 from accelerate.commands.launch import _validate_launch_command, launch_command_parser
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
+from storage.presets import Presets
 from tests.training import families, recipe_data
-from training import cli, tuning
+from training import cli, sft, tuning
 from training.data.seed_corpus import SeedRow
 
+ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(tuning.__file__).parent / "accelerate"
 KINDS = {
     "processes": "MULTI_GPU",
@@ -71,30 +75,89 @@ def test_shards_are_whole_where_a_model_is_written() -> None:
     assert zero.deepspeed_config["zero3_save_16bit_model"] is True
 
 
-@pytest.mark.slow
-def test_two_processes_tune_all_weights_in_half_precision(tmp_path: Path, seed_rows: list[SeedRow]) -> None:
-    rows = recipe_data.instructions(tmp_path, [row for row in seed_rows if len(row.reply) < 200][:120])
-    recipe: dict[str, Any] = {
-        "name": "half",
-        "base": str(families.save("llama3", tmp_path / "base")),
-        "precision": "bfloat16",
-        "lora": None,
-        "data": {"sources": {"rows": {"path": str(rows)}}},
+@pytest.fixture(scope="module")
+def instructions(tmp_path_factory: pytest.TempPathFactory, seed_rows: list[SeedRow]) -> Path:
+    folder = tmp_path_factory.mktemp("rows")
+    return recipe_data.instructions(folder, [row for row in seed_rows if len(row.reply) < 200][:120])
+
+
+def tiny(folder: Path, file: Path, **keys: Any) -> dict[str, Any]:
+    return {
+        "name": "several",
+        "base": str(families.save("llama3", folder / "base")),
+        "data": {"sources": {"rows": {"path": str(file)}}},
         "longest": 400,
-        "rows": 2,
         "steps": 4,
         "learning_rate": 3e-3,
         "log_steps": 1,
         "measure_rows": 4,
+        **keys,
     }
-    path = tmp_path / "recipe.yaml"
+
+
+def launched(folder: Path, recipe: dict[str, Any], configuration: str, *program: str) -> Path:
+    """The run of a recipe under `accelerate launch` with two processes."""
+    path = folder / "recipe.yaml"
     path.write_text(yaml.safe_dump(recipe), encoding="utf-8")
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(FOLDER / "processes.yaml")]
-    command += ["-m", "training.cli", "train", "sft", "--recipe", str(path)]
-    environment = {**os.environ, "STORAGE_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
-    subprocess.run(command, env=environment, check=True, timeout=240)
-    run = tmp_path / "runs" / "sft-half"
+    file = str(FOLDER / f"{configuration}.yaml")
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", file, *program]
+    environment = {**os.environ, "STORAGE_DIR": str(folder), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    subprocess.run([*command, "train", "sft", "--recipe", str(path)], env=environment, check=True, timeout=240)
+    return folder / "runs" / f"sft-{recipe['name']}"
+
+
+def losses(run: Path, name: str = "loss") -> list[float]:
     lines = map(json.loads, (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
-    before, after = (line["eval_loss"] for line in lines if "eval_loss" in line)
+    return [line[name] for line in lines if name in line]
+
+
+@pytest.mark.slow
+def test_two_processes_tune_all_weights_in_half_precision(tmp_path: Path, instructions: Path) -> None:
+    recipe = tiny(tmp_path, instructions, lora=None, rows=2, precision="bfloat16")
+    run = launched(tmp_path, recipe, "processes", "-m", "training.cli")
+    before, after = losses(run, "eval_loss")
     assert after < before - 0.05
     assert AutoModelForCausalLM.from_pretrained(run / "model").config.model_type == "llama"
+
+
+# accelerate shards on accelerators only; told that these CPUs are some, it shards on them, over gloo.
+ON_CPU = """
+import sys
+from accelerate.state import PartialState
+from accelerate.utils import DistributedType
+
+begin = PartialState.__init__
+
+
+def told(self, *given, **keys):
+    begin(self, *given, **keys)
+    if self.distributed_type == DistributedType.MULTI_CPU:
+        self.distributed_type = DistributedType.MULTI_NEURON
+
+
+PartialState.__init__ = told
+
+if __name__ == "__main__":
+    from training.cli import main
+
+    sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lora", [None, {"rank": 4}], ids=["all weights", "adapter"])
+def test_a_model_in_shards_is_tuned_as_a_whole_one(
+    lora: dict[str, int] | None, tmp_path: Path, instructions: Path, presets: Presets
+) -> None:
+    recipe = tiny(tmp_path, instructions, lora=lora, rows=2)
+    whole = sft.main(sft.SftRecipe.model_validate({**recipe, "name": "whole", "rows": 4}), tmp_path, presets)
+    program = tmp_path / "on_cpu.py"
+    program.write_text(ON_CPU, encoding="utf-8")
+    run = launched(tmp_path, recipe, "fsdp", "--mixed_precision", "no", str(program))
+    assert losses(run) == pytest.approx(losses(tmp_path / "runs" / "sft-whole"), rel=1e-3)
+    kind = "adapter_model" if lora else "model"
+    weights = load_file(run / kind.removesuffix("_model") / f"{kind}.safetensors")
+    expected = load_file(whole / f"{kind}.safetensors")
+    assert set(weights) == set(expected)
+    for name, weight in expected.items():
+        torch.testing.assert_close(weights[name], weight, rtol=0.05, atol=2e-3)

@@ -186,6 +186,16 @@ def test_a_killed_run_resumes_to_the_very_same_weights(
     assert losses(tmp_path, "killed")[-1] == losses(tmp_path, "straight")[-1]
 
 
+def test_a_finished_run_that_is_resumed_stays_as_it_is(
+    bases: Path, prepared: Path, tmp_path: Path, presets: Presets
+) -> None:
+    given = recipe(bases / "llama3", prepared, steps=3, measure_rows=0)
+    before = load_file(sft.main(given, tmp_path, presets) / "adapter_model.safetensors")
+    after = load_file(sft.main(given, tmp_path, presets, resume=True) / "adapter_model.safetensors")
+    assert len(losses(tmp_path)) == 3
+    assert all(torch.equal(weight, after[name]) for name, weight in before.items())
+
+
 @pytest.mark.slow
 def test_asked_to_end_it_saves_says_so_and_goes_on(bases: Path, prepared: Path, tmp_path: Path) -> None:
     path = written(recipe(bases / "llama3", prepared, steps=400, measure_rows=0), tmp_path)
