@@ -33,7 +33,7 @@ class TfIdf:
         labels: Sequence[str] = LABELS,
     ) -> TfIdf:
         """Learn from rows; a label that a row does not know leaves that row out for that label."""
-        from scipy.sparse import hstack  # type: ignore[import-untyped]
+        from scipy.sparse import hstack
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
 
