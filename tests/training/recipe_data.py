@@ -102,6 +102,15 @@ def labelled(folder: Path, name: str, rows: Iterable[SeedRow], labels: Mapping[s
     return _lines(folder / name, made)
 
 
+def judged(folder: Path, rows: Iterable[SeedRow]) -> Path:
+    """Sentences with a linguist's verdict, as RuCoLA has them: every second one here with its words turned around."""
+    made = (
+        {"text": row.reply if index % 2 else " ".join(reversed(row.reply.split())), "acceptable": index % 2}
+        for index, row in enumerate(rows)
+    )
+    return _lines(folder / "rucola.jsonl", made)
+
+
 def _lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     return path

@@ -77,7 +77,7 @@ DATA_STEPS: dict[str, dict[str, dict[str, Any]]] = {
     "sft_desk_gptj": {"outcome": {"in": 5, "out": 4}, "scrub": {"changed": 1}},
     "sft_instruct_qwen": {"score": {"in": 150, "dropped": {"below_min": 50}}},
 }
-# Runs of the first one give what the second is laid over; tests/training/preferences runs the rest of the methods.
+# Run by tests/training/preferences.
 PREFERENCES = {"dpo_emotion", "simpo_emotion", "kto_emotion", "reward_emotion"}
 SMALL = {"hidden": 32, "layers": 1, "heads": 2, "inner": 64}
 PUBLIC = "{films: 0.5, seed: 0.5}"
@@ -106,6 +106,7 @@ WEIGHTS: dict[str, dict[str, Any]] = {
         "data.sources.cedr.path": "{cedr}",
         "unsaid": {"cedr.jsonl": ["disgust"]},
     },
+    "classifier_rucola": {"steps": STEPS, "rows": 4, "base": "{bert}", "data.sources.rucola.path": "{rucola}"},
 }
 
 
@@ -133,6 +134,7 @@ def files(tmp_path_factory: pytest.TempPathFactory, seed_rows: list[SeedRow], da
         "questions": recipe_data.questions(folder),
         "brighter": recipe_data.labelled(folder, "brighter.jsonl", seed_rows[:500], LABELS),
         "cedr": recipe_data.labelled(folder, "cedr.jsonl", seed_rows[500:1200], PLEASANT),
+        "rucola": recipe_data.judged(folder, seed_rows[:300]),
         "public": data,
     }
 
@@ -212,6 +214,7 @@ def filled(keys: Mapping[str, Any], places: Mapping[str, Path]) -> dict[str, Any
 
 
 @pytest.mark.parametrize("name", ADAPTERS)
+@pytest.mark.usefixtures("small_seed")
 def test_a_recipe_gives_its_adapter(name: str, files: dict[str, Path], bases: Bases, launch: Launch) -> None:
     case = ADAPTERS[name]
     base = bases(case.family)
