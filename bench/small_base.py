@@ -21,6 +21,8 @@ def pretrain(path: Path, folder: Path, minutes: float) -> None:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
+    from training.gan.frozen import fuse_activations
+
     pairs = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     lines = [text for pair in pairs for text in (pair["question"], pair["answer"])]
     random.Random(0).shuffle(lines)
@@ -40,6 +42,8 @@ def pretrain(path: Path, folder: Path, minutes: float) -> None:
         vocab_size=2000, n_embd=128, n_layer=4, n_head=4, n_positions=256, bos_token_id=None, eos_token_id=END
     )
     model = GPT2LMHeadModel(config)
+    model.set_attn_implementation("eager")
+    fuse_activations(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, betas=(0.9, 0.98), weight_decay=0.05)
     begun, done, step = time.process_time(), 0.0, 0
     while done < 1:
@@ -47,7 +51,8 @@ def pretrain(path: Path, folder: Path, minutes: float) -> None:
             group["lr"] = 2e-3 * min(1.0, 0.02 + step / 50, 1.02 - done)
         starts = torch.randint(len(stream) - 97, (24,))
         batch = torch.stack([stream[start : start + 96] for start in starts.tolist()])
-        loss = model(input_ids=batch, labels=batch).loss
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = model(input_ids=batch, labels=batch).loss
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()

@@ -37,7 +37,11 @@ class _Frozen(torch.autograd.Function):
     ) -> Tensor:
         wanted = ctx.needs_input_grad[0]
         values, slopes = [], []
-        for rows, ids in zip(torch.split(hidden.detach(), PIECE), torch.split(tokens, PIECE), strict=True):
+        # Whole pieces only: each new size would have the CPU's matrix library compile kernels and keep them.
+        spare = -len(tokens) % min(PIECE, 1 << (len(tokens) - 1).bit_length())
+        padded = torch.nn.functional.pad(hidden.detach(), (0, 0, 0, spare))
+        wanted_ids = torch.nn.functional.pad(tokens, (0, spare))
+        for rows, ids in zip(torch.split(padded, PIECE), torch.split(wanted_ids, PIECE), strict=True):
             logits = torch.nn.functional.linear(rows, weight, bias).float().div_(temperature)
             total = logits.logsumexp(-1)
             values.append(logits.gather(-1, ids[:, None])[:, 0] - total)
@@ -45,8 +49,8 @@ class _Frozen(torch.autograd.Function):
                 shares = logits.sub_(total[:, None]).exp_().to(weight.dtype)
                 slopes.append((weight[ids] - shares @ weight).div_(temperature))
         if wanted:
-            ctx.save_for_backward(torch.cat(slopes))
-        return torch.cat(values)
+            ctx.save_for_backward(torch.cat(slopes)[: len(tokens)])
+        return torch.cat(values)[: len(tokens)]
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, None, None, None, None]:

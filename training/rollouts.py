@@ -10,6 +10,7 @@ trajectory that each token belongs to, and returns embeddings. Knows nothing of 
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from models.engines.loading import CONTEXT_NAMES
 from models.engines.masks import MaskMaker
 from models.engines.slots import SlotCache
 from training.logprobs import token_logprobs
@@ -29,6 +31,9 @@ ValueHead = Callable[[Tensor], Tensor]
 
 # Prompt tokens taken in by one packed pass.
 PACK = 512
+# Sizes are rounded up to this: for every new size the CPU's matrix library compiles and keeps kernels, which in long
+# runs came to hold more memory than the activations.
+ROUND = 16
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,14 @@ def generate(
     return [Trajectory(row.prompt, tuple(row.tokens), row.ended, tuple(row.logprobs)) for row in rows]
 
 
+class _RoundedSlots(SlotCache):
+    """Slots whose width grows in steps; masks hide what is not a row's own."""
+
+    def advance(self) -> None:
+        super().advance()
+        self.width = min(rounded(self.width), self.keys[0].shape[2])
+
+
 class _Rollout:
     """The running rows of one `generate`."""
 
@@ -105,7 +118,7 @@ class _Rollout:
         self.device = model.device
         self.chances = chances.to(self.device)
         self.masks = MaskMaker(model.config, model.dtype)
-        self.slots = SlotCache(model.config.num_hidden_layers, self.device, places)
+        self.slots = _RoundedSlots(model.config.num_hidden_layers, self.device, places)
         self.live: list[_Row] = []
 
     def run(self, rows: Sequence[_Row], batch: int) -> None:
@@ -124,14 +137,16 @@ class _Rollout:
     def _prefill(self, pack: Sequence[_Row]) -> None:
         """Several prompts side by side in one pass, each seeing itself alone."""
         lengths = [len(row.prompt) for row in pack]
+        spare = rounded(sum(lengths)) - sum(lengths)
         starts = [sum(lengths[:index]) for index in range(len(lengths))]
         captured = self.slots.capture()
         output = self.model(
             **self._inputs(
-                [[token for row in pack for token in row.prompt]], [[row.number for row in pack for _ in row.prompt]]
+                [[token for row in pack for token in row.prompt] + [0] * spare],
+                [[row.number for row in pack for _ in row.prompt] + [pack[0].number] * spare],
             ),
-            position_ids=self._tensor([[place for length in lengths for place in range(length)]]),
-            attention_mask=self.masks.packed(lengths, self.device),
+            position_ids=self._tensor([[place for length in [*lengths, spare] for place in range(length)]]),
+            attention_mask=self.masks.packed([*lengths, spare], self.device),
             past_key_values=captured,
             use_cache=True,
             logits_to_keep=self._tensor([start + length - 1 for start, length in zip(starts, lengths, strict=True)]),
@@ -184,6 +199,16 @@ class _Rollout:
         return torch.tensor(values, dtype=torch.int64, device=self.device)
 
 
+def rounded(size: int) -> int:
+    """The next multiple of ROUND."""
+    return -(-size // ROUND) * ROUND
+
+
+def _context(model: Any) -> int:
+    """Places that the model has; where it says none, there is no bound that padding could break."""
+    return next((int(getattr(model.config, key)) for key in CONTEXT_NAMES if hasattr(model.config, key)), sys.maxsize)
+
+
 def draw(logits: Tensor, chance: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     """Tokens `[n]` by inverting the distribution function at `chance [n]` in [0, 1), and their log-probabilities."""
     scaled = logits.float()
@@ -219,7 +244,7 @@ def score(
     answers = [len(one.answer) for one in trajectories]
     sequences = [one.prompt + one.answer for one in trajectories]
     # The last token predicts nothing that is wanted.
-    width = max(len(ids) for ids in sequences) - 1
+    width = min(rounded(max(len(ids) for ids in sequences) - 1), _context(model))
     ids = torch.tensor([[*row[:-1], *[0] * (width - len(row) + 1)] for row in sequences], device=device)
     if embed is None:
         inputs: dict[str, Tensor] = {"input_ids": ids}

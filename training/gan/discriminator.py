@@ -16,6 +16,9 @@ from torch.nn.functional import layer_norm, leaky_relu
 
 from models.engines.embedding_generator import SLOPE
 
+# Logit of an answer without a word: a probability of 0.25 %.
+EMPTY = -6.0
+
 
 class Discriminator(torch.nn.Module):
     """Four layers that narrow, LeakyReLU 0.01 between them, a sigmoid at the end; mean over the answer's places.
@@ -31,7 +34,8 @@ class Discriminator(torch.nn.Module):
     def logits(self, embeddings: Tensor, mask: Tensor) -> Tensor:
         """`[n]` from embeddings `[n, t, size]` of answers that begin at place 0, and their mask `[n, t]`.
 
-        What stands outside the mask changes nothing, NaN included.
+        What stands outside the mask changes nothing, NaN included. An empty answer is taken for drawn: were it left at
+        even odds, saying nothing would be the best that a generator under suspicion can do.
         """
         # Embedding tables differ in scale by orders of magnitude; what counts is direction.
         even = layer_norm(embeddings.float(), embeddings.shape[-1:])
@@ -42,7 +46,8 @@ class Discriminator(torch.nn.Module):
             x = layer(x)
             if place + 1 < len(self.layers):
                 x = leaky_relu(x, SLOPE)
-        return (x[..., 0] * mask).sum(1) / mask.sum(1).clamp(min=1)
+        mean = (x[..., 0] * mask).sum(1) / mask.sum(1).clamp(min=1)
+        return torch.where(mask.any(1), mean, EMPTY)
 
     def forward(self, embeddings: Tensor, mask: Tensor) -> Tensor:
         """Probability `[n]` that each answer is real."""

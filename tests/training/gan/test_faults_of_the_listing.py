@@ -237,3 +237,8 @@ def test_the_discriminator_reads_the_order_of_words() -> None:
     reader, judge = AnswerReader(torch.nn.Embedding(20, 32), tiny.ENDS), Discriminator(32)
     one, other = judge(*reader([(5, 6, 7, 8), (8, 6, 7, 5)]))
     assert abs(float((one - other).detach())) > 1e-4
+
+
+def test_saying_nothing_is_no_way_out() -> None:
+    gan = tiny.gan(tiny.model())
+    assert gan.judged([(2,), (9, 2)]).tolist()[0] < 0.01 < gan.judged([(9, 2)]).item()
