@@ -72,14 +72,21 @@ def test_training_changes_the_adapter_and_not_the_reference(
     made = recipe("dpo", pair_set, base=str(tiny / "base"), adapter=tiny / "adapter", steps=2, weight_decay=0.1)
     tokenizer = AutoTokenizer.from_pretrained(tiny / "base")
     rows = table(tmp_path / "a.arrow", Encoder(tokenizer, presets, 96).pairs(sets.load(pair_set).train(Pair)))
-    config = DPOConfig(**tuning.arguments(made, Run(tmp_path, "dpo", made)), max_length=None)
+    run = Run(tmp_path, "dpo", made)
+    config = DPOConfig(**tuning.arguments(made, run), max_length=None)
     trainer = dpo.build(made, config, rows, None, tokenizer)
     before = {name: weight.detach().clone() for name, weight in trainer.model.named_parameters()}
-    trainer.train()
-    changed = {name for name, weight in trainer.model.named_parameters() if not torch.equal(weight, before[name])}
+    changed: set[str] = set()
+
+    def export(folder: Path) -> None:
+        weights = dict(trainer.model.named_parameters())
+        assert weights.keys() == before.keys()
+        changed.update(name for name, weight in weights.items() if not torch.equal(weight, before[name]))
+        preferences.export(trainer, made, tokenizer, folder)
+
+    folder = tuning.fit(trainer, run, made, False, export)
     assert changed and all(".default." in name for name in changed)
-    preferences.export(trainer, made, tokenizer, tmp_path / "out")
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
+    assert {path.name for path in folder.iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
 
 
 def test_start_begins_at_no_preference_and_base_does_not(
