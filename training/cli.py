@@ -9,6 +9,7 @@ import argparse
 import errno
 import importlib
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -53,13 +54,18 @@ def train(argv: list[str]) -> int:
     except (RecipeError, FileNotFoundError, FileExistsError) as error:
         print(error, file=sys.stderr)
         return 2
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        if not _disk_full(error):
             raise
         print(f"the disk of {settings.dir} is full: free some space, then continue with --resume", file=sys.stderr)
         return 3
     print(folder)
     return 0
+
+
+def _disk_full(error: Exception) -> bool:
+    # safetensors and arrow wrap the system's error in their own, with its text.
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or os.strerror(errno.ENOSPC) in str(error)
 
 
 def _quiet() -> None:

@@ -6,7 +6,6 @@ Each method's file builds its own trainer; this one knows no loss and no kind of
 from __future__ import annotations
 
 import itertools
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from storage.presets import Presets
 from training import bases, processes, recipes
 from training.bases import Lora, Precision, Quantization
+from training.conclusion import conclude, first_measured, measured
 from training.data.build import prepared
 from training.data.data_recipe import DataRecipe
 from training.data.sets import PreparedSet
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from training.tokens import Encoder
 
 CHECKPOINTS = "checkpoints"
-UNINTERESTING = ("_time", "_runtime", "_per_second", "_num_tokens", "_entropy")
 
 
 Data = Annotated[
@@ -166,7 +165,7 @@ def fit(
         with whole(folder) as fresh:
             told = export(fresh) or ()
         measures = {"before": before or first_measured(run), "after": after}
-        _conclude(trainer, run, folder, memory, measures, outcome, told)
+        conclude(trainer, run, folder, memory, measures, outcome, told)
     trainer.accelerator.wait_for_everyone()
     return folder
 
@@ -182,68 +181,7 @@ def _train(trainer: Any, checkpoint: Path | None) -> dict[str, float]:
             trainer.state = state
             return {}
     outcome = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    return dict(outcome.metrics)
-
-
-def measured(trainer: Any) -> dict[str, float]:
-    """Loss and the method's own figures on the held-out rows; {} without such rows."""
-    if trainer.eval_dataset is None:
-        return {}
-    return {name: value for name, value in trainer.evaluate().items() if isinstance(value, float | int)}
-
-
-def first_measured(run: Run) -> dict[str, float]:
-    """The held-out figures from before the first step, as an interrupted run wrote them down."""
-    return next((line for line in run.metrics() if line.get("step") == 0 and "eval_loss" in line), {})
-
-
-def _conclude(
-    trainer: Any,
-    run: Run,
-    folder: Path,
-    memory: Any,
-    held_out: Mapping[str, Mapping[str, float]],
-    outcome: Mapping[str, float],
-    told: Sequence[str],
-) -> None:
-    parameters = bases.count(trainer.model)
-    seconds = float(outcome.get("train_runtime", 0.0))
-    speed = _tokens(trainer) / seconds if seconds else 0.0
-    summary = {
-        "trainable_parameters": parameters.trainable,
-        "parameters": parameters.total,
-        "train_seconds": round(seconds, 2),
-        "train_cpu_seconds": round(outcome["cpu_seconds"], 2),
-        "tokens_per_second": round(speed, 1),
-        **memory.peak(),
-    }
-    run.measure(step=trainer.state.global_step, **summary)
-    run.timeline(memory.timeline)
-    lines = [
-        f"- trainable parameters: {parameters}",
-        f"- steps: {trainer.state.global_step}, {seconds:.1f} s, about {speed:,.0f} tokens/s",
-        f"- memory: {', '.join(f'{name} {value:,.0f} MiB' for name, value in memory.peak().items())}",
-        f"- SHA-256: {hash_folder(folder)}",
-    ]
-    names = [name for name in held_out["after"] if name.startswith("eval_") and not name.endswith(UNINTERESTING)]
-    if names:
-        lines += ["", "| held out | before | after |", "| --- | --- | --- |"]
-        lines += [
-            f"| {one[5:]} | {held_out['before'].get(one, math.nan):.4f} | {held_out['after'][one]:.4f} |"
-            for one in names
-        ]
-    run.report([*lines, *(["", *told] if told else [])])
-
-
-def _tokens(trainer: Any) -> int:
-    """Tokens seen, from the mean length of a training row."""
-    rows = trainer.train_dataset
-    columns = [name for name in rows.column_names if name.endswith("_ids")]
-    some = rows.select(range(min(len(rows), 500)))
-    mean = sum(len(one) for name in columns for one in some[name]) / max(1, len(some))
-    args = trainer.args
-    a_step = args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size
-    return int(mean * a_step * trainer.state.global_step)
+    return {**outcome.metrics, "resumed_at": float(checkpoint.name.rsplit("-", 1)[1]) if checkpoint else 0.0}
 
 
 def rows(recipe: TuningRecipe, storage: Path, presets: Presets) -> PreparedSet:
