@@ -42,6 +42,7 @@ def train(argv: list[str]) -> int:
 
     from storage.settings import StorageSettings
 
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # nobody outside learns who trains what
     # Before anything imports it: an optional kernel for 4-bit weights on CPU is missed without harm.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     module, recipe_class = METHODS[given.method]
