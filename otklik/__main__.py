@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "playground": ("bot.playground.app:main", "the local Telegram alone"),
     "train": ("training.cli:train", "one training run: otklik train METHOD --recipe FILE [--set key=value]"),
     "data": ("training.cli:data", "prepare and check training data"),
+    "evaluate": ("training.evaluation.commands:main", "compare models and adapters on a frozen set: metrics, tests"),
     "export": ("training.export.commands:main", "merge an adapter, write GGUF or Ollama files, push to a hub"),
     "doctor": ("otklik.doctor:main", "check settings, Redis, SQL, model files, GPU, Telegram token"),
 }
