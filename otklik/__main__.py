@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("training.cli:data", "prepare and check training data"),
     "evaluate": ("training.evaluation.commands:main", "compare models and adapters on a frozen set: metrics, tests"),
     "export": ("training.export.commands:main", "merge an adapter, write GGUF or Ollama files, push to a hub"),
+    "judge": ("training.evaluation.judging.commands:main", "compare systems' answers by a judging model"),
     "doctor": ("otklik.doctor:main", "check settings, Redis, SQL, model files, GPU, Telegram token"),
 }
 

@@ -18,6 +18,7 @@ from bot.settings import BotSettings
 from models.settings import ModelsSettings
 from storage.settings import StorageSettings
 from training.data.helpdesk.settings import HelpdeskSettings
+from training.evaluation.judging.settings import JudgeSettings
 from training.export.settings import HubSettings
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
@@ -27,6 +28,7 @@ CLASSES: tuple[tuple[type[BaseSettings], str], ...] = (
     (ModelsSettings, "The generation worker (`otklik worker`, `reply`, `classify`)."),
     (HelpdeskSettings, "Access to a Zoho Desk, for `otklik data helpdesk` alone, which needs the required ones."),
     (HubSettings, "Uploads by `otklik export hub`."),
+    (JudgeSettings, "The model that compares answers (`otklik judge`)."),
 )
 HEAD = """# Configuration
 
@@ -46,6 +48,8 @@ def type_name(annotation: Any) -> str:
         return " \\| ".join(f"`{choice}`" for choice in get_args(annotation))
     if origin in (Union, types.UnionType):
         return type_name(next(part for part in get_args(annotation) if part is not type(None)))
+    if origin is dict:
+        return "JSON"
     if origin is not None:
         return "list, comma-separated"
     simple = {"int": "whole number", "float": "number", "str": "text", "bool": "yes/no", "SecretStr": "secret"}
