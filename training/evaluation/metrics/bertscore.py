@@ -46,6 +46,7 @@ class Encoder:
     """A loaded encoder, whose hidden states after `layer` blocks are compared. ValueError if it has fewer."""
 
     def __init__(self, where: str, layer: int | None, device: str) -> None:
+        import torch
         from transformers import AutoModel, AutoTokenizer
         from transformers.utils import logging as transformers_logging
 
@@ -53,7 +54,7 @@ class Encoder:
 
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         self.tokenizer: Any = AutoTokenizer.from_pretrained(where)
-        self.model: Any = AutoModel.from_pretrained(where).to(pick_device(device)).eval()
+        self.model: Any = AutoModel.from_pretrained(where, dtype=torch.float32).to(pick_device(device)).eval()
         layers = int(self.model.config.num_hidden_layers)
         # The published choices lie there: 9 of 12 for mBERT, 18 of 24 for BERT-large, 17 of 24 for XLM-R-large.
         self.layer = layer or max(1, round(0.75 * layers))

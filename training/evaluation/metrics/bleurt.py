@@ -91,7 +91,7 @@ def load(where: str, device: str = "auto") -> Scorer:
     if model.config.num_labels != 1:
         raise ValueError(f"it has {model.config.num_labels} outputs, a rating is one")
     encode, pad = _encoder(where, raw)
-    return Scorer(model.to(pick_device(device)).eval(), encode, pad)
+    return Scorer(model.float().to(pick_device(device)).eval(), encode, pad)
 
 
 def _plain(where: str) -> Any:
@@ -133,8 +133,9 @@ def _encoder(where: str, raw: dict[str, Any]) -> tuple[Encode, int]:
 
 def _by_tokenizer(tokenizer: Any) -> tuple[Encode, int]:
     def encode(reference: str, answer: str) -> tuple[list[int], list[int]]:
-        given = tokenizer(reference, answer, truncation=True, max_length=LONGEST, return_token_type_ids=True)
-        return list(given["input_ids"]), list(given["token_type_ids"])
+        given = tokenizer(reference, answer, truncation=True, max_length=LONGEST)
+        # A tokenizer that gives no types has a network that was trained without them.
+        return list(given["input_ids"]), list(given.get("token_type_ids", [0] * len(given["input_ids"])))
 
     return encode, int(tokenizer.pad_token_id or 0)
 
