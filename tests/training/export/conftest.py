@@ -21,10 +21,6 @@ collect_ignore = [] if find_spec("llama_cpp") else ["test_llama_cpp.py"]
 TEXTS = ("Привет! Как дела?", "Меня сегодня повысили!", "Мне очень грустно.", "Я боюсь темноты", "Кот опять орёт ночью")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "llama: needs llama-cpp-python (extra `llama`)")
-
-
 @pytest.fixture(scope="session")
 def merged_starter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Base and adapter of the starter in one folder, in float32."""
