@@ -255,7 +255,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="rounds over all contenders; the listing runs once")
     parser.add_argument("--pairs", type=int, default=1, help="pairs that the listing is timed on")
     parser.add_argument("--rows", type=int, default=5, help="answers in one scoring pass")
-    parser.add_argument("--batch", type=int, default=25, help="answers generated at once")
+    parser.add_argument("--batch", type=int, default=50, help="answers generated at once")
     parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=CONTENDERS)
     parser.add_argument("--one", choices=CONTENDERS, help=argparse.SUPPRESS)
     options = parser.parse_args()
