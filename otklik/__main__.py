@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("training.evaluation.commands:main", "compare models and adapters on a frozen set: metrics, tests"),
     "export": ("training.export.commands:main", "merge an adapter, write GGUF or Ollama files, push to a hub"),
     "judge": ("training.evaluation.judging.commands:main", "compare systems' answers by a judging model"),
+    "ratings": ("training.evaluation.people_commands:main", "people's ratings of every system, with intervals"),
     "doctor": ("otklik.doctor:main", "check settings, Redis, SQL, model files, GPU, Telegram token"),
 }
 
