@@ -23,12 +23,13 @@ EMPTY = -6.0
 class Discriminator(torch.nn.Module):
     """Four layers that narrow, LeakyReLU 0.01 between them, a sigmoid at the end; mean over the answer's places.
 
-    Each place reads its token and the one before it, so that the order of words counts.
+    Each place reads its token and the one before it, so that the order of words counts, and how long the answer is: a
+    judge that cannot see the length is pleased by one good word.
     """
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        widths = (2 * size, max(16, size // 4), max(8, size // 8), max(4, size // 16), 1)
+        widths = (2 * size + 1, max(16, size // 4), max(8, size // 8), max(4, size // 16), 1)
         self.layers = torch.nn.ModuleList(torch.nn.Linear(before, after) for before, after in pairwise(widths))
 
     def logits(self, embeddings: Tensor, mask: Tensor) -> Tensor:
@@ -41,7 +42,8 @@ class Discriminator(torch.nn.Module):
         even = layer_norm(embeddings.float(), embeddings.shape[-1:])
         own = even.masked_fill(~mask[..., None], 0.0)
         before = torch.nn.functional.pad(own, (0, 0, 1, 0))[:, :-1]
-        x = torch.cat((own, before), dim=-1)
+        length = mask.sum(1).clamp(min=1).log()[:, None, None].expand(*mask.shape, 1)
+        x = torch.cat((own, before, length), dim=-1)
         for place, layer in enumerate(self.layers):
             x = layer(x)
             if place + 1 < len(self.layers):

@@ -242,3 +242,11 @@ def test_the_discriminator_reads_the_order_of_words() -> None:
 def test_saying_nothing_is_no_way_out() -> None:
     gan = tiny.gan(tiny.model())
     assert gan.judged([(2,), (9, 2)]).tolist()[0] < 0.01 < gan.judged([(9, 2)]).item()
+
+
+def test_the_discriminator_can_learn_that_one_word_is_no_answer() -> None:
+    gan = tiny.gan(tiny.model(), discriminator_rate=1e-2)
+    real = [one.answer for one in tiny.examples(24)]
+    for _ in range(40):
+        gan.discriminator_step(real, [one[:1] for one in real])  # drawn: each real answer's beginning
+    assert gan.judged([one[:1] for one in real]).mean() < 0.2 < 0.8 < gan.judged(real).mean()
