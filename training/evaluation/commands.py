@@ -19,6 +19,7 @@ from training.recipes import RecipeError
 if TYPE_CHECKING:
     from models.classifier import Classifier
     from storage.presets import Presets
+    from training.evaluation.evaluating import Found
     from training.evaluation.gate import Opinion
     from training.evaluation.samples import Sample
 
@@ -86,7 +87,7 @@ def _run(given: argparse.Namespace) -> None:
     from rich.console import Console
 
     from storage.settings import StorageSettings
-    from training.evaluation import evaluating, tables
+    from training.evaluation import evaluating
     from training.watch import quiet
 
     quiet()
@@ -104,32 +105,49 @@ def _run(given: argparse.Namespace) -> None:
     found = _first({**found, **inputs.ready(given.samples, set(found))}, given.first)
     if not found:
         raise RecipeError("nothing to evaluate: give --system with --data, or --samples")
-    options = Options(
-        stem=given.stem,
-        bertscore=given.bertscore,
-        bertscore_layer=given.bertscore_layer,
-        bleurt=given.bleurt,
-        acceptability=given.acceptability,
-    )
     with_emotion = gate if any(one.emotion for own in found.values() for one in own) else None
     console = Console(stderr=True)
     result = evaluating.evaluate(
         found,
         names,
         presets,
-        options=options,
+        options=_options(given),
         gate=with_emotion,
         picker=picker,
         surprises=surprises,
         seed=given.seed,
         show=lambda what: console.print(what),
     )
-    about = {"arguments": _arguments(given), "prompts": len({one.key for own in found.values() for one in own})}
+    about: dict[str, Any] = {
+        "arguments": _arguments(given),
+        "prompts": len({one.key for own in found.values() for one in own}),
+    }
     about |= {"gate": _measured_gate(with_emotion, given), "picker": picker.id if picker else None}
     evaluating.write(given.out, result, found, about)
+    _show(given, result, about["gate"])
+
+
+def _show(given: argparse.Namespace, result: Found, gate: dict[str, Any] | None) -> None:
+    """The table, what it warns of, how far the gate is to be trusted, and where everything is."""
+    from rich.console import Console
+
+    from training.evaluation import evaluating, tables
+
     Console(width=None if sys.stdout.isatty() else 160).print(tables.terminal(result.table, given.language))
     print(evaluating.warnings(result, given.language).strip() or "No alarm, no suspicion.")
+    if gate is not None:
+        print(evaluating.trust(gate, given.language))
     print(given.out)
+
+
+def _options(given: argparse.Namespace) -> Options:
+    return Options(
+        stem=given.stem,
+        bertscore=given.bertscore,
+        bertscore_layer=given.bertscore_layer,
+        bleurt=given.bleurt,
+        acceptability=given.acceptability,
+    )
 
 
 def _distinct(names: Sequence[str]) -> None:

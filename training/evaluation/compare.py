@@ -5,6 +5,7 @@ Knows columns and values; neither how they were measured nor how a table looks.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -78,9 +79,11 @@ def per_sample(
 
 
 def pooled_cells(
-    items: Mapping[str, Mapping[str, Item] | Absent], figure: Callable[[Sequence[Item]], float]
+    items: Mapping[str, Mapping[str, Item] | Absent],
+    figure: Callable[[Sequence[Item]], float],
+    most: float = math.inf,
 ) -> dict[str, Cell]:
-    """The cells of a figure of all answers together; items by the prompt's key."""
+    """The cells of a figure of all answers together, at most `most`; items by the prompt's key."""
     found: dict[str, Cell] = {}
     first: Mapping[str, Item] | Absent | None = None
     for system, own in items.items():
@@ -91,7 +94,7 @@ def pooled_cells(
             told = None
             if both and first and not isinstance(first, Absent):
                 told = pooled.difference([own[key] for key in both], [first[key] for key in both], figure)
-            found[system] = Cell(pooled.interval(list(own.values()), figure), told)
+            found[system] = Cell(pooled.interval(list(own.values()), figure, most), told)
         first = own if first is None else first
     return found
 

@@ -79,7 +79,7 @@ def evaluate(
 def _whole(table: Table, samples: Mapping[str, Sequence[Sample]]) -> None:
     by_key = {name: {f"{one.key}/{one.seed}": one for one in own} for name, own in samples.items()}
     for size, column in enumerate(WHOLE, 1):
-        table.add(column, compare.pooled_cells(by_key, of_all(size)))
+        table.add(column, compare.pooled_cells(by_key, of_all(size), 1.0))
 
 
 def _surprises(table: Table, surprises: Mapping[str, Mapping[str, Sequence[Surprise] | Absent]]) -> None:
@@ -181,11 +181,26 @@ def write(folder: Path, found: Found, samples: Mapping[str, Sequence[Sample]], a
         _values(folder / "values" / f"{name}.jsonl", own, found.values[name])
     for language, suffix in (("en", ""), ("ru", ".ru")):
         text = tables.markdown(found.table, language) + warnings(found, language)
+        text += f"\n{trust(about['gate'], language)}\n" if about.get("gate") else ""
         (folder / f"table{suffix}.md").write_text(text, encoding="utf-8")
     (folder / "table.csv").write_text(tables.as_csv(found.table), encoding="utf-8")
     (folder / "table.tex").write_text(tables.latex(found.table), encoding="utf-8")
     text = json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
     (folder / "metrics.json").write_text(text, encoding="utf-8")
+
+
+def trust(gate: Mapping[str, Any], language: str = "en") -> str:
+    """The gate's name, and how often its likeliest label is right on held-out texts that people labelled."""
+    rates = ", ".join(
+        f"{name.removesuffix('_dev')} {one['right']:.2f} [{one['low']:.2f}, {one['high']:.2f}]"
+        for name, one in gate["accuracy"].items()
+    )
+    said = (
+        "независимый классификатор: {}; прав на размеченных людьми текстах: {}"
+        if language == "ru"
+        else ("gate: {}; right on texts that people labelled: {}")
+    )
+    return "- " + said.format(gate["id"], rates)
 
 
 def warnings(found: Found, language: str = "en") -> str:

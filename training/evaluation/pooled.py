@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from training.evaluation.statistics import Difference, Interval
@@ -17,12 +18,14 @@ GROUPS = 20
 NORMAL = 1.959964
 
 
-def interval(items: Sequence[Item], figure: Callable[[Sequence[Item]], float]) -> Interval:
-    """The figure of all items, one item a prompt, with its 95 % interval. ValueError without items."""
+def interval(items: Sequence[Item], figure: Callable[[Sequence[Item]], float], most: float = math.inf) -> Interval:
+    """The figure of all items, one item a prompt, with its 95 % interval, cut at 0 and at `most`. ValueError
+    without items."""
     if not items:
         raise ValueError("no items to take a figure of")
     value = figure(items)
-    return _around(value, _error([figure(part) for part in _without(items)]), len(items))
+    found = _around(value, _error([figure(part) for part in _without(items)]), len(items))
+    return replace(found, low=max(0.0, found.low), high=min(most, found.high))
 
 
 def difference(one: Sequence[Item], other: Sequence[Item], figure: Callable[[Sequence[Item]], float]) -> Difference:

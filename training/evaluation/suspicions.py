@@ -1,8 +1,8 @@
 """Signs that a system stuffs keywords or has collapsed: measurable ones, each against people's answers or a base.
 
-A classifier of emotions, the gate too, is pleased by «Радость! Я так рад! Радость!»; what gives such answers away is
-that they name the emotion instead of carrying it, repeat themselves, and are the same whatever was asked. Pure: knows
-samples and columns, no model.
+Classifiers that pick are pleased by «Радость! Я так рад! Радость!», and by a string of synonyms the gate is too. What
+gives such answers away is that they name the emotion instead of carrying it, repeat themselves, and are made of the
+same words whatever was asked. Pure: knows samples and columns, no model.
 """
 
 from __future__ import annotations
