@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification, RemBertConfig
+from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification, BertModel, RemBertConfig
 from transformers import RemBertForSequenceClassification as RemBert
 
 from models.settings import STARTER
@@ -89,6 +89,12 @@ def test_bleurt_as_a_classifier_with_one_output(tmp_path: Path) -> None:
     assert found[2] is None
 
 
+def test_an_encoder_without_a_head_is_no_bleurt(tmp_path: Path) -> None:
+    BertModel(BertConfig(vocab_size=50, **TINY)).save_pretrained(tmp_path)
+    found = measure([sample("а", "б")], ["bleurt"], Options(bleurt=str(tmp_path)))["bleurt"]
+    assert isinstance(found, Absent) and "ratings would be random" in found.reason
+
+
 def test_an_emotion_classifier_is_no_bleurt() -> None:
     found = measure([sample("а", "б")], ["bleurt"], Options(bleurt=str(CLASSIFIER)))["bleurt"]
     assert isinstance(found, Absent) and "7 outputs, a rating is one" in found.reason
@@ -123,7 +129,8 @@ def test_ports_of_bleurt_give_what_their_network_gives(factorised: bool, tmp_pat
     save_file(renamed, tmp_path / "model.safetensors", metadata={"format": "pt"})
     (tmp_path / "config.json").write_text(json.dumps(kept), encoding="utf-8")
     ids = torch.randint(5, 120, (2, 12))
-    loaded = rating._ported(str(tmp_path), kept)
+    loaded, told = rating._ported(str(tmp_path), kept)
+    assert not told["missing_keys"]
     with torch.no_grad():
         assert torch.allclose(loaded(input_ids=ids).logits, model(input_ids=ids).logits, atol=1e-5)
 

@@ -53,8 +53,14 @@ class Encoder:
         from models.devices import pick_device
 
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(where)
-        self.model: Any = AutoModel.from_pretrained(where, dtype=torch.float32).to(pick_device(device)).eval()
+        told = transformers_logging.get_verbosity()
+        # It reports every head that is left behind, and an encoder's head is of no use here.
+        transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+        try:
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(where)
+            self.model: Any = AutoModel.from_pretrained(where, dtype=torch.float32).to(pick_device(device)).eval()
+        finally:
+            transformers_logging.set_verbosity(told)
         layers = int(self.model.config.num_hidden_layers)
         # The published choices lie there: 9 of 12 for mBERT, 18 of 24 for BERT-large, 17 of 24 for XLM-R-large.
         self.layer = layer or max(1, round(0.75 * layers))

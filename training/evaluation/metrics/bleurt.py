@@ -20,7 +20,7 @@ BATCH = 32
 LONGEST = 512
 PIECES = "spm.model"
 
-# (references, answers) → token ids of each pair, its type ids, and which token pads.
+# (reference, answer) → token ids of the pair and their type ids.
 Encode = Callable[[str, str], tuple[list[int], list[int]]]
 
 
@@ -87,7 +87,9 @@ def load(where: str, device: str = "auto") -> Scorer:
     if (Path(where) / "variables").is_dir() or (Path(where) / "saved_model.pb").is_file():
         raise ValueError("it is the original TensorFlow checkpoint; take a port of it to PyTorch")
     raw, _ = PretrainedConfig.get_config_dict(where)
-    model = _ported(where, raw) if raw.get("model_type") == "bleurt" else _plain(where)
+    model, told = _ported(where, raw) if raw.get("model_type") == "bleurt" else _plain(where)
+    if missing := sorted(told["missing_keys"]):
+        raise ValueError(f"it has no weights for {missing[0]}, so its ratings would be random")
     if model.config.num_labels != 1:
         raise ValueError(f"it has {model.config.num_labels} outputs, a rating is one")
     encode, pad = _encoder(where, raw)
@@ -97,11 +99,11 @@ def load(where: str, device: str = "auto") -> Scorer:
 def _plain(where: str) -> Any:
     from transformers import AutoModelForSequenceClassification
 
-    return AutoModelForSequenceClassification.from_pretrained(where)
+    return AutoModelForSequenceClassification.from_pretrained(where, output_loading_info=True)
 
 
 def _ported(where: str, raw: dict[str, Any]) -> Any:
-    """The port's weights in the network of transformers that computes the same."""
+    """The port's weights in the network of transformers that computes the same, and what loading tells."""
     from transformers import BertConfig, BertForSequenceClassification, RemBertConfig, RemBertForSequenceClassification
 
     known = {key: value for key, value in raw.items() if key not in ("model_type", "architectures", "embedding_size")}
@@ -109,14 +111,16 @@ def _ported(where: str, raw: dict[str, Any]) -> Any:
     size = raw.get("embedding_size")
     if size is None:
         return BertForSequenceClassification.from_pretrained(
-            where, config=BertConfig(**known), key_mapping={r"^bleurt\.": "bert."}
+            where, config=BertConfig(**known), key_mapping={r"^bleurt\.": "bert."}, output_loading_info=True
         )
     config = RemBertConfig(**known, input_embedding_size=size, output_embedding_size=size)
     names = {
         r"^bleurt\.encoder\.embedding_projection\.": "rembert.encoder.embedding_hidden_mapping_in.",
         r"^bleurt\.": "rembert.",
     }
-    return RemBertForSequenceClassification.from_pretrained(where, config=config, key_mapping=names)
+    return RemBertForSequenceClassification.from_pretrained(
+        where, config=config, key_mapping=names, output_loading_info=True
+    )
 
 
 def _encoder(where: str, raw: dict[str, Any]) -> tuple[Encode, int]:
