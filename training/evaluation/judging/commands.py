@@ -82,7 +82,7 @@ def run(given: argparse.Namespace) -> str:
         return estimate([question for questions in plans for question in questions], criteria, settings)
     answered, tally = _ask(given, plans, criteria, settings)
     sections, summary = summed_up(answered, criteria, given.language, given.seed, every=given.every_pair)
-    sections.append(bill(tally, settings))
+    sections.append(report.bill(tally, settings, given.language))
     if given.out is not None:
         _write(given.out, sections, summary, [one for those in answered for one in those])
     return "\n\n".join(sections)
@@ -123,16 +123,6 @@ def summed_up(
     return sections, summary
 
 
-def bill(tally: Tally, settings: JudgeSettings) -> str:
-    """What a run took, in one line."""
-    told = [f"{tally.done} questions", f"{tally.cached} answered before", f"{tally.same} with equal answers not asked"]
-    told += [f"{tally.retried} asked more than once", f"{tally.unparsable} without a readable verdict"]
-    tokens = f"{tally.read:,} tokens read, {tally.written:,} written"
-    if settings.price_read or settings.price_written:
-        tokens += f": {settings.cost(tally.read, tally.written):.4f} {settings.currency}"
-    return f"{', '.join(told)}; {tokens}"
-
-
 def estimate(questions: Sequence[Question], criteria: Criteria, settings: JudgeSettings) -> str:
     """What asking all would take at most, by the length of the texts; verdicts that are known already not deducted."""
     from models.engines.chat_api import estimate as tokens
@@ -140,10 +130,9 @@ def estimate(questions: Sequence[Question], criteria: Criteria, settings: JudgeS
     read = sum(tokens(message["content"]) for question in questions for message in messages(question, criteria, {}))
     written = len(questions) * tokens('{"": 0}, ' * len(criteria.items) + "".join(criteria.ids))
     cost = f": about {settings.cost(read, written):.4f} {settings.currency}"
-    priced = settings.price_read or settings.price_written
     return (
         f"{len(questions)} questions, about {read:,} tokens to read and {written:,} to write"
-        f"{cost if priced else ' (no prices set: TRAINING_JUDGE_PRICE_READ, TRAINING_JUDGE_PRICE_WRITTEN)'}"
+        f"{cost if settings.priced else ' (no prices set: TRAINING_JUDGE_PRICE_READ, TRAINING_JUDGE_PRICE_WRITTEN)'}"
     )
 
 
@@ -168,24 +157,15 @@ def _judge(settings: JudgeSettings) -> Iterator[Judge]:
 def watched(total: int, settings: JudgeSettings) -> Iterator[Callable[[Tally], None]]:
     """A progress bar on stderr with tokens, cost and what could not be read."""
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(
-        TextColumn("judging"), *columns, TextColumn("{task.fields[told]}"), console=Console(stderr=True)
-    ) as bar:
+    columns = (TextColumn("judging"), BarColumn(16), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.fields[told]}"), console=Console(stderr=True)) as bar:
         task = bar.add_task("judging", total=total, told="")
 
         def watch(tally: Tally) -> None:
-            told = f"{tally.cached} known, {tally.unparsable} unreadable, {tally.read + tally.written:,} tokens"
-            if settings.price_read or settings.price_written:
+            told = f"known {tally.cached}, unread {tally.unparsable}, {tally.read + tally.written:,} tokens"
+            if settings.priced:
                 told += f", {settings.cost(tally.read, tally.written):.2f} {settings.currency}"
             bar.update(task, completed=tally.done, told=told)
 

@@ -8,6 +8,9 @@ of the judge's preference q of system m over b for prompt x,
 and the length-controlled win rate is the mean of q with the length term left out, here σ(θ). Their third term, the
 prompt's difficulty, is estimated from the verdicts on a hundred other systems; with the few that are compared here
 there is nothing to estimate it from, and it is left out.
+
+Where one system is longer on nearly every prompt, θ and φ explain the same verdicts, and no fit can tell a better
+system from a longer one: `overlap` tells that, and no figure should be shown then.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ from training.evaluation.statistics import CONFIDENCE, Interval
 RIDGE = 0.1
 STEPS = 50
 RESAMPLES = 1000
+# Least share of prompts on which the system that is mostly longer is not.
+LEAST_OVERLAP = 0.1
 # Resamples × prompts held at once: bounds memory for ten thousand prompts.
 AT_ONCE = 2_000_000
 
@@ -50,6 +55,13 @@ def win_rate(preferences: Sequence[float], lengths: Sequence[int], others: Seque
     tail = 100 * (1 - CONFIDENCE) / 2
     low, high = np.percentile(sigmoid(np.asarray(drawn)), [tail, 100 - tail])
     return Interval(float(sigmoid(np.asarray(mean))), float(low), float(high), liked.size)
+
+
+def overlap(lengths: Sequence[int], others: Sequence[int]) -> float:
+    """Share of prompts on which the mostly longer system is not longer; below `LEAST_OVERLAP` nothing can be told of
+    equal lengths. 1 where all lengths are equal."""
+    given = np.sign(np.asarray(lengths) - np.asarray(others))
+    return 1 - float(max((given > 0).mean(), (given < 0).mean()))
 
 
 def scaled(lengths: Sequence[int], others: Sequence[int]) -> Numbers:

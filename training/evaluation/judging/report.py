@@ -7,6 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from training.evaluation.judging.criteria import Criteria
+from training.evaluation.judging.running import Tally
+from training.evaluation.judging.settings import JudgeSettings
 from training.evaluation.judging.winning import Compared
 from training.evaluation.people.strengths import Strength
 from training.evaluation.statistics import Interval
@@ -26,9 +28,12 @@ WORDS = {
         "first": "preference for the first place",
         "again": "same decision at another seed",
         "absent": "not available",
+        "no_overlap": "not available: one system is longer on {share:.0%} of prompts",
         "no_again": "not available: asked once (--repeats 2)",
         "better": "{one} against one half: {words} (p = {p:.4f})",
         "none": "No prompt got a verdict.",
+        "bill": "{done} questions, {cached} answered before, {same} not asked (equal answers), {retried} asked more "
+        "than once, {unparsable} without a readable verdict; {read:,} tokens read, {written:,} written{cost}",
         "strengths": "Strengths (Bradley–Terry, Elo scale)",
         "system": "system",
     },
@@ -46,9 +51,12 @@ WORDS = {
         "first": "предпочтение первого места",
         "again": "то же решение при другом зерне",
         "absent": "нет данных",
+        "no_overlap": "нет данных: одна система длиннее на {share:.0%} запросов",
         "no_again": "нет данных: спрошено один раз (--repeats 2)",
         "better": "{one} против половины: {words} (p = {p:.4f})",
         "none": "Ни по одному запросу решения нет.",
+        "bill": "вопросов: {done}, отвечено раньше: {cached}, не задано (ответы одинаковы): {same}, задано повторно: "
+        "{retried}, без разборчивого решения: {unparsable}; токенов прочитано: {read:,}, написано: {written:,}{cost}",
         "strengths": "Сила (Брэдли — Терри, шкала Эло)",
         "system": "система",
     },
@@ -71,10 +79,10 @@ def markdown(one: Compared, criteria: Criteria, language: str = "en") -> str:
 def rows(one: Compared, criteria: Criteria, language: str = "en") -> list[tuple[str, str, str]]:
     """(measure, value, interval) of one comparison."""
     words = WORDS[language]
-    absent = str(words["absent"])
+    absent, unequal = str(words["absent"]), str(words["no_overlap"]).format(share=1 - one.overlap)
     shares: list[tuple[str, Interval | None, str]] = [
         (str(words["total"]), one.total, absent),
-        (str(words["controlled"]), one.controlled, absent),
+        (str(words["controlled"]), one.controlled, absent if one.total is None else unequal),
     ]
     shares += [
         (
@@ -109,6 +117,12 @@ def standing(found: Sequence[Strength], language: str = "en") -> str:
     ]
     lines += [f"| {_cell(one.system)} | {one.elo.mean:.0f} | {one.elo.low:.0f} – {one.elo.high:.0f} |" for one in found]
     return "\n".join(lines)
+
+
+def bill(tally: Tally, settings: JudgeSettings, language: str = "en") -> str:
+    """What a run took, in one line; only what was asked now costs."""
+    cost = f": {settings.cost(tally.read, tally.written):.4f} {settings.currency}" if settings.priced else ""
+    return str(WORDS[language]["bill"]).format(**asdict(tally), cost=cost)
 
 
 def plain(one: Compared) -> dict[str, Any]:

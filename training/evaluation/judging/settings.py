@@ -52,6 +52,11 @@ class JudgeSettings(BaseSettings):
             raise ValueError("; ".join(problems))
         return self
 
+    @property
+    def priced(self) -> bool:
+        """Whether tokens cost anything."""
+        return bool(self.price_read or self.price_written)
+
     def cost(self, read: int, written: int) -> float:
         """Price of these tokens."""
         return (read * self.price_read + written * self.price_written) / 1e6

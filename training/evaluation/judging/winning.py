@@ -9,7 +9,7 @@ from statistics import fmean
 
 from training.evaluation.judging.agreement import Consistency, consistency
 from training.evaluation.judging.criteria import Criteria
-from training.evaluation.judging.length_control import win_rate
+from training.evaluation.judging.length_control import LEAST_OVERLAP, overlap, win_rate
 from training.evaluation.judging.running import Answered
 from training.evaluation.statistics import Difference, Interval, difference, interval
 
@@ -21,7 +21,8 @@ class Compared:
     """One system against another by a judge. Win rates are shares in [0, 1] of `one`, ties count half.
 
     `total` weighs the criteria; `controlled` is the same with length left out; `better` is its paired test against
-    one half. None where no prompt got a verdict.
+    one half. None where no prompt got a verdict; `controlled` also where `overlap`, the share of prompts on which the
+    mostly longer system is not longer, is too small to tell length from merit.
     """
 
     one: str
@@ -37,6 +38,7 @@ class Compared:
     losses: int
     one_length: float
     other_length: float
+    overlap: float
     judged: int
     unparsable: int
     too_long: int
@@ -69,7 +71,8 @@ def compared(answered: Sequence[Answered], criteria: Criteria, seed: int = 0) ->
     liked = preferences(answered, criteria)
     totals = [values[TOTAL] for values in liked.values()]
     lengths = _lengths(answered)
-    pairs = [lengths[prompt] for prompt in liked]
+    mine, theirs = ([lengths[prompt][side] for prompt in liked] for side in (0, 1))
+    told = overlap(mine, theirs) if liked else 0.0
     first = answered[0].question
     states = [one.given.state for one in answered]
     return Compared(
@@ -81,13 +84,14 @@ def compared(answered: Sequence[Answered], criteria: Criteria, seed: int = 0) ->
         if liked
         else {},
         total=interval(totals, seed) if totals else None,
-        controlled=win_rate(totals, [one for one, _ in pairs], [other for _, other in pairs], seed) if totals else None,
+        controlled=win_rate(totals, mine, theirs, seed) if told >= LEAST_OVERLAP else None,
         better=difference(totals, [0.5] * len(totals), seed) if totals else None,
         wins=sum(value > 0.5 + 1e-9 for value in totals),
         ties=sum(abs(value - 0.5) <= 1e-9 for value in totals),
         losses=sum(value < 0.5 - 1e-9 for value in totals),
         one_length=fmean(one for one, _ in lengths.values()),
         other_length=fmean(other for _, other in lengths.values()),
+        overlap=told,
         judged=states.count("judged"),
         unparsable=states.count("unparsable"),
         too_long=states.count("too_long"),

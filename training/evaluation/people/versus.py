@@ -12,11 +12,15 @@ from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.evaluation.people.opinions import WEIGHTS, Opinion
 from training.evaluation.statistics import CONFIDENCE, LEAST, Difference, Interval, difference
 
 DRAWS = 5000
+# Draws × people held at once.
+AT_ONCE = 2_000_000
+Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -73,13 +77,12 @@ def groups(mine: Sequence[float], theirs: Sequence[float], seed: int = 0) -> Dif
         raise ValueError("one of the systems has no ratings")
     one, other = np.asarray(mine, dtype=np.float64), np.asarray(theirs, dtype=np.float64)
     draw = np.random.default_rng(seed)
-    drawn = [draw.choice(one, one.size).mean() - draw.choice(other, other.size).mean() for _ in range(DRAWS // 2)]
+    drawn = _drawn_means(one, draw) - _drawn_means(other, draw)
     tail = 100 * (1 - CONFIDENCE) / 2
     low, high = np.percentile(drawn, [tail, 100 - tail])
     mean = float(one.mean() - other.mean())
     found = Interval(mean, float(low), float(high), min(one.size, other.size))
-    whole = np.concatenate([one, other])
-    shuffled = [_split(draw.permutation(whole), one.size) for _ in range(DRAWS)]
+    shuffled = _shuffled(np.concatenate([one, other]), one.size, draw)
     extreme = np.count_nonzero(np.abs(shuffled) >= abs(mean) - 1e-12)
     return Difference(found, float((1 + extreme) / (DRAWS + 1)))
 
@@ -89,8 +92,25 @@ def of_counts(counts: Sequence[int]) -> list[float]:
     return [float(star) for star, count in enumerate(counts, 1) for _ in range(count)]
 
 
-def _split(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]], at: int) -> float:
-    return float(values[:at].mean() - values[at:].mean())
+def _drawn_means(values: Numbers, draw: np.random.Generator) -> Numbers:
+    """Means of `DRAWS` samples with replacement."""
+    means = [values[draw.integers(values.size, size=(count, values.size))].mean(axis=1) for count in _parts(values)]
+    return np.concatenate(means)
+
+
+def _shuffled(values: Numbers, at: int, draw: np.random.Generator) -> Numbers:
+    """Differences of the means of two parts in `DRAWS` random orders."""
+    found = []
+    for count in _parts(values):
+        order = draw.permuted(np.tile(values, (count, 1)), axis=1)
+        found.append(order[:, :at].mean(axis=1) - order[:, at:].mean(axis=1))
+    return np.concatenate(found)
+
+
+def _parts(values: Numbers) -> list[int]:
+    """`DRAWS` in parts that fit into memory."""
+    most = max(1, AT_ONCE // values.size)
+    return [min(most, DRAWS - start) for start in range(0, DRAWS, most)]
 
 
 def _weighted(criteria: Mapping[str, Sequence[int]]) -> float:

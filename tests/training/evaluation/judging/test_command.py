@@ -37,6 +37,8 @@ def test_tables_are_printed_and_a_second_run_is_free(
     assert "### lora against base, 24 prompts" in shown
     assert "| win rate, weighted | 100.0% |" in shown
     assert "lora against one half: higher" in shown
+    # Nothing tells a better system from one that is longer everywhere.
+    assert "| win rate, length-controlled | not available: one system is longer on 100% of prompts |" in shown
     # 96 questions of 300 tokens read and 20 written.
     assert "28,800 tokens read, 1,920 written: 0.0912 USD" in shown
     assert len(server.bodies) == 96

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from training.evaluation.judging.length_control import RIDGE, fit, scaled, sigmoid, win_rate
+from training.evaluation.judging.length_control import RIDGE, fit, overlap, scaled, sigmoid, win_rate
 from training.evaluation.statistics import interval
 
 DRAW = np.random.default_rng(5)
@@ -99,3 +99,9 @@ def test_values_that_do_not_match_are_refused() -> None:
         win_rate([1.0], [1, 2], [1, 2])
     with pytest.raises(ValueError, match="some"):
         win_rate([], [], [])
+
+
+def test_overlap_is_the_share_on_which_the_longer_system_is_not() -> None:
+    assert overlap([5, 5, 5, 1], [2, 2, 2, 2]) == 0.25
+    assert overlap([1, 1], [2, 3]) == 0.0
+    assert overlap([4, 4], [4, 4]) == 1.0

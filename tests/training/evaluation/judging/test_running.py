@@ -64,6 +64,8 @@ def test_both_orders_are_asked_and_the_better_system_wins(server: Server, tmp_pa
     assert len(server.bodies) == tally.done == 60
     assert found.total is not None and found.total.mean == pytest.approx(20 / 30)
     assert (found.wins, found.ties, found.losses) == (20, 0, 10)
+    assert found.overlap == pytest.approx(1 / 3) and found.controlled is not None
+    assert found.controlled.mean < found.total.mean
     trust = found.consistency
     assert trust.flipped is not None and trust.first is not None
     assert (trust.flipped.mean, trust.first.mean) == (0.0, 0.5)
