@@ -41,9 +41,9 @@ class LocalJudge:
 
     @property
     def name(self) -> str:
-        """Base model (with its weights' hash where small) and sampling."""
+        """What was asked for, the base model (with its weights' hash where small) and sampling."""
         shape = f"temperature {self.settings.temperature}, {self.settings.max_tokens} tokens"
-        return f"{self.engine.base_model} {self.engine.prompt_version} {shape}"
+        return f"{self.settings.model} {self.engine.base_model} {self.engine.prompt_version} {shape}"
 
     def ask(self, messages: list[dict[str, str]], seed: int, *, again: bool = False) -> Reply:
         """Wait for one reply."""
