@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("training.cli:train", "one training run: otklik train METHOD --recipe FILE [--set key=value]"),
     "data": ("training.cli:data", "prepare and check training data"),
     "evaluate": ("training.evaluation.commands:main", "compare models and adapters on a frozen set: metrics, tests"),
+    "bench": ("training.comparison.commands:main", "train all methods side by side; published tables beside ours"),
     "export": ("training.export.commands:main", "merge an adapter, write GGUF or Ollama files, push to a hub"),
     "judge": ("training.evaluation.judging.commands:main", "compare systems' answers by a judging model"),
     "ratings": ("training.evaluation.people_commands:main", "people's ratings of every system, with intervals"),
