@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from storage.presets import Presets
-from training.comparison import beside, costs, judging, report, running, table
+from training.comparison import beside, costs, judging, report, running, table, words
 from training.comparison.costs import Cost
-from training.comparison.frozen import Frozen, freeze
+from training.comparison.frozen import SEED, Frozen, freeze
 from training.comparison.judging import Asking, Judged
 from training.comparison.plan import BenchRecipe
 from training.comparison.running import Job, Place, Show
@@ -130,13 +130,7 @@ def _write(
         (folder / f"table{suffix}.md").write_text(text, encoding="utf-8")
     (folder / "table.csv").write_text(table.as_csv(found.table, cost), encoding="utf-8")
     (folder / "table.tex").write_text(table.latex(found.table, cost), encoding="utf-8")
-    about = {
-        "weights": order.base if order.base != base_folder(BUNDLED) else "the bundled starter",
-        "data": f"{order.data}, {frozen.answers.manifest['rows']['train.jsonl']} rows, {len(judged.samples)} systems "
-        f"on {len(next(iter(judged.samples.values())))} held-out prompts",
-        "machine": machine(),
-        "settings": ", ".join(f"{name}: {entry.recipe}" for name, entry in order.recipe.entries(order.names).items()),
-    }
+    about = _about(order, judged, frozen)
     whole = {"about": about, "figures": table.figures(found.table, cost), "failed": table.failures(cost)}
     whole["costs"] = {name: one.model_dump(mode="json") for name, one in cost.items()}
     (folder / COSTS).write_text(json.dumps(whole, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
@@ -160,6 +154,21 @@ def _write(
     print((folder / ("table.ru.md" if order.language == "ru" else "table.md")).read_text(encoding="utf-8"))
 
 
+def _about(order: Order, judged: Judged, frozen: Frozen) -> dict[str, str]:
+    """What ours was measured on, to stand beside what a published table was."""
+    said = words.WORDS[order.language]
+    return {
+        "weights": said["bundled"] if order.base == base_folder(BUNDLED) else order.base,
+        "data": said["of_data"].format(
+            data=said["seed_corpus"] if order.data == SEED else order.data,
+            rows=frozen.answers.manifest["rows"]["train.jsonl"],
+            prompts=len(next(iter(judged.samples.values()))),
+        ),
+        "machine": machine(),
+        "settings": ", ".join(f"{name}: {entry.recipe}" for name, entry in order.recipe.entries(order.names).items()),
+    }
+
+
 def runs(order: Order) -> list[dict[str, str]]:
     """What every entry was told, for the report."""
     return [
@@ -168,7 +177,8 @@ def runs(order: Order) -> list[dict[str, str]]:
             "title": entry.title,
             "method": entry.method,
             "recipe": str(entry.recipe),
-            "keys": ", ".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in entry.set.items()),
+            "rows": "" if entry.rows is None else str(entry.rows),
+            "laid": ", ".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in entry.set.items()),
         }
         for name, entry in order.recipe.entries(order.names).items()
     ]

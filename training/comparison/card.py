@@ -24,7 +24,7 @@ def draw(path: Path, title: str, under: str, lines: Sequence[str], values: Mappi
         FigureCanvasAgg(figure)
         figure.text(0.045, 0.925, title, fontsize=27, fontweight="bold", va="center")
         figure.text(0.045, 0.865, under, fontsize=14, color="#5b6773", va="center")
-        axes = figure.add_axes((0.17, 0.32, 0.73, 0.49))
+        axes = figure.add_axes((0.12, 0.32, 0.82, 0.49))
         for place, (name, one) in enumerate(values.items()):
             colour = looks[name][0]
             axes.barh(place, one.mean, color=colour, height=0.66, alpha=0.9)

@@ -42,12 +42,13 @@ def methods(argv: list[str]) -> int:
     given = _methods_parser().parse_args(argv)
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from models.logs import log_to_stderr
+
+    log_to_stderr()  # before what it keeps quiet is imported
     from training.comparison import bench
     from training.comparison.judging import Asking
     from training.evaluation.metrics import METRICS
     from training.watch import quiet
 
-    log_to_stderr()
     quiet()
     recipe = plan.load(given.recipe, given.overrides)
     how = Asking(

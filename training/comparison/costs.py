@@ -13,6 +13,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 MIB = 1 << 20
+# What methods call the loss of what is tuned; the first that a run has.
+LOSSES = ("loss", "policy_loss", "generator_loss")
 
 
 class Attempt(BaseModel):
@@ -89,7 +91,7 @@ def of_run(lines: Sequence[Mapping[str, Any]], result: Path, base: Path) -> dict
         "trainable": trainable,
         "parameters": parameters,
         "peak_cuda_mib": last.get("peak_cuda_mb"),
-        "loss": last.get("loss", last.get("train_loss")),
+        "loss": next((last[name] for name in LOSSES if name in last), None),
     }
 
 

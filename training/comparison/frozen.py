@@ -6,6 +6,7 @@ One source gives both, so that no method sees a prompt that another is judged on
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -16,7 +17,7 @@ from typing import Any
 from storage.presets import Presets
 from training.data import build, sets
 from training.data.data_recipe import DataRecipe
-from training.data.rows import Answer, Pair, Row
+from training.data.rows import Answer, Pair, Row, dump
 from training.data.sets import EmptySet, PreparedSet
 from training.recipes import RecipeError
 
@@ -33,20 +34,33 @@ class Frozen:
     answers: PreparedSet
     pairs: PreparedSet | str
 
-    def folder(self, learns: str) -> Path | None:
-        """The set of a kind; None for `own`. RecipeError where there are no pairs."""
+    def folder(self, learns: str, rows: int | None = None) -> Path | None:
+        """The set of a kind, `rows` of it where a number is given; None for `own`. RecipeError without pairs."""
         if learns == "own":
             return None
-        if learns == "answers":
-            return self.answers.folder
-        if isinstance(self.pairs, str):
+        if learns == "pairs" and isinstance(self.pairs, str):
             raise RecipeError(self.pairs)
-        return self.pairs.folder
+        whole = self.pairs if learns == "pairs" and not isinstance(self.pairs, str) else self.answers
+        return whole.folder if rows is None else fewer(whole, rows).folder
 
     def about(self) -> dict[str, Any]:
         """Hashes and sizes, for the plan."""
         both = {"answers": self.answers, **({} if isinstance(self.pairs, str) else {"pairs": self.pairs})}
         return {name: {"rows": one.manifest["rows"], "sha256": one.manifest["sha256"]} for name, one in both.items()}
+
+
+def fewer(whole: PreparedSet, rows: int) -> PreparedSet:
+    """A set beside `whole` with `rows` of its training rows, in their order, and the same held-out ones.
+
+    Which rows is a function of each row alone, and a smaller number's rows are among a larger one's.
+    """
+    folder = whole.folder.with_name(f"{whole.folder.name}-{rows}")
+    if not (folder / sets.MANIFEST).is_file():
+        marks = [hashlib.blake2b(dump(row).encode(), digest_size=8).digest() for row in whole.train(Row)]
+        chosen = set(sorted(range(len(marks)), key=lambda place: (marks[place], place))[:rows])
+        kept = (row for place, row in enumerate(whole.train(Row)) if place in chosen)
+        return sets.write(folder, kept, whole.held_out(Row), {"made_of": dict(whole.manifest)})
+    return sets.load(folder)
 
 
 def freeze(data: str, pairs: str | None, folder: Path, presets: Presets, seed: int = 0) -> Frozen:

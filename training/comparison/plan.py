@@ -46,6 +46,9 @@ class Entry(Part):
     learns: Literal["answers", "pairs", "own"] = Field(
         default="answers", description="Which part of the frozen split; own: the recipe's own data."
     )
+    rows: int | None = Field(
+        default=None, ge=1, description="Learn from so many rows of the split, chosen by a stable hash; unset: all."
+    )
     base: str | None = Field(default=None, description="A base of its own, where entries differ in it.")
     reward: Part | None = Field(
         default=None, description="A reward model that is trained on the pairs first; its folder becomes reward.model."

@@ -92,19 +92,20 @@ def radar(rates: Mapping[str, Mapping[str, float]], axes_names: Mapping[str, str
     """Systems over presets: `rates[system][preset]`, 0 to 1; `axes_names` gives the presets' order and titles."""
     looks = style(list(rates))
     angles = [2 * math.pi * place / len(axes_names) for place in range(len(axes_names))]
-    with drawing(5.6, "radar", polar=True) as (figure, axes):
+    with drawing(4.9, "radar", polar=True) as (figure, axes):
         for name, own in rates.items():
             values = [own.get(preset, math.nan) for preset in axes_names]
             colour, mark = looks[name]
-            line = "--" if name == next(iter(rates)) else "-"
+            first = name == next(iter(rates))
+            line = "--" if first else "-"
             axes.plot([*angles, angles[0]], [*values, values[0]], line, color=colour, marker=mark, markersize=4,
-                      linewidth=1.6, label=name)  # fmt: skip
+                      linewidth=1.6, label=name, zorder=4 if first else 3)  # fmt: skip
         axes.set_xticks(angles, list(axes_names.values()))
         axes.set_ylim(0, 1)
         axes.set_yticks([0.25, 0.5, 0.75, 1.0], ["", "0.5", "", "1"])
         axes.set_theta_offset(math.pi / 2)  # type: ignore[attr-defined]
         axes.set_theta_direction(-1)  # type: ignore[attr-defined]
-        axes.tick_params(axis="x", pad=10)
+        axes.tick_params(axis="x", pad=24)
         figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=10)
         return svg(figure, title)
 
@@ -132,11 +133,15 @@ def scatter(
 
 def curves(series: Mapping[str, Sequence[tuple[float, float]]], name: str, colour: str, step: str) -> str:
     """A method's losses over its steps, on axes of its own: losses of different methods are no common scale."""
+    from matplotlib.ticker import MaxNLocator
+
     with drawing(2.5, f"loss {name}") as (figure, axes):
         for place, (label, points) in enumerate(series.items()):
             line = ("-", "--", ":", "-.")[place % 4]
             few = "o" if len(points) < 4 else None
             axes.plot(*zip(*points, strict=True), line, color=colour, marker=few, linewidth=1.6, label=label)
+        axes.ticklabel_format(useOffset=False)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         axes.set_xlabel(step)
         axes.set_title(name, loc="left", fontsize=12, fontweight="bold")
         axes.legend(frameon=False, fontsize=9)

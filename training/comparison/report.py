@@ -15,7 +15,7 @@ from training.comparison import card, choosing, plots, table, words
 from training.comparison.choosing import Result, Shown
 from training.comparison.costs import Cost
 from training.comparison.judging import Judged
-from training.evaluation import emotion, tables
+from training.evaluation import emotion, lengths, tables
 from training.evaluation.compare import Cell
 from training.evaluation.evaluating import trust
 from training.evaluation.metrics.column import Absent, Column
@@ -87,14 +87,15 @@ def page(told: Told, result: Result | None) -> str:
         reasons=reasons(told),
         failures=table.failures(told.costs),
         alarms=alarms(told),
-        plots=pictures(told, result.column if result else None),
+        plots=[{"note": "", **one} for one in pictures(told, result.column if result else None)],
         examples=examples(told, result.column) if result else [],
     )
 
 
 def _gate(told: Told, gate: Mapping[str, Any]) -> str:
-    picker = told.words["gate_note"].format(gate=gate["id"], picker=told.judged.picker)
-    return f"{picker} {trust(gate, told.language).removeprefix('- ')}."
+    line = trust(gate, told.language).removeprefix("- ")
+    picker = told.words["gate_note"].format(picker=told.judged.picker) if told.judged.picker else ""
+    return f"{line[:1].upper()}{line[1:]}. {picker}"
 
 
 def rows(told: Told) -> list[dict[str, Any]]:
@@ -105,20 +106,21 @@ def rows(told: Told) -> list[dict[str, Any]]:
         cells = [_cell(found.cell(column.name, name), column, told.language) for name in found.systems]
         shown.append({"title": tables.title(column, told.language), "cells": cells, "cost": False})
     for title, texts in table.cells(found.systems, told.costs, told.language):
-        plain = [{"mean": text, "interval": "", "change": "", "kind": ""} for text in texts]
+        plain = [{"mean": text, "interval": "", "change": "", "told": "", "kind": ""} for text in texts]
         shown.append({"title": title, "cells": plain, "cost": True})
     return shown
 
 
 def _cell(cell: Cell, column: Column, language: str) -> dict[str, str]:
     if isinstance(cell.value, Absent):
-        return {"mean": words.WORDS[language]["absent"], "interval": "", "change": "", "kind": "absent"}
+        return {"mean": words.WORDS[language]["absent"], "interval": "", "change": "", "told": "", "kind": "absent"}
     value, digits = cell.value, column.digits
     few = f" · n {value.n}" if value.few else ""
     return {
         "mean": f"{value.mean:.{digits}f}",
         "interval": f"{value.low:.{digits}f} … {value.high:.{digits}f}{few}",
         "change": _change(cell, digits),
+        "told": _told(cell, column, language),
         "kind": _kind(cell, column),
     }
 
@@ -126,8 +128,15 @@ def _cell(cell: Cell, column: Column, language: str) -> dict[str, str]:
 def _change(cell: Cell, digits: int) -> str:
     if cell.difference is None:
         return ""
-    one, p = cell.difference.interval, tables.probability(cell.difference.p)
-    return f"{one.mean:+.{digits}f} [{one.low:+.{digits}f}, {one.high:+.{digits}f}], p {p}"
+    one = cell.difference.interval
+    return f"{one.mean:+.{digits}f} [{one.low:+.{digits}f}, {one.high:+.{digits}f}]"
+
+
+def _told(cell: Cell, column: Column, language: str) -> str:
+    if cell.difference is None:
+        return ""
+    words_of = f": {tables.verdict(cell, column, language)}" if cell.difference.verdict != "same" else ""
+    return f"p {tables.probability(cell.difference.p)}{words_of}"
 
 
 def _kind(cell: Cell, column: Column) -> str:
@@ -152,12 +161,13 @@ def reasons(told: Told) -> list[str]:
     return [f"{', '.join(names)}: {reason}" for reason, names in why.items()]
 
 
-def alarms(told: Told) -> list[tuple[bool, str]]:
-    """(whether it is an alarm, its text) of all alarms and suspicions."""
+def alarms(told: Told) -> list[tuple[str, str]]:
+    """(`alarm`, `note` or nothing for what is in order, its text) of all alarms and suspicions, the loud ones first."""
     found, language = told.judged.found, told.language
-    lines = [(one["verdict"] == "higher", one[language]) for one in found.alarms.values()]
-    told_of = [(False, f"{name}: {one[language]}") for name, own in found.suspected.items() for one in own]
-    return sorted([*lines, *told_of], key=lambda line: not line[0])
+    loud = [one[language] for one in found.alarms.values() if one["verdict"] == "higher"]
+    calm = [one[language] for one in found.alarms.values() if one["verdict"] != "higher"]
+    notes = [f"{name}: {one[language]}" for name, own in found.suspected.items() for one in own]
+    return [*(("alarm", line) for line in loud), *(("note", line) for line in notes), *(("", line) for line in calm)]
 
 
 def headline_values(told: Told, column: Column) -> dict[str, Interval]:
@@ -173,7 +183,7 @@ def pictures(told: Told, column: Column | None) -> list[dict[str, str]]:
         values, name = headline_values(told, column), _name(column, told.language)
         shown.append({"title": name, "svg": plots.intervals(values, name)})
         shown += _emotions(told)
-        shown += _against(told, values, name)
+        shown += _against(told, values, column)
     looks = plots.style(told.systems)
     for entry, series in told.curves.items():
         if series:
@@ -198,8 +208,8 @@ def _emotions(told: Told) -> list[dict[str, str]]:
     return [{"title": told.words["radar"], "svg": plots.radar(rates, titles, told.words["radar"])}]
 
 
-def _against(told: Told, values: Mapping[str, Interval], name: str) -> list[dict[str, str]]:
-    found = told.judged.found.table
+def _against(told: Told, values: Mapping[str, Interval], column: Column) -> list[dict[str, str]]:
+    found, name = told.judged.found.table, _name(column, told.language)
     lengths: dict[str, tuple[Interval | float, Interval]] = {}
     minutes: dict[str, tuple[Interval | float, Interval]] = {}
     for system, value in values.items():
@@ -211,9 +221,20 @@ def _against(told: Told, values: Mapping[str, Interval], name: str) -> list[dict
     shown = []
     if lengths:
         picture = plots.scatter(lengths, told.words["tokens"], name, told.target)
-        shown.append({"title": told.words["length"], "svg": picture})
+        shown.append({"title": told.words["length"], "svg": picture, "note": _relation(told, column)})
     picture = plots.scatter(minutes, told.words["minutes"], name)
     return [*shown, {"title": told.words["cost"], "svg": picture}]
+
+
+def _relation(told: Told, column: Column) -> str:
+    """Whether longer answers score better, for each system, in a line."""
+    name, parts = choosing.FINER.get(column.name, column.name), []
+    for system, own in told.judged.samples.items():
+        values = told.judged.found.values[system].get(name, Absent("not measured"))
+        found = "" if isinstance(values, Absent) else lengths.relation(own, values, told.seed)
+        if isinstance(found, Interval):
+            parts.append(f"{system} {found.mean:+.2f} [{found.low:+.2f}, {found.high:+.2f}]")
+    return told.words["relation"].format(told=", ".join(parts)) if parts else ""
 
 
 def examples(told: Told, column: Column, count: int = EXAMPLES) -> list[dict[str, Any]]:

@@ -92,7 +92,7 @@ def jobs(entries: Mapping[str, Entry], base: str, frozen: Frozen, seed: int, pla
     for name, entry in entries.items():
         own = entry.base or base
         try:
-            data = frozen.folder(entry.learns)
+            data = frozen.folder(entry.learns, entry.rows)
             reward = frozen.folder("pairs") if entry.reward else None
         except RecipeError as error:
             found[name] = str(error)
