@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from storage.presets import Presets
+from training.comparison import verdicts
 from training.comparison.costs import Cost
 from training.data.rows import Answer
 from training.evaluation import answering, compare, evaluating, inputs, lengths, systems
@@ -97,6 +98,7 @@ def judge(
     )
     if how.target is not None:
         _lengths(found, samples, how.target, how.seed)
+    verdicts.add(found.table, folder)
     judged = Judged(found, samples, _trusted(gate, how.gate), picker.id if picker else None)
     evaluating.write(folder, found, samples, {"prompts": len(asked), "gate": judged.gate, "picker": judged.picker})
     return judged

@@ -9,7 +9,7 @@ import pytest
 
 from otklik.__main__ import main
 from tests.training.comparison import made
-from training.comparison import beside, costs, plan, published, table
+from training.comparison import beside, costs, plan, published, table, verdicts
 from training.comparison.costs import Attempt
 from training.recipes import RecipeError
 
@@ -124,3 +124,19 @@ def test_faults_are_told_in_a_line(
     shown = capsys.readouterr()
     assert told in shown.err
     assert "Traceback" not in shown.err
+
+
+def test_a_judges_win_rates_become_columns(tmp_path: Path) -> None:
+    rate = {"mean": 0.7, "low": 0.6, "high": 0.8, "n": 60}
+    better = {"interval": {"mean": 0.2, "low": 0.1, "high": 0.3, "n": 60}, "p": 0.01}
+    found = [{"one": "sft", "other": "base", "total": rate, "controlled": None, "better": better}]
+    (tmp_path / "judge").mkdir()
+    (tmp_path / "judge" / "summary.json").write_text(json.dumps(found), encoding="utf-8")
+    whole = made.judged().found.table
+    verdicts.add(whole, tmp_path)
+    shown = table.markdown(whole, {})
+    assert "| Judge's win rate ↑ | not available | 0.700 [0.600, 0.800]<br>+0.200 [+0.100, +0.300]" in shown
+    assert "lengths too far apart" in shown
+    before = len(whole.columns)
+    verdicts.add(whole, tmp_path / "nothing")
+    assert len(whole.columns) == before
