@@ -24,7 +24,8 @@ class ModelsSettings(BaseSettings):
 
     base: str = Field(default=BUNDLED, description="Base model: folder or hub id; `bundled` is the starter.")
     adapters: Annotated[tuple[Path, ...], NoDecode] = Field(
-        default=(), description="LoRA adapters, comma-separated: folders of adapters or folders holding such folders."
+        default=(),
+        description="Adapters (LoRA or gan), comma-separated: folders of adapters or folders holding such folders.",
     )
     active_adapter: str | None = Field(
         default=None, description="Adapter of ordinary requests; unset: the starter's with the starter, else the base."
