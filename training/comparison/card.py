@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from training.evaluation.statistics import Interval
 
 PIXELS = (1200, 675)
 DPI = 100
+LETTERS = 90  # of a line across the card
 
 
 def draw(path: Path, title: str, under: str, lines: Sequence[str], values: Mapping[str, Interval], axis: str) -> None:
@@ -39,7 +41,8 @@ def draw(path: Path, title: str, under: str, lines: Sequence[str], values: Mappi
         axes.tick_params(axis="y", length=0)
         for side in ("top", "right", "left"):
             axes.spines[side].set_visible(False)
-        for place, line in enumerate(lines[:3]):
-            weight = "bold" if place == 0 else "normal"
-            figure.text(0.045, 0.175 - 0.055 * place, line, fontsize=16, fontweight=weight, va="center")
+        wrapped = [(part, place == 0) for place, line in enumerate(lines) for part in textwrap.wrap(line, LETTERS)]
+        for place, (line, strong) in enumerate(wrapped[:4]):
+            weight = "bold" if strong else "normal"
+            figure.text(0.045, 0.185 - 0.05 * place, line, fontsize=16, fontweight=weight, va="center")
         figure.savefig(path, metadata={"Software": None})

@@ -22,7 +22,11 @@ FINER = {"emotion_hit": "emotion_p"}
 
 @dataclass(frozen=True)
 class Result:
-    """The headline: `best` against the first system, and against the next best one where there is one."""
+    """The headline: `best` against the first system, and against the next best one where there is one.
+
+    `best` was chosen of `compared` systems after seeing their figures, so its p is to be multiplied by that number
+    (Bonferroni), as `corrected` does.
+    """
 
     column: Column
     best: str
@@ -31,6 +35,12 @@ class Result:
     over_base: Difference | None
     second: str | None = None
     over_second: Difference | None = None
+    compared: int = 1
+
+    @property
+    def corrected(self) -> float | None:
+        """p of the best against the first system, for having looked at so many."""
+        return None if self.over_base is None else min(1.0, self.over_base.p * self.compared)
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,7 @@ def result(
         cells[best].difference,
         second,
         None if second is None else _between(best, second, column.name, samples, values, seed),
+        len(order),
     )
 
 

@@ -118,5 +118,6 @@ def losses(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[float, fl
         for name, value in line.items():
             if name.endswith("loss") and name != "train_loss" and "step" in line and isinstance(value, int | float):
                 found.setdefault(name, {})[line["step"]] = value
+    found = {name: own for name, own in found.items() if any(own.values())}  # a part that a method leaves out is zero
     ordered = sorted(found, key=lambda name: (name.startswith(("eval", "held")), name))
     return {name: sorted(found[name].items()) for name in ordered}

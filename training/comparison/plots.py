@@ -105,7 +105,10 @@ def radar(rates: Mapping[str, Mapping[str, float]], axes_names: Mapping[str, str
         axes.set_yticks([0.25, 0.5, 0.75, 1.0], ["", "0.5", "", "1"])
         axes.set_theta_offset(math.pi / 2)  # type: ignore[attr-defined]
         axes.set_theta_direction(-1)  # type: ignore[attr-defined]
-        axes.tick_params(axis="x", pad=24)
+        axes.tick_params(axis="x", pad=4)
+        for angle, label in zip(angles, axes.get_xticklabels(), strict=True):
+            side = math.sin(angle)
+            label.set_horizontalalignment("center" if abs(side) < 0.1 else "left" if side > 0 else "right")
         figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=10)
         return svg(figure, title)
 
@@ -135,7 +138,7 @@ def curves(series: Mapping[str, Sequence[tuple[float, float]]], name: str, colou
     """A method's losses over its steps, on axes of its own: losses of different methods are no common scale."""
     from matplotlib.ticker import MaxNLocator
 
-    with drawing(2.5, f"loss {name}") as (figure, axes):
+    with drawing(2.8, f"loss {name}") as (figure, axes):
         for place, (label, points) in enumerate(series.items()):
             line = ("-", "--", ":", "-.")[place % 4]
             few = "o" if len(points) < 4 else None
@@ -144,5 +147,5 @@ def curves(series: Mapping[str, Sequence[tuple[float, float]]], name: str, colou
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         axes.set_xlabel(step)
         axes.set_title(name, loc="left", fontsize=12, fontweight="bold")
-        axes.legend(frameon=False, fontsize=9)
+        figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=9)
         return svg(figure, f"loss: {name}")

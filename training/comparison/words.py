@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from training.comparison.choosing import Result
-from training.evaluation.statistics import Difference
+from training.evaluation.statistics import CONFIDENCE, Difference
 from training.evaluation.tables import probability
 
 WORDS: dict[str, dict[str, str]] = {
@@ -35,6 +35,8 @@ WORDS: dict[str, dict[str, str]] = {
         "same": "{one} and {other} are not told apart on {n} prompts: {diff}",
         "few": "Too few prompts ({n}) to tell {one} from {other}: {diff}",
         "best": "{column}: highest mean has {best}, {value}",
+        "holds": "{one} is higher than {other}: {diff}, corrected for {n} methods p {p}",
+        "falls": "{one} against {other}: {diff}; corrected for {n} methods p {p}, not shown",
         "scroll": "The table scrolls sideways.",
     },
     "ru": {
@@ -67,6 +69,8 @@ WORDS: dict[str, dict[str, str]] = {
         "same": "{one} и {other} на {n} запросах не различить: {diff}",
         "few": "Слишком мало запросов ({n}), чтобы отличить {one} от {other}: {diff}",
         "best": "{column}: наибольшее среднее у {best}, {value}",
+        "holds": "{one} выше, чем {other}: {diff}, с поправкой на {n} методов p {p}",
+        "falls": "{one} против {other}: {diff}; с поправкой на {n} методов p {p}, не доказано",
         "scroll": "Таблица прокручивается вбок.",
     },
 }  # fmt: skip
@@ -87,7 +91,23 @@ def sentences(result: Result, first: str, language: str) -> list[str]:
     value = f"{result.value.mean:.2f} [{result.value.low:.2f}, {result.value.high:.2f}]"
     lines = [WORDS[language]["best"].format(column=column, best=result.best, value=value)]
     if result.over_base is not None:
-        lines.append(told(result.best, first, result.over_base, language))
+        lines.append(_over_base(result, first, language))
     if result.second is not None and result.over_second is not None:
         lines.append(told(result.best, result.second, result.over_second, language))
     return lines
+
+
+def _over_base(result: Result, first: str, language: str) -> str:
+    """The best against the first system; where it seems higher, with p for having looked at so many."""
+    found, p = result.over_base, result.corrected
+    if found is None or p is None or result.compared < 2 or found.verdict != "higher":
+        return told(result.best, first, found, language) if found else ""
+    one = found.interval
+    kind = "holds" if p < 1 - CONFIDENCE else "falls"
+    return WORDS[language][kind].format(
+        one=result.best,
+        other=first,
+        diff=f"{one.mean:+.2f} [{one.low:+.2f}, {one.high:+.2f}]",
+        n=result.compared,
+        p=probability(p),
+    )

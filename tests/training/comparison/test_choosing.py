@@ -1,5 +1,7 @@
 """The main result and the examples are chosen by rules."""
 
+from dataclasses import replace
+
 from tests.training.comparison import made
 from training.comparison import choosing, words
 from training.comparison.choosing import Shown
@@ -40,6 +42,7 @@ def test_main_result_tells_best_against_base_and_next_best() -> None:
     english, russian = (words.sentences(result, "base", language) for language in ("en", "ru"))
     assert "highest mean has sft" in english[0]
     assert english[1].startswith("sft is higher than base: +0.")
+    assert "corrected for 2 methods p < 0.001" in english[1]
     assert english[2].startswith("sft and dpo are not told apart on 60 prompts")
     assert "не различить" in russian[2]
 
@@ -55,3 +58,13 @@ def test_headline_is_what_was_measured_for_all() -> None:
     judged = made.judged()
     judged.found.table.columns = [made.BLEURT, made.TOKENS]
     assert choosing.result(judged.found.table, judged.samples, judged.found.values) is None
+
+
+def test_the_best_of_many_has_to_show_more() -> None:
+    judged = made.judged()
+    result = choosing.result(judged.found.table, judged.samples, judged.found.values)
+    assert result is not None
+    assert result.over_base is not None
+    doubtful = replace(result, over_base=replace(result.over_base, p=0.03), compared=6)
+    assert words.sentences(doubtful, "base", "en")[1].endswith("corrected for 6 methods p = 0.180, not shown")
+    assert words.sentences(doubtful, "base", "ru")[1].endswith("с поправкой на 6 методов p = 0.180, не доказано")
