@@ -51,8 +51,10 @@ def main(recipe: KtoRecipe, storage: Path, presets: Presets, resume: bool = Fals
     from trl import KTOConfig
 
     run = Run(storage, "kto", recipe, resume)
+    # Its estimate of the divergence comes from the rows of a batch: they are measured as they are learned from.
+    keys = {"train_sampling_strategy": "sequential", "per_device_eval_batch_size": recipe.rows}
     config = KTOConfig(
-        **{**tuning.arguments(recipe, run), "train_sampling_strategy": "sequential"},
+        **{**tuning.arguments(recipe, run), **keys},
         beta=recipe.beta,
         loss_type=recipe.loss,
         max_length=None,  # rows that are too long were left out

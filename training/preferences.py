@@ -5,6 +5,7 @@ Each method's file builds its own trainer; this one knows no loss.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -51,7 +52,7 @@ class ReferencedRecipe(PreferenceRecipe):
 def starting(recipe: PreferenceRecipe) -> dict[str, Any]:
     """The trainer's `model` and `peft_config`: the base with a new adapter to come, or with the given one on it."""
     if recipe.adapter is not None:
-        require_adapter(recipe.adapter)
+        require_adapter(recipe.adapter, "CAUSAL_LM")
     model = tuning.model(recipe)
     if recipe.adapter is None:
         return {"model": model, "peft_config": recipe.lora.config(model) if recipe.lora else None}
@@ -64,10 +65,14 @@ def starting(recipe: PreferenceRecipe) -> dict[str, Any]:
     return {"model": tuned, "peft_config": None}
 
 
-def require_adapter(folder: Path) -> None:
-    """RecipeError unless the folder holds an adapter."""
+def require_adapter(folder: Path, task: str | None = None) -> None:
+    """RecipeError unless the folder holds an adapter, and of that task if one is given."""
     if not (folder / "adapter_config.json").is_file():
         raise RecipeError(f"adapter: {folder} holds no adapter (no adapter_config.json)")
+    settings = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    if settings.get("peft_type") != "LORA" or (task and settings.get("task_type") != task):
+        kind = settings.get("task_type") or settings.get("peft_type") or settings.get("kind")
+        raise RecipeError(f"adapter: {folder} is of kind {kind}; a LoRA adapter for {task or 'this'} is needed")
 
 
 def unfit(recipe: PreferenceRecipe, error: Exception) -> RecipeError:

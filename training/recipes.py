@@ -41,8 +41,8 @@ def load(kind: type[AnyRecipe], path: Path, overrides: Sequence[str] = ()) -> An
         raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RecipeError(f"recipe {path} does not exist; shipped ones lie in {FOLDER}") from None
-    except yaml.YAMLError as error:
-        raise RecipeError(f"recipe {path} is no YAML: {error}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
+        raise RecipeError(f"recipe {path} is no YAML file in UTF-8: {error}") from None
     if not isinstance(raw, dict):
         raise RecipeError(f"recipe {path} must be a mapping of keys to values")
     for override in overrides:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,12 +20,18 @@ from typing import TYPE_CHECKING, Any
 import structlog
 import yaml
 
-from training.recipes import Recipe
+from training.recipes import Recipe, RecipeError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 log = structlog.get_logger(__name__)
+
+
+# Keys that a continued run may have otherwise: they change neither what is learned nor how long.
+FREE = {"output", "threads", "log_steps", "save_steps", "measure_rows", "checkpoint_minutes"}
+# What a finished folder holds: only such a folder is replaced by a new result.
+RESULT = re.compile(r".*\.(json|safetensors|jinja|txt|model|md|png)")
 
 
 class RunExists(FileExistsError):
@@ -44,11 +51,28 @@ class Run:
         self.started = time.monotonic()
         if not main_process():
             return
-        if (self.folder / "recipe.yaml").exists() and not resume:
+        check_output(recipe.output)
+        if resume:
+            self._same_recipe()
+        elif (self.folder / "metrics.jsonl").exists() or any(self.folder.glob("checkpoint*")):
             raise RunExists(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         text = yaml.safe_dump(recipe.model_dump(mode="json"), allow_unicode=True, sort_keys=False)
         (self.folder / "recipe.yaml").write_text(text, encoding="utf-8")
+
+    def _same_recipe(self) -> None:
+        """RecipeError if the run that is continued was begun with other keys: its report would tell of neither."""
+        path = self.folder / "recipe.yaml"
+        if not path.exists():
+            return
+        earlier = yaml.safe_load(path.read_text(encoding="utf-8"))
+        now = self.recipe.model_dump(mode="json")
+        changed = [key for key in now if key not in FREE and key in earlier and earlier[key] != now[key]]
+        if changed:
+            raise RecipeError(
+                f"{self.folder} was begun with other values of {', '.join(changed)}: continue it with the recipe that "
+                "lies there, or begin anew with --set name=OTHER"
+            )
 
     def manifest(self, inputs: Mapping[str, Any]) -> None:
         """Write what the run learned from: names, hashes, counts."""
@@ -111,6 +135,23 @@ class Run:
 def main_process() -> bool:
     """Whether this process writes: one of those that `accelerate launch` started does."""
     return os.environ.get("RANK", "0") in ("", "0")
+
+
+def check_output(folder: Path | None) -> None:
+    """RecipeError if a result cannot take this place: it holds other things, or nothing can be written beside it."""
+    if folder is None:
+        return
+    if folder.exists() and not folder.is_dir():
+        raise RecipeError(f"output: {folder} is a file; name a folder")
+    inside = list(folder.iterdir()) if folder.exists() else []
+    earlier = any(one.name in ("config.json", "adapter_config.json") for one in inside)
+    strange = [one.name for one in inside if one.is_dir() or not RESULT.fullmatch(one.name)]
+    if strange or (inside and not earlier):
+        names = ", ".join(sorted(strange or [one.name for one in inside])[:3])
+        raise RecipeError(f"output: {folder} holds other things ({names}), which would be lost; choose another place")
+    parent = next(one for one in (folder.parent, *folder.parent.parents) if one.exists())
+    if not os.access(parent, os.W_OK):
+        raise RecipeError(f"output: nothing can be written to {parent}")
 
 
 @contextmanager

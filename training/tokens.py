@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from models.engines.prompts import encode
+from models.engines.prompts import encode, special_texts, without
 from models.prompt import Prompt, render, render_plain
 from storage.contracts import Turn
 from storage.presets import Preset, Presets
@@ -22,19 +23,31 @@ BATCH = 1000
 
 
 def prompt_ids(tokenizer: Any, row: Row, turns: Sequence[Turn], presets: Presets) -> list[int]:
-    """Tokens of what serving would render for a row's dialogue; RecipeError if its emotion is no preset."""
+    """Tokens of what serving would render for a row's dialogue; RecipeError if its emotion is no preset.
+
+    Control tokens in texts are taken out, as serving does: data must not open or end a turn.
+    """
+    specials = _specials(tokenizer)
+    turns = tuple(Turn(role=turn.role, text=without(turn.text, specials)) for turn in turns)
     if row.emotion is None:
-        return encode(tokenizer, render_plain(tokenizer, turns, row.system))
+        return encode(tokenizer, render_plain(tokenizer, turns, without(row.system, specials)))
     preset = presets.find(row.emotion)
     if not isinstance(preset, Preset):
         raise RecipeError(f"data: {row.origin or 'a row'} wants the emotion '{row.emotion}', no preset is called so")
-    return encode(tokenizer, render(tokenizer, Prompt(tuple(turns), preset, row.intensity, row.persona), presets))
+    return encode(
+        tokenizer, render(tokenizer, Prompt(turns, preset, row.intensity, without(row.persona, specials)), presets)
+    )
 
 
 def answer_ids(tokenizer: Any, text: str) -> list[int]:
-    """Tokens of an answer and its end token."""
-    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    """Tokens of an answer, without control tokens in its text, and its end token."""
+    ids: list[int] = tokenizer(without(text, _specials(tokenizer)), add_special_tokens=False)["input_ids"]
     return [*ids, tokenizer.eos_token_id]
+
+
+@lru_cache(maxsize=4)
+def _specials(tokenizer: Any) -> tuple[str, ...]:
+    return special_texts(tokenizer)
 
 
 class Encoder:

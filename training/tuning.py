@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from training.tokens import Encoder
 
 CHECKPOINTS = "checkpoints"
+MEASURED_AT_ONCE = 8
 
 
 Data = Annotated[
@@ -91,7 +92,8 @@ def arguments(recipe: TuningRecipe, run: Run, **own: Any) -> dict[str, Any]:
         "output_dir": str(run.folder / CHECKPOINTS),
         "seed": recipe.seed,
         "per_device_train_batch_size": recipe.rows,
-        "per_device_eval_batch_size": recipe.rows,
+        # One size for all runs, so that held-out losses (means of batches) compare whatever `rows` is.
+        "per_device_eval_batch_size": MEASURED_AT_ONCE,
         "train_sampling_strategy": recipe.order,
         "gradient_accumulation_steps": recipe.accumulate,
         "num_train_epochs": recipe.epochs or 1.0,

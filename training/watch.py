@@ -96,4 +96,4 @@ def diverged(name: str, step: int, recipe: TuningRecipe) -> str:
     advice = f"lower learning_rate (now {recipe.learning_rate:g}), raise warmup (now {recipe.warmup:g})"
     if recipe.precision == "float16":
         advice += ", or take precision: bfloat16"
-    return f"{name} is no number any more at step {step}: {advice}, then continue with --resume or begin anew"
+    return f"{name} is no number any more at step {step}: {advice}, and begin anew with --set name=OTHER"

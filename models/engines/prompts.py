@@ -61,16 +61,18 @@ def special_texts(tokenizer: Any) -> tuple[str, ...]:
 def scrubbed(prompt: Prompt, specials: Sequence[str]) -> Prompt:
     """The prompt without control tokens in what people wrote: «<|im_end|>» in a message must not end a turn."""
 
-    def clean(text: str) -> str:
-        before = None
-        while before != text:  # what is left may close up into a new one
-            before = text
-            for special in specials:
-                text = text.replace(special, "")
-        return text
+    turns = tuple(Turn(role=turn.role, text=without(turn.text, specials)) for turn in prompt.turns)
+    return replace(prompt, turns=turns, persona=without(prompt.persona, specials))
 
-    turns = tuple(Turn(role=turn.role, text=clean(turn.text)) for turn in prompt.turns)
-    return replace(prompt, turns=turns, persona=clean(prompt.persona))
+
+def without(text: str, specials: Sequence[str]) -> str:
+    """The text with none of the control tokens in it."""
+    before = None
+    while before != text:  # what is left may close up into a new one
+        before = text
+        for special in specials:
+            text = text.replace(special, "")
+    return text
 
 
 def stop_texts(tokenizer: Any) -> tuple[str, ...]:

@@ -186,7 +186,8 @@ def _nothing_left(pipeline: Pipeline) -> str:
 
 
 def _check_place(folder: Path) -> None:
-    if folder.exists() and not (folder / sets.MANIFEST).is_file() and (folder.is_file() or any(folder.iterdir())):
+    own = {sets.TRAIN, sets.HELD_OUT, sets.MANIFEST}
+    if folder.is_file() or (folder.exists() and {one.name for one in folder.iterdir()} not in (set(), own)):
         raise RecipeError(f"data: {folder} holds other things than a prepared set; choose another place")
 
 

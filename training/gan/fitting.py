@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,6 +38,8 @@ def main(recipe: GanRecipe, storage: Path, presets: Presets, resume: bool = Fals
     """Tune, and return the adapter's folder."""
     if resume and recipe.mode == "listing":
         raise RecipeError(NO_MIDDLE)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise RecipeError("gan runs in one process: start it without `accelerate launch`")
     run = Run(storage, "gan", recipe, resume)
     torch.manual_seed(recipe.seed)
     if recipe.threads:

@@ -58,6 +58,7 @@ def check(argv: list[str]) -> int:
 
     log_to_stderr(logging.WARNING)
     faults = 0
+    rows: Rows | None = None
     try:
         rows = open_source(_source(given), StorageSettings().load_presets())
         for outcome in _with_bar(rows):
@@ -67,6 +68,8 @@ def check(argv: list[str]) -> int:
     except Unreadable as error:
         faults += 1
         print(error, file=sys.stderr)
+        if rows is None:
+            return 1
     except ReadError as error:
         print(error, file=sys.stderr)
         return 2
