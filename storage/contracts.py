@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -176,6 +176,21 @@ class Rating(Shape):
     created_at: datetime = Field(default_factory=now)
 
 
+class JobState(StrEnum):
+    """Where a training job is. Gated: trained and judged, waits for an admin; canary: some people meet its adapter."""
+
+    QUEUED = "queued"
+    PREPARING = "preparing"
+    TRAINING = "training"
+    EVALUATING = "evaluating"
+    GATED = "gated"
+    CANARY = "canary"
+    LIVE = "live"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
 class TrainJob(Shape):
     """An order to train: what, on what, asked by whom."""
 
@@ -200,6 +215,45 @@ class JobEvent(Shape):
     eta_seconds: float | None = None
     verdict: str | None = None
     created_at: datetime = Field(default_factory=now)
+
+
+class ServedAdapter(Shape):
+    """An adapter that a worker may need: where its folder is (fsspec address) and what its files must hash to."""
+
+    adapter_id: str
+    location: str
+    sha256: str
+    base: str = ""
+
+
+class ServedSlot(Shape):
+    """Who answers a preset's requests, or everybody's in the slot `shared`; None: what the worker has by itself."""
+
+    name: str
+    active: str | None = None
+    canary: str | None = None
+    share: float = Field(default=0.0, ge=0, le=1)
+
+
+class Serving(Shape):
+    """What workers are to serve: all slots, and the adapters that they and a rollback may need."""
+
+    protocol: int = PROTOCOL
+    revision: int = 0
+    slots: tuple[ServedSlot, ...] = ()
+    adapters: tuple[ServedAdapter, ...] = ()
+    presets: dict[str, Any] | None = None
+
+
+class Loaded(Shape):
+    """A worker's answer to `Serving`: up to which revision it serves, what it has loaded, what failed (by adapter)."""
+
+    protocol: int = PROTOCOL
+    worker: str
+    revision: int
+    adapters: tuple[str, ...] = ()
+    faults: dict[str, str] = Field(default_factory=dict)
+    at: datetime = Field(default_factory=now)
 
 
 class NewerProtocol(Exception):

@@ -20,12 +20,16 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from storage.inline_sqlite import connect
+from storage.repositories.adapters import AdapterBook
+from storage.repositories.audit import Audit
 from storage.repositories.chats import Chats
 from storage.repositories.counters import Counters
 from storage.repositories.inbox import Inbox
+from storage.repositories.jobs import Jobs
 from storage.repositories.people import People
 from storage.repositories.ratings import Ratings
 from storage.repositories.replies import Replies
+from storage.repositories.slots import Slots
 from storage.repositories.turns import TurnBook
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -48,6 +52,10 @@ class Unit:
         self.replies = Replies(session)
         self.ratings = Ratings(session)
         self.counters = Counters(session)
+        self.adapters = AdapterBook(session)
+        self.slots = Slots(session)
+        self.jobs = Jobs(session)
+        self.audit = Audit(session)
 
     async def commit(self) -> None:
         """Make everything of this unit last."""

@@ -45,6 +45,22 @@ class Keys:
         """Sorted set of worker ids; a score is the moment (seconds since the epoch) until which it counts as alive."""
         return self._key("workers")
 
+    def serving(self) -> str:
+        """What workers are to serve, as JSON with its revision."""
+        return self._key("serving")
+
+    def loaded(self) -> str:
+        """Hash worker id → what it has loaded."""
+        return self._key("loaded")
+
+    def job(self, job_id: str) -> str:
+        """The newest sign of life of a training job."""
+        return self._key("job", job_id)
+
+    def drain(self) -> str:
+        """Set while workers are to leave the GPU to training; its value says until when, for people."""
+        return self._key("drain")
+
     def limit(self, user_id: int) -> str:
         """Rolling window of one person's messages."""
         return self._key("limit", user_id)

@@ -120,7 +120,8 @@ class ReplyRow(Row):
 
     State: asked → done, failed, cancelled, expired. Delivery: waiting (for the worker) → pending → sending → sent;
     or dropped (nobody wants it any more), blocked (the person does not want the bot). `origin` is the callback that
-    asked for this variant, so that the same tap never asks twice. `doubtful` counts sends that may be duplicates.
+    asked for this variant, so that the same tap never asks twice. `arm` is what was asked of the worker, `adapter` what
+    it answered with. `doubtful` counts sends that may be duplicates.
     """
 
     __tablename__ = "replies"
@@ -138,6 +139,8 @@ class ReplyRow(Row):
     text: Mapped[str] = mapped_column(Text, default="")
     emotion: Mapped[str] = mapped_column(String(32))
     intensity: Mapped[int] = mapped_column(default=2)
+    arm: Mapped[str] = mapped_column(String(64), default="active")
+    adapter: Mapped[str | None] = mapped_column(String(64), default=None, index=True)
     fit: Mapped[float | None] = mapped_column(default=None)
     fit_ok: Mapped[bool | None] = mapped_column(default=None)
     candidates: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)

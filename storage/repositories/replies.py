@@ -52,6 +52,7 @@ class Replies:
             text="",
             emotion=request.emotion,
             intensity=request.intensity,
+            arm=request.arm,
             candidates=[],
             delivery="waiting",
             message_ids=[],
@@ -72,6 +73,7 @@ class Replies:
         row.fit_ok = reply.fit_ok
         row.candidates = [candidate.model_dump(mode="json") for candidate in reply.candidates]
         row.provenance = reply.provenance.model_dump(mode="json") if reply.provenance else None
+        row.adapter = reply.provenance.adapter if reply.provenance else None
         row.answered_at = reply.created_at
 
     async def by_origin(self, origin: str) -> ReplyRow | None:
