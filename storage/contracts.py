@@ -217,6 +217,19 @@ class JobEvent(Shape):
     created_at: datetime = Field(default_factory=now)
 
 
+class DataSummary(Shape):
+    """What a refit would learn from now: usable rows by kind (after consent, caps and reliability), what `auto` would
+    do with them and why (Russian, a line a reason). `ratings`: those that came since the last refit."""
+
+    protocol: int = PROTOCOL
+    rows: dict[str, int] = Field(default_factory=dict)
+    people: int = 0
+    ratings: int = 0
+    method: str | None = None
+    why: tuple[str, ...] = ()
+    at: datetime = Field(default_factory=now)
+
+
 class ServedAdapter(Shape):
     """An adapter that a worker may need: where its folder is (fsspec address) and what its files must hash to."""
 

@@ -57,6 +57,14 @@ class Keys:
         """The newest sign of life of a training job."""
         return self._key("job", job_id)
 
+    def picture(self, job_id: str) -> str:
+        """A training job's picture, PNG as base64."""
+        return self._key("picture", job_id)
+
+    def summary(self) -> str:
+        """What a refit would learn from now, as JSON."""
+        return self._key("summary")
+
     def drain(self) -> str:
         """Set while workers are to leave the GPU to training; its value says until when, for people."""
         return self._key("drain")

@@ -53,6 +53,7 @@ class Jobs:
         row = JobRow(job_id=order.job_id, order=order.model_dump(mode="json"), trigger=trigger, slot=slot)
         row.state = JobState.QUEUED.value
         self.session.add(row)
+        await self.session.flush()
         self.session.add(JobChangeRow(job_id=order.job_id, state=row.state))
         await self.session.flush()
         return row
