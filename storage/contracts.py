@@ -48,7 +48,10 @@ class Sampling(Shape):
 
 
 class ChatRequest(Shape):
-    """One turn to answer. `turns` is the dialogue window, oldest first, its last turn the person's."""
+    """One turn to answer. `turns` is the dialogue window, oldest first, its last turn the person's.
+
+    `route`: whose reply this is; empty: the Telegram bots', otherwise the one process that asked (`storage.direct`).
+    """
 
     protocol: int = PROTOCOL
     request_id: str
@@ -62,6 +65,7 @@ class ChatRequest(Shape):
     variant: int = Field(default=0, ge=0)
     candidates: int | None = Field(default=None, ge=1, le=64)
     seed: int | None = None
+    route: str = Field(default="", pattern=r"^[a-z0-9_-]{0,48}$")
     created_at: datetime = Field(default_factory=now)
     deadline: datetime
 

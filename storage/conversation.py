@@ -5,6 +5,7 @@ A request gets exactly one reply: completing stores the reply, marks the request
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 
@@ -17,6 +18,8 @@ from storage.queue import Delivery, Receipt, Spoiled, StreamQueue, without_words
 from storage.settings import StorageSettings
 
 REMEMBER = 7 * 86400
+# A process that asked directly is gone with its connections: what nobody read for so long is dropped.
+DIRECT = 3600
 
 
 class Conversation:
@@ -53,9 +56,10 @@ class Conversation:
 
     async def complete(self, delivery: Delivery[ChatRequest], reply: ChatReply) -> bool:
         """Worker: store the reply and acknowledge the request. False if the request had its reply already."""
+        route = delivery.message.route
         fresh = await self._complete(
-            keys=[self.requests.stream, self.replies.stream, self.keys.done(reply.request_id)],
-            args=[self.requests.group, delivery.entry, reply.model_dump_json(), REMEMBER],
+            keys=[self.requests.stream, self.keys.replies(route), self.keys.done(reply.request_id)],
+            args=[self.requests.group, delivery.entry, reply.model_dump_json(), REMEMBER, DIRECT if route else 0],
         )
         return bool(fresh)
 
@@ -63,11 +67,12 @@ class Conversation:
         """Worker: bury a request that cannot be handled and, with `reply`, tell the person, in one step."""
         if reply is None:
             return await self.requests.bury(spoiled)
+        route = route_of(spoiled.payload)
         moved = await self._refuse(
             keys=[
                 self.requests.stream,
                 self.keys.dead("requests"),
-                self.replies.stream,
+                self.keys.replies(route),
                 self.keys.done(reply.request_id),
             ],
             args=[
@@ -78,6 +83,7 @@ class Conversation:
                 spoiled.deliveries,
                 reply.model_dump_json(),
                 REMEMBER,
+                DIRECT if route else 0,
             ],
         )
         return bool(moved)
@@ -116,3 +122,13 @@ class Conversation:
     async def workers(self) -> int:
         """How many workers gave a sign of life lately."""
         return int(await self.redis.zcount(self.keys.workers(), time.time(), "+inf"))
+
+
+def route_of(payload: str) -> str:
+    """The route of a request as it was pushed; empty where the payload does not tell."""
+    try:
+        raw = json.loads(payload)
+    except ValueError:
+        return ""
+    route = raw.get("route", "") if isinstance(raw, dict) else ""
+    return route if isinstance(route, str) else ""

@@ -21,6 +21,10 @@ class Keys:
         """A stream: `requests`, `replies`, `ratings`, `jobs`."""
         return self._key("stream", name)
 
+    def replies(self, route: str) -> str:
+        """The stream that replies of a route go to; the empty route is the Telegram bots'."""
+        return self.stream("replies") if not route else self._key("direct", route)
+
     def dead(self, name: str) -> str:
         """Where messages of a stream go that nobody could handle."""
         return self._key("dead", name)

@@ -41,12 +41,13 @@ end
 return places
 """
 
-# KEYS requests, replies, done; ARGV group, entry, reply, seconds to remember
+# KEYS requests, replies, done; ARGV group, entry, reply, seconds to remember, seconds that replies live (0: for ever)
 # → 1 stored, 0 the request had its reply already
 COMPLETE = """
 local fresh = 0
 if redis.call('SET', KEYS[3], '1', 'NX', 'EX', ARGV[4]) then
   redis.call('XADD', KEYS[2], '*', 'data', ARGV[3])
+  if tonumber(ARGV[5]) > 0 then redis.call('EXPIRE', KEYS[2], ARGV[5]) end
   fresh = 1
 end
 redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
@@ -54,13 +55,15 @@ redis.call('XDEL', KEYS[1], ARGV[2])
 return fresh
 """
 
-# KEYS requests, dead, replies, done; ARGV group, entry, payload, reason, deliveries, reply, seconds to remember
+# KEYS requests, dead, replies, done; ARGV group, entry, payload, reason, deliveries, reply, seconds to remember,
+# seconds that replies live (0: for ever)
 # → 1 buried and answered, 0 somebody else did
 REFUSE = """
 if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
 redis.call('XADD', KEYS[2], 'MAXLEN', '~', 10000, '*', 'data', ARGV[3], 'reason', ARGV[4], 'deliveries', ARGV[5])
 if redis.call('SET', KEYS[4], '1', 'NX', 'EX', ARGV[7]) then
   redis.call('XADD', KEYS[3], '*', 'data', ARGV[6])
+  if tonumber(ARGV[8]) > 0 then redis.call('EXPIRE', KEYS[3], ARGV[8]) end
 end
 redis.call('XDEL', KEYS[1], ARGV[2])
 return 1

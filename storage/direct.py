@@ -1,0 +1,127 @@
+"""Ask the workers and wait for the answer in the same process: for HTTP clients, replays, anything with a caller.
+
+Every asking process has a reply stream of its own (its route) that disappears with it. Nothing is stored in SQL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+from redis.exceptions import RedisError
+
+from storage.contracts import ChatReply, ChatRequest, now
+from storage.conversation import Conversation
+from storage.queue import flatten
+
+log = structlog.get_logger(__name__)
+
+GRACE = 5.0
+AT_ONCE = 200
+
+
+class NoAnswer(Exception):
+    """Nobody answered a request before its deadline: no worker runs, or all are too busy."""
+
+
+class DirectLine:
+    """Requests with a caller who waits. Use `running()` around it: it reads the replies of this process."""
+
+    def __init__(self, conversation: Conversation, name: str = "direct") -> None:
+        self.conversation = conversation
+        self.route = f"{name}-{secrets.token_hex(8)}"
+        self.stream = conversation.keys.replies(self.route)
+        self._waiting: dict[str, asyncio.Future[ChatReply]] = {}
+        self._open = True
+
+    @property
+    def waiting(self) -> int:
+        """Callers that wait."""
+        return len(self._waiting)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[DirectLine]:
+        """Replies are read while this is open; callers that still wait at its end get CancelledError."""
+        reader = asyncio.create_task(self._read())
+        try:
+            yield self
+        finally:
+            self._open = False
+            await _end(reader)
+            for future in self._waiting.values():
+                future.cancel()
+            with contextlib.suppress(RedisError, OSError):
+                await self.conversation.redis.delete(self.stream)
+
+    async def ask(self, request: ChatRequest) -> ChatReply:
+        """The reply to a request. QueueFull: too many wait; NoAnswer: its deadline has passed and nobody answered.
+
+        A caller that is cancelled takes the request back.
+        """
+        asked = request.model_copy(update={"route": self.route})
+        future: asyncio.Future[ChatReply] = asyncio.get_running_loop().create_future()
+        self._waiting[asked.request_id] = future
+        try:
+            await self.conversation.ask(asked)
+            left = (asked.deadline - now()).total_seconds()
+            return await asyncio.wait_for(future, max(0.0, left) + GRACE)
+        except TimeoutError:
+            await self._take_back(asked.request_id)
+            raise NoAnswer(f"request {asked.request_id} was not answered before its deadline") from None
+        except asyncio.CancelledError:
+            await asyncio.shield(self._take_back(asked.request_id))
+            raise
+        finally:
+            self._waiting.pop(asked.request_id, None)
+
+    async def _take_back(self, request_id: str) -> None:
+        with contextlib.suppress(RedisError, OSError):
+            await self.conversation.cancel(request_id)
+
+    async def _read(self) -> None:
+        """Hand every reply to whoever waits for it; survives an absent Redis."""
+        last = "0-0"
+        while self._open:
+            try:
+                entries = await self._next(last)
+            except (RedisError, OSError) as error:
+                log.warning("replies cannot be read", error=type(error).__name__)
+                await asyncio.sleep(0.5)
+                continue
+            if entries:
+                last = entries[-1][0]
+                await self._drop([entry for entry, _ in entries])
+            for _, fields in entries:
+                self._hand_over(fields.get("data", ""))
+
+    async def _next(self, last: str) -> list[tuple[str, dict[str, str]]]:
+        answer: Any = await self.conversation.redis.xread({self.stream: last}, count=AT_ONCE, block=1000)
+        pairs = answer.items() if isinstance(answer, dict) else (answer or [])
+        return [row for _, chunk in pairs for row in flatten(chunk)]
+
+    async def _drop(self, entries: list[str]) -> None:
+        with contextlib.suppress(RedisError, OSError):
+            await self.conversation.redis.xdel(self.stream, *entries)
+
+    def _hand_over(self, payload: str) -> None:
+        try:
+            reply = ChatReply.model_validate_json(payload)
+        except ValidationError:
+            log.error("a reply cannot be read", route=self.route)
+            return
+        future = self._waiting.get(reply.request_id)
+        if future is not None and not future.done():
+            future.set_result(reply)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """A Redis client that is cut short in the middle of a command may keep a cancellation to itself: ask again."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=0.2)
