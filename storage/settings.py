@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -33,6 +34,11 @@ class StorageSettings(BaseSettings):
         default=None,
         description="postgresql+asyncpg://… or sqlite+aiosqlite:///…; unset: SQLite in STORAGE_DIR.",
     )
+    adapters: str | None = Field(
+        default=None,
+        description="Where adapters are stored for all machines: a shared folder or any fsspec address, such as "
+        "s3://bucket/adapters (needs `pip install s3fs`); unset: `adapters` in STORAGE_DIR.",
+    )
     presets: Path = Field(default=BUNDLED, description="YAML file with the emotion presets.")
     namespace: str = Field(
         default="otklik", pattern=r"^[a-z0-9_-]{1,32}$", description="Prefix (and hash tag) of every Redis key."
@@ -43,10 +49,20 @@ class StorageSettings(BaseSettings):
     )
     max_deliveries: int = Field(default=3, ge=1, description="After so many failed deliveries: dead-letter stream.")
 
-    @field_validator("redis_url", "database_url", mode="before")
+    @field_validator("redis_url", "database_url", "adapters", mode="before")
     @classmethod
     def _blank_is_unset(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("adapters")
+    @classmethod
+    def _no_password(cls, value: str | None) -> str | None:
+        if value and urlsplit(value).password:
+            raise ValueError(
+                "must not hold a password, the address is told to every worker: give it in the storage's own "
+                "environment variables (AWS_SECRET_ACCESS_KEY, …)"
+            )
+        return value
 
     @model_validator(mode="after")
     def _no_unknown_names(self) -> StorageSettings:
@@ -65,6 +81,10 @@ class StorageSettings(BaseSettings):
         if self.redis_url is None:
             raise ValueError(NO_REDIS)
         return self.redis_url.get_secret_value()
+
+    def adapters_address(self) -> str:
+        """The fsspec address of the adapters' store that is in force."""
+        return self.adapters or str((self.dir / "adapters").absolute())
 
     def load_presets(self) -> Presets:
         """The emotion presets of this installation."""

@@ -27,6 +27,11 @@ class AdapterBook:
         query = select(AdapterRow).order_by(AdapterRow.created_at.desc(), AdapterRow.adapter_id)
         return (await self.session.scalars(query.limit(limit) if limit else query)).all()
 
+    async def among(self, ids: Iterable[str], states: Iterable[str]) -> Sequence[AdapterRow]:
+        """Adapters of these ids, or in one of these states; as they are in the database now."""
+        query = select(AdapterRow).where(AdapterRow.adapter_id.in_(set(ids)) | AdapterRow.state.in_(set(states)))
+        return (await self.session.scalars(query.execution_options(populate_existing=True))).all()
+
     async def add(self, row: AdapterRow, people: Iterable[int] = ()) -> AdapterRow:
         """Remember an adapter and whose rows it learned from. The same content again changes nothing."""
         known = await self.get(row.adapter_id)

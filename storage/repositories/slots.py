@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.contracts import now
@@ -15,6 +15,8 @@ from storage.loop_tables import SlotChangeRow, SlotRow
 from storage.repositories.inserting import insert_if_missing
 
 SHARED = "shared"
+# A row that nothing was ever promoted or tried in is only there to be locked: its preset goes by the shared slot.
+CHANGED = SlotRow.revision > 0
 
 
 class Slots:
@@ -33,12 +35,21 @@ class Slots:
 
     async def serving(self, preset_id: str) -> SlotRow | None:
         """The slot that a preset's requests go by: its own, else the shared one; None: nothing was ever promoted."""
-        rows = await self.session.scalars(select(SlotRow).where(SlotRow.name.in_((preset_id, SHARED))))
+        rows = await self.session.scalars(select(SlotRow).where(SlotRow.name.in_((preset_id, SHARED)), CHANGED))
         found = {row.name: row for row in rows}
         return found.get(preset_id) or found.get(SHARED)
 
+    async def take_turns(self) -> None:
+        """Wait until no other unit changes slots or throws adapters away; held until this unit ends.
+
+        SQLite's writing units take turns anyway. Without it two slots changed at once could get the same revision.
+        """
+        if self.session.get_bind().dialect.name == "postgresql":
+            await self.session.execute(text("SELECT pg_advisory_xact_lock(4841563418)"))
+
     async def lock(self, name: str) -> SlotRow:
         """The slot, made if need be, locked until the unit ends."""
+        await self.take_turns()
         await insert_if_missing(self.session, SlotRow, name=name, share=0.0, revision=0)
         return await self.session.get_one(SlotRow, name, with_for_update=True, populate_existing=True)
 
@@ -79,6 +90,11 @@ class Slots:
     async def history(self, name: str, limit: int = 20) -> Sequence[SlotChangeRow]:
         """Changes of a slot, newest first."""
         query = select(SlotChangeRow).where(SlotChangeRow.slot == name).order_by(SlotChangeRow.id.desc()).limit(limit)
+        return (await self.session.scalars(query)).all()
+
+    async def changes(self, name: str) -> Sequence[SlotChangeRow]:
+        """The whole history of a slot, oldest first."""
+        query = select(SlotChangeRow).where(SlotChangeRow.slot == name).order_by(SlotChangeRow.id)
         return (await self.session.scalars(query)).all()
 
     async def revision(self) -> int:

@@ -1,0 +1,267 @@
+"""The registry on SQLite and Postgres with the real board: promotion, rollback, canaries, taint."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from storage import adapter_files
+from storage.contracts import TrainJob
+from storage.database import Database, upgrade
+from storage.embedded import EmbeddedRedis
+from storage.loop_board import LoopBoard
+from storage.registry import Registry, RegistryError
+from storage.settings import StorageSettings
+from tests.storage.adapter_folders import lora
+
+
+@dataclass
+class Shop:
+    """A registry with short ways to look at it."""
+
+    registry: Registry
+    database: Database
+    board: LoopBoard
+    folder: Path
+
+    async def add(self, name: str, **said: Any) -> str:
+        """An adapter whose content is its name."""
+        folder = self.folder / name
+        if not folder.exists():
+            lora(folder, name.encode())
+        values = {"kind": "lora", "base": "starter", "method": "kto", **said}
+        return (await self.registry.add(folder, **values)).adapter_id
+
+    async def active(self, slot: str = "shared") -> str | None:
+        """What the board tells workers."""
+        serving = await self.board.serving()
+        assert serving is not None
+        return {one.name: one.active for one in serving.slots}[slot]
+
+    async def states(self) -> dict[str, str]:
+        """State by adapter."""
+        async with self.database.view() as unit:
+            return {row.adapter_id: row.state for row in await unit.adapters.all()}
+
+    async def history(self, slot: str = "shared") -> list[tuple[str, str | None, str | None]]:
+        """Oldest first."""
+        async with self.database.view() as unit:
+            return [(one.action, one.before, one.after) for one in await unit.slots.changes(slot)]
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres_url"))
+    return f"sqlite+aiosqlite:///{tmp_path / 'otklik.sqlite3'}"
+
+
+@pytest_asyncio.fixture
+async def shop(url: str, redis: Redis, storage_settings: StorageSettings, tmp_path: Path) -> AsyncIterator[Shop]:
+    await upgrade(url)
+    database = Database(url)
+    board = LoopBoard(redis, storage_settings)
+    yield Shop(Registry(database, board, storage_settings), database, board, tmp_path / "made")
+    await database.close()
+
+
+async def test_a_promotion_is_told_with_all_that_a_worker_needs_to_fetch_it(shop: Shop, tmp_path: Path) -> None:
+    a, b = await shop.add("a", data={"rows": 3}, metrics={"hit": 0.5}), await shop.add("b")
+    await shop.registry.promote(a, by=1, reason="first")
+    serving = await shop.registry.promote(b)
+    assert await shop.board.serving() == serving
+    assert [(one.name, one.active, one.canary) for one in serving.slots] == [("shared", b, None)]
+    assert {one.adapter_id for one in serving.adapters} == {a, b}  # a: workers keep it for a rollback
+    for one in serving.adapters:
+        assert one.base == "starter" and adapter_files.fetch(one, tmp_path / "cache").name == one.adapter_id
+    assert await shop.states() == {a: "retired", b: "live"}
+
+
+async def test_the_same_content_twice_is_one_adapter_with_its_first_lineage(shop: Shop) -> None:
+    first = await shop.add("a", job_id="j1", metrics={"hit": 1})
+    assert await shop.add("a", job_id="j2", metrics={"hit": 2}) == first
+    async with shop.database.view() as unit:
+        rows = await unit.adapters.all()
+    assert [(row.job_id, row.metrics) for row in rows] == [("j1", {"hit": 1})]
+
+
+async def test_two_promotions_at_once_are_both_in_the_history_and_the_last_is_the_pointer(shop: Shop) -> None:
+    names = [await shop.add(name) for name in "abcd"]
+    await asyncio.gather(*(shop.registry.promote(name) for name in names))
+    history = await shop.history()
+    assert sorted(str(after) for _, _, after in history) == sorted(names)
+    assert [before for _, before, _ in history] == [None, *(after for _, _, after in history[:-1])]
+    last = history[-1][2]
+    assert await shop.active() == last
+    assert {name for name, state in (await shop.states()).items() if state == "live"} == {last}
+
+
+async def test_slots_changed_at_once_never_share_a_revision(shop: Shop) -> None:
+    a = await shop.add("a")
+    told = await asyncio.gather(*(shop.registry.promote(a, slot=slot) for slot in ("joy", "fear", "anger", "shared")))
+    async with shop.database.view() as unit:
+        revisions = sorted(slot.revision for slot in await unit.slots.all())
+    assert revisions == [1, 2, 3, 4]
+    assert await shop.board.serving() == max(told, key=lambda one: one.revision)
+
+
+async def test_rolling_back_goes_back_step_by_step_to_the_workers_own(shop: Shop) -> None:
+    a, b, c = [await shop.add(name) for name in "abc"]
+    for name in (a, b, c):
+        await shop.registry.promote(name)
+    seen = []
+    for _ in range(3):
+        await shop.registry.rollback(by=7, reason="worse")
+        seen.append(await shop.active())
+    assert seen == [b, a, None]
+    with pytest.raises(RegistryError, match="nothing to roll back to"):
+        await shop.registry.rollback()
+    assert set((await shop.states()).values()) == {"retired"}
+
+
+async def test_rolling_back_to_a_named_one_and_to_the_workers_own(shop: Shop) -> None:
+    a, b, c = [await shop.add(name) for name in "abc"]
+    for name in (a, b, c):
+        await shop.registry.promote(name)
+    await shop.registry.rollback(to=a)
+    assert await shop.active() == a
+    await shop.registry.rollback(to=None)
+    assert await shop.active() is None
+    with pytest.raises(RegistryError, match="there is no adapter a-0"):
+        await shop.registry.rollback(to="a-000000000000")
+
+
+async def test_a_rollback_passes_over_what_is_damaged_and_refuses_it_by_name(shop: Shop) -> None:
+    a, b, c = [await shop.add(name) for name in "abc"]
+    for name in (a, b, c):
+        await shop.registry.promote(name)
+    async with shop.database.view() as unit:
+        row = await unit.adapters.get(b)
+    assert row is not None
+    (Path(row.location) / "adapter_config.json").write_text("{}")
+    for forbidden in (shop.registry.rollback(to=b), shop.registry.promote(b), shop.registry.begin_canary(b, 0.1)):
+        with pytest.raises(RegistryError, match=r"adapter_config\.json is damaged"):
+            await forbidden
+    await shop.registry.rollback(reason="worse")
+    assert await shop.active() == a
+    async with shop.database.view() as unit:
+        reason = (await unit.slots.history("shared"))[0].reason
+    assert reason.startswith("worse; ") and b in reason
+
+
+async def test_a_tainted_one_is_not_promoted_unless_told_but_may_come_back(shop: Shop) -> None:
+    a, b = await shop.add("a", people=[7]), await shop.add("b")
+    await shop.registry.promote(a)
+    assert await shop.registry.taint(7) == [a]
+    assert await shop.active() == a  # it serves on until the next refit
+    await shop.registry.promote(b)
+    with pytest.raises(RegistryError, match="--allow-tainted"):
+        await shop.registry.promote(a)
+    with pytest.raises(RegistryError, match="--allow-tainted"):
+        await shop.registry.begin_canary(a, 0.5)
+    await shop.registry.rollback()
+    assert await shop.active() == a
+    async with shop.database.view() as unit:
+        assert "tainted" in (await unit.slots.history("shared"))[0].reason
+    await shop.registry.promote(b)
+    await shop.registry.promote(a, allow_tainted=True)
+    assert await shop.active() == a
+
+
+async def test_what_was_tuned_on_from_a_tainted_one_is_tainted_too(shop: Shop) -> None:
+    a = await shop.add("a", people=[7])
+    await shop.registry.taint(7)
+    b = await shop.add("b", parent=a)
+    async with shop.database.view() as unit:
+        row = await unit.adapters.get(b)
+    assert row is not None and row.tainted_at is not None
+
+
+async def test_somebody_who_was_forgotten_while_their_adapter_was_trained_taints_it(shop: Shop) -> None:
+    async with shop.database.unit() as unit:
+        await unit.people.consent(7, True)
+        await unit.people.consent(8, True)
+        await unit.jobs.add(TrainJob(job_id="j", method="kto"), trigger="admin")
+        await unit.commit()
+    async with shop.database.unit() as unit:
+        await unit.people.forget(7)
+        await unit.people.consent(7, True)  # came back, and agreed anew
+        await unit.commit()
+    a, b = await shop.add("a", people=[7, 8], job_id="j"), await shop.add("b", people=[8], job_id="j")
+    async with shop.database.view() as unit:
+        tainted = {row.adapter_id for row in await unit.adapters.all() if row.tainted_at}
+        assert tainted == {a}
+        assert await unit.adapters.learned_from(7) == []
+        assert await unit.adapters.learned_from(8) == sorted([a, b])
+
+
+async def test_a_canary_runs_beside_and_ends_with_a_promotion_or_a_rejection(shop: Shop) -> None:
+    a, b, c = [await shop.add(name) for name in "abc"]
+    await shop.registry.promote(a)
+    await shop.registry.begin_canary(b, 0.1, job_id="j")
+    serving = await shop.registry.set_share(0.3)
+    assert [(one.active, one.canary, one.share) for one in serving.slots] == [(a, b, 0.3)]
+    assert await shop.states() == {a: "live", b: "canary", c: "candidate"}
+    await shop.registry.promote(b)
+    await shop.registry.begin_canary(c, 0.1)
+    await shop.registry.reject(c, by=1)
+    serving = await shop.registry.end_canary()
+    assert [(one.active, one.canary, one.share) for one in serving.slots] == [(b, None, 0.0)]
+    assert await shop.states() == {a: "retired", b: "live", c: "rejected"}
+    with pytest.raises(RegistryError, match="--allow-rejected"):
+        await shop.registry.promote(c)
+    with pytest.raises(RegistryError, match="roll back first"):
+        await shop.registry.reject(b)
+    with pytest.raises(RegistryError, match="already"):
+        await shop.registry.begin_canary(b, 0.1)
+    with pytest.raises(RegistryError, match="no canary"):
+        await shop.registry.set_share(0.5)
+    with pytest.raises(RegistryError, match="between 0 and 1"):
+        await shop.registry.begin_canary(a, 10)
+
+
+async def test_a_presets_first_canary_is_compared_with_what_people_have_now(shop: Shop) -> None:
+    a, b = await shop.add("a"), await shop.add("b")
+    await shop.registry.promote(a)
+    serving = await shop.registry.begin_canary(b, 0.5, slot="joy")
+    slots = {one.name: (one.active, one.canary) for one in serving.slots}
+    assert slots == {"shared": (a, None), "joy": (a, b)}
+
+
+async def test_a_slot_that_only_a_job_has_named_leaves_its_preset_to_the_shared_one(shop: Shop) -> None:
+    a = await shop.add("a")
+    await shop.registry.promote(a)
+    async with shop.database.unit() as unit:
+        await unit.slots.lock("joy")
+        served = await unit.slots.serving("joy")
+        await unit.commit()
+    assert served is not None and served.name == "shared"
+    assert [one.name for one in (await shop.registry.publish()).slots] == ["shared"]
+
+
+async def test_what_redis_did_not_hear_is_said_at_the_next_publish(shop: Shop, embedded: EmbeddedRedis) -> None:
+    a, b = await shop.add("a"), await shop.add("b")
+    await shop.registry.promote(a)
+    deaf = Registry(shop.database, None, StorageSettings(dir=shop.folder.parent))
+    await deaf.promote(b)
+    assert await shop.active() == a
+    await shop.registry.publish()
+    assert await shop.active() == b
+
+
+async def test_a_promotion_lasts_when_redis_is_down(shop: Shop, embedded: EmbeddedRedis) -> None:
+    a = await shop.add("a")
+    await embedded.stop()
+    serving = await shop.registry.promote(a)
+    assert [one.active for one in serving.slots] == [a]
+    assert await shop.states() == {a: "live"}
+    await embedded.start()
+    await shop.registry.publish()
+    assert await shop.active() == a
