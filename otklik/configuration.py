@@ -20,12 +20,14 @@ from storage.settings import StorageSettings
 from training.data.helpdesk.settings import HelpdeskSettings
 from training.evaluation.judging.settings import JudgeSettings
 from training.export.settings import HubSettings
+from training.settings import TrainingSettings
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 CLASSES: tuple[tuple[type[BaseSettings], str], ...] = (
     (BotSettings, "The people-facing process (`otklik bot`, and its part of `otklik up`)."),
     (StorageSettings, "Where data lives; every process reads these."),
     (ModelsSettings, "The generation worker (`otklik worker`, `reply`, `classify`)."),
+    (TrainingSettings, "When and how the trainer refits (`otklik trainer`, `otklik train cycle`)."),
     (HelpdeskSettings, "Access to a Zoho Desk, for `otklik data helpdesk` alone, which needs the required ones."),
     (HubSettings, "Uploads by `otklik export hub`."),
     (JudgeSettings, "The model that compares answers (`otklik judge`)."),
@@ -49,7 +51,7 @@ def type_name(annotation: Any) -> str:
     if origin in (Union, types.UnionType):
         return type_name(next(part for part in get_args(annotation) if part is not type(None)))
     if origin is dict:
-        return "JSON"
+        return "METHOD=FILE, …" if get_args(annotation)[1] is Path else "JSON"
     if origin is not None:
         return "list, comma-separated"
     simple = {"int": "whole number", "float": "number", "str": "text", "bool": "yes/no", "SecretStr": "secret"}
@@ -62,7 +64,7 @@ def default_text(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     value = field.default
-    if value is None or value in ((), ""):
+    if value is None or value in ((), "", {}):
         return "—"
     if isinstance(value, Path):
         return f"`{value.name}`"

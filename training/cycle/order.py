@@ -1,0 +1,39 @@
+"""What the processes of one refit are told: the job as the trainer understood it, in `job.json`. Knows no step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from training.settings import TrainingSettings
+
+SHARED = "shared"
+
+
+class Weights(BaseModel):
+    """An adapter to start from or to compare with. `adapter_id` None: what a worker has by itself; `folder` None: the
+    bare base."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    adapter_id: str | None = None
+    folder: Path | None = None
+
+
+class Order(BaseModel):
+    """One refit. `base`: as MODELS_BASE names it; `incumbent` is what answers in the slot now, `start` what tuning goes
+    on from; `remarks`: why these two are not the same, in Russian and English."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    job_id: str
+    slot: str = SHARED
+    method: str = "auto"
+    recipe: Path | None = None
+    overrides: dict[str, str] = {}
+    base: str
+    start: Weights = Weights()
+    incumbent: Weights = Weights()
+    remarks: tuple[tuple[str, str], ...] = ()
+    settings: TrainingSettings

@@ -1,0 +1,110 @@
+"""The first step of a refit: freeze what people said, choose the method, mix its set, write its recipes.
+
+Everything is done once: what is there already is kept, so that a refit that was killed goes on with the same sets.
+Knows SQL through the feedback's reader only; no torch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from storage.contracts import now
+from storage.database import Database
+from storage.presets import Presets
+from storage.settings import StorageSettings
+from training.cycle import laying, replay
+from training.cycle.choosing import Choice, Counts, Needs, choose
+from training.cycle.order import Order
+from training.cycle.places import JobFolder
+from training.cycle.replay import Frozen
+from training.recipes import RecipeError
+from training.settings import TrainingSettings
+
+KINDS = ("answers", "pairs", "feedback")
+
+
+def prepare(folder: JobFolder, order: Order, storage: StorageSettings) -> Choice:
+    """Frozen sets, plan and recipes; a choice without a method where there is too little to learn from."""
+    told = folder.read("sets") or _freeze(folder, order, storage)
+    known = folder.read("plan")
+    if known is not None:
+        return Choice(known["method"], tuple(known["ru"]), tuple(known["en"]))
+    frozen = frozen_sets(folder, order.slot, told)
+    counts = replay.count(frozen, len(told["people"]))
+    choice = choose(counts, needs(order.settings), order.method)
+    plan: dict[str, Any] = {**choice.as_json(), "rows": asdict(counts)}
+    if choice.method is not None:
+        presets = storage.load_presets()
+        plan["preference"] = _preference(folder, order, frozen, counts, choice.method, presets)
+        _lay(folder, order, frozen, choice.method, presets)
+    folder.write("plan", plan)
+    return choice
+
+
+def needs(settings: TrainingSettings) -> Needs:
+    """From how many rows on `auto` takes a method."""
+    return Needs(pairs=settings.least_pairs, thumbs=settings.least_thumbs, answers=settings.least_answers)
+
+
+def frozen_sets(folder: JobFolder, slot: str, told: dict[str, Any]) -> Frozen:
+    """The sets that `sets.json` tells of."""
+    return Frozen({kind: folder.path / place if place else None for kind, place in told["folders"].items()}, slot)
+
+
+def _freeze(folder: JobFolder, order: Order, storage: StorageSettings) -> dict[str, Any]:
+    folder.drop("sets", "plan.json")
+    told = freeze(folder.sets, storage, order.settings)
+    told["folders"] = {
+        kind: str(Path(place).relative_to(folder.path)) if place else None for kind, place in told["folders"].items()
+    }
+    folder.write("sets", told)
+    return told
+
+
+def freeze(place: Path, storage: StorageSettings, settings: TrainingSettings) -> dict[str, Any]:
+    """People's sets under a folder: where each kind lies, counts, whose rows they are, the manifest."""
+    from training.data import feedback
+
+    began = now()
+    log = asyncio.run(_read(storage))
+    rules = feedback.FeedbackRules(**settings.feedback)
+    found = feedback.freeze(log, place, rules)
+    return {
+        "folders": {kind: str(where) if (where := getattr(found, kind)) else None for kind in KINDS},
+        "counts": dict(found.counts),
+        "people": sorted(found.people),
+        "manifest": found.manifest,
+        # Who is forgotten from now on may be in these sets.
+        "at": began.isoformat(),
+    }
+
+
+async def _read(storage: StorageSettings) -> Any:
+    from training.data.feedback import read_log
+
+    database = Database(storage.database())
+    try:
+        return await read_log(database)
+    finally:
+        await database.close()
+
+
+def _lay(folder: JobFolder, order: Order, frozen: Frozen, method: str, presets: Presets) -> None:
+    rows = replay.mix(method, frozen, folder.path / f"mixed_{method}", presets, order.settings.replay)
+    laying.lay(order, folder, method, rows)
+
+
+def _preference(folder: JobFolder, order: Order, frozen: Frozen, counts: Counts, method: str, presets: Presets) -> bool:
+    """Whether a preference model is fitted: for the gate where there are pairs enough, for RLHF always."""
+    if counts.pairs < order.settings.preference_pairs:
+        if method == "rlhf":
+            raise RecipeError(
+                f"rlhf learns from a preference model, which needs {order.settings.preference_pairs} pairs (there are "
+                f"{counts.pairs}): wait for more, or lower TRAINING_PREFERENCE_PAIRS"
+            )
+        return False
+    _lay(folder, order, frozen, "reward", presets)
+    return True
