@@ -14,13 +14,15 @@ from typing import Any, Final
 import structlog
 from redis.exceptions import RedisError
 
-from storage import adapter_files
+from storage.adapter_files import faults, is_there, store
 from storage.adapter_manifest import check_kind
-from storage.contracts import ServedAdapter, ServedSlot, Serving, now
-from storage.database import Database, Unit
+from storage.contracts import Serving
+from storage.database import Database
 from storage.loop_board import LoopBoard
-from storage.loop_tables import AdapterRow, SlotRow
-from storage.registry_rules import CANARY, CANDIDATE, DELETED, LIVE, REJECTED, earlier, state_of
+from storage.loop_tables import AdapterRow
+from storage.registry_garbage import collect
+from storage.registry_rows import answer_as_shared, known, read_serving, remember, settle, usable
+from storage.registry_rules import DELETED, REJECTED, RegistryError, earlier
 from storage.repositories.slots import SHARED
 from storage.settings import StorageSettings
 
@@ -28,10 +30,11 @@ log = structlog.get_logger()
 
 # Where a rollback leads if nothing else is said.
 PREVIOUS: Final = "previous"
+# How many of the adapters that a slot answered with stay for rollbacks.
+KEEP: Final = 5
 
 
-class RegistryError(ValueError):
-    """The registry refuses; the text says why and what to do."""
+__all__ = ["KEEP", "PREVIOUS", "Registry", "RegistryError"]
 
 
 class Registry:
@@ -64,7 +67,7 @@ class Registry:
         """
         await asyncio.to_thread(check_kind, folder, kind)
         while True:
-            stored = await asyncio.to_thread(adapter_files.store, folder, self.address, prompt)
+            stored = await asyncio.to_thread(store, folder, self.address, prompt)
             row = AdapterRow(
                 adapter_id=stored.adapter_id,
                 kind=kind,
@@ -83,8 +86,8 @@ class Registry:
             async with self.database.unit() as unit:
                 await unit.slots.take_turns()
                 # Thrown away between the copy and this turn: copied again.
-                if await asyncio.to_thread(adapter_files.is_there, stored.location):
-                    row = await self._remember(unit, row, set(people))
+                if await asyncio.to_thread(is_there, stored.location):
+                    row = await remember(unit, row, set(people))
                     await unit.commit()
                     return row
 
@@ -102,9 +105,9 @@ class Registry:
         await self._whole(adapter_id)
         async with self.database.unit() as unit:
             await unit.slots.take_turns()
-            await self._usable(unit, adapter_id, allow_tainted=allow_tainted, allow_rejected=allow_rejected)
+            await usable(unit, adapter_id, allow_tainted=allow_tainted, allow_rejected=allow_rejected)
             await unit.slots.point(slot, adapter_id, action="promote", by=by, reason=reason)
-            await self._settle(unit)
+            await settle(unit)
             await unit.commit()
         log.info("adapter promoted", adapter=adapter_id, slot=slot)
         return await self._tell()
@@ -118,12 +121,12 @@ class Registry:
         target, notes = await self._target(slot, to)
         async with self.database.unit() as unit:
             await unit.slots.take_turns()
-            row = await self._usable(unit, target, allow_tainted=True, allow_rejected=True)
+            row = await usable(unit, target, allow_tainted=True, allow_rejected=True)
             if row is not None and row.tainted_at is not None:
                 notes.append(f"{target} is tainted: it learned from somebody who asked to be forgotten")
             said = "; ".join(note for note in (reason, *notes) if note)
             await unit.slots.point(slot, target, action="rollback", by=by, reason=said)
-            await self._settle(unit)
+            await settle(unit)
             await unit.commit()
         log.info("slot rolled back", adapter=target, slot=slot)
         return await self._tell()
@@ -144,14 +147,14 @@ class Registry:
         await self._whole(adapter_id)
         async with self.database.unit() as unit:
             await unit.slots.take_turns()
-            await self._usable(unit, adapter_id, allow_tainted=allow_tainted, allow_rejected=False)
+            await usable(unit, adapter_id, allow_tainted=allow_tainted, allow_rejected=False)
             row = await unit.slots.lock(slot)
             if row.revision == 0 and slot != SHARED:
-                await self._as_shared(unit, slot)
+                await answer_as_shared(unit, slot)
             if row.active == adapter_id:
                 raise RegistryError(f"{adapter_id} answers everybody in the slot {slot} already; try another one there")
             await unit.slots.begin_canary(slot, adapter_id, share, job=job_id, by=by, reason=reason)
-            await self._settle(unit)
+            await settle(unit)
             await unit.commit()
         return await self._tell()
 
@@ -172,7 +175,7 @@ class Registry:
             await unit.slots.take_turns()
             if (await unit.slots.lock(slot)).canary is not None:
                 await unit.slots.end_canary(slot, by=by, reason=reason)
-                await self._settle(unit)
+                await settle(unit)
                 await unit.commit()
         return await self._tell()
 
@@ -180,7 +183,7 @@ class Registry:
         """Nobody is to meet this adapter: its canaries end. RegistryError if it answers everybody now."""
         async with self.database.unit() as unit:
             await unit.slots.take_turns()
-            await self._known(unit, adapter_id)
+            await known(unit, adapter_id)
             slots = await unit.slots.all()
             if held := [one.name for one in slots if one.active == adapter_id]:
                 raise RegistryError(f"{adapter_id} answers in the slot {held[0]}: roll back first, then reject it")
@@ -188,6 +191,17 @@ class Registry:
                 if one.canary == adapter_id:
                     await unit.slots.end_canary(one.name, by=by, reason=reason or "rejected")
             await unit.adapters.mark(adapter_id, REJECTED)
+            await unit.commit()
+        return await self._tell()
+
+    async def release(self, slot: str, *, by: int | None = None, reason: str = "") -> Serving:
+        """Let a preset go by the slot `shared` again."""
+        if slot == SHARED:
+            raise RegistryError("the slot shared is what all other slots go by; roll it back to none instead")
+        async with self.database.unit() as unit:
+            await unit.slots.take_turns()
+            await unit.slots.release(slot, by=by, reason=reason)
+            await settle(unit)
             await unit.commit()
         return await self._tell()
 
@@ -206,47 +220,21 @@ class Registry:
         return serving
 
     async def serving(self) -> Serving:
-        """What SQL says that workers are to serve: slots, their adapters, and where each slot's rollback leads."""
+        """What SQL says that workers are to serve."""
         async with self.database.view() as unit:
-            slots = [one for one in await unit.slots.all() if one.revision > 0]
-            wanted: dict[str, None] = {}
-            for slot in slots:
-                before = earlier(await unit.slots.changes(slot.name))[:1]
-                wanted.update(dict.fromkeys(name for name in (slot.active, slot.canary, *before) if name))
-            rows = [row for name in wanted if (row := await unit.adapters.get(name)) and row.state != DELETED]
-        return Serving(
-            revision=max((slot.revision for slot in slots), default=0),
-            slots=tuple(
-                ServedSlot(name=one.name, active=one.active, canary=one.canary, share=one.share) for one in slots
-            ),
-            adapters=tuple(
-                ServedAdapter(adapter_id=row.adapter_id, location=row.location, sha256=row.sha256, base=row.base)
-                for row in rows
-            ),
-        )
+            return await read_serving(unit)
 
-    async def _remember(self, unit: Unit, row: AdapterRow, people: set[int]) -> AdapterRow:
-        """The adapter's row; one that was thrown away is a candidate again."""
-        gone = await self._gone(unit, people, row.job_id)
-        parent = await unit.adapters.get(row.parent) if row.parent else None
-        kept = await unit.adapters.add(row, people - gone)
-        if kept.state == DELETED:
-            kept.state, kept.created_at = CANDIDATE, now()
-        kept.location = row.location
-        if gone or (parent is not None and parent.tainted_at is not None):
-            kept.tainted_at = kept.tainted_at or now()
-        return kept
+    async def verify(self, ids: Iterable[str] | None = None) -> dict[str, list[str]]:
+        """What is wrong with the files of every adapter (or these), by id; an empty list: nothing. Reads all bytes."""
+        async with self.database.view() as unit:
+            rows = [row for row in await unit.adapters.all() if row.state != DELETED]
+            if ids is not None:
+                rows = [await known(unit, name) for name in ids]
+        return {row.adapter_id: await asyncio.to_thread(faults, row.location, row.sha256) for row in rows}
 
-    async def _gone(self, unit: Unit, people: set[int], job_id: str | None) -> set[int]:
-        """Who asked to be forgotten after the job that made the adapter was ordered."""
-        job = await unit.jobs.get(job_id) if job_id else None
-        forgotten = await unit.people.forgotten() if people else {}
-        agreed = await unit.people.consenting() if forgotten else set()
-        return {
-            one
-            for one in people & set(forgotten)
-            if one not in agreed or (job is not None and forgotten[one].at >= job.created_at)
-        }
+    async def collect_garbage(self, keep: int = KEEP) -> list[str]:
+        """Throw away adapters that nothing refers to; see `registry_garbage`. Returns their ids."""
+        return await collect(self.database, keep)
 
     async def _target(self, slot: str, to: str | None) -> tuple[str | None, list[str]]:
         """Where a rollback leads, and what is to be said of it."""
@@ -273,48 +261,11 @@ class Registry:
         if adapter_id is None:
             return
         async with self.database.view() as unit:
-            row = await self._known(unit, adapter_id)
-        if found := await asyncio.to_thread(adapter_files.faults, row.location, row.sha256):
+            row = await known(unit, adapter_id)
+        if found := await asyncio.to_thread(faults, row.location, row.sha256):
             raise RegistryError(
                 f"{adapter_id} is damaged ({'; '.join(found[:3])}); add its folder again, or take another one"
             )
-
-    async def _known(self, unit: Unit, adapter_id: str) -> AdapterRow:
-        row = await unit.adapters.get(adapter_id)
-        if row is None:
-            raise RegistryError(f"there is no adapter {adapter_id}; `otklik adapters list` names them")
-        if row.state == DELETED:
-            raise RegistryError(f"{adapter_id} was thrown away; add its folder again, or take another one")
-        return row
-
-    async def _usable(
-        self, unit: Unit, adapter_id: str | None, *, allow_tainted: bool, allow_rejected: bool
-    ) -> AdapterRow | None:
-        if adapter_id is None:
-            return None
-        row = await self._known(unit, adapter_id)
-        if row.tainted_at is not None and not allow_tainted:
-            raise RegistryError(
-                f"{adapter_id} learned from somebody who asked to be forgotten: refit without them, or say explicitly "
-                "that it is to be used (--allow-tainted)"
-            )
-        if row.state == REJECTED and not allow_rejected:
-            raise RegistryError(f"{adapter_id} was rejected; say explicitly that it is to be used (--allow-rejected)")
-        return row
-
-    async def _as_shared(self, unit: Unit, slot: str) -> None:
-        """A preset's first slot answers as before, so that its canary is compared with what people have now."""
-        shared = await unit.slots.get(SHARED)
-        active = shared.active if shared else None
-        await unit.slots.point(slot, active, action="promote", by=None, reason="as in the slot shared")
-
-    async def _settle(self, unit: Unit) -> None:
-        """States that agree with the pointers."""
-        slots: list[SlotRow] = list(await unit.slots.all())
-        pointed = {name for slot in slots for name in (slot.active, slot.canary) if name}
-        for row in await unit.adapters.among(pointed, (LIVE, CANARY)):
-            row.state = state_of(row.adapter_id, row.state, slots)
-        await unit.session.flush()
 
     async def _tell(self) -> Serving:
         """Publish; what SQL holds is done even if Redis does not answer."""

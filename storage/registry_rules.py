@@ -5,7 +5,7 @@ States: candidate (never served), canary, live, retired (served once), rejected,
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -18,6 +18,10 @@ CANDIDATE, CANARY, LIVE, RETIRED, REJECTED, DELETED = (
     "deleted",
 )
 YOUNG = timedelta(days=1)
+
+
+class RegistryError(ValueError):
+    """The registry refuses; the text says why and what to do."""
 
 
 class Change(Protocol):
@@ -74,29 +78,27 @@ def promoted(changes: Iterable[Change], keep: int) -> set[str]:
 
 def referenced(
     slots: Sequence[Pointer],
-    changes: dict[str, Sequence[Change]],
+    changes: Mapping[str, Sequence[Change]],
     adapters: Sequence[Known],
     working: Collection[str],
     jobs: Collection[str],
     keep: int,
     at: datetime,
 ) -> set[str]:
-    """Adapters whose files must stay: served and tried ones with their parents, the last `keep` of each slot and where
-    its next rollback leads, everything that an open job names or made, everything younger than a day.
+    """Adapters whose files must stay: served and tried ones, what an open job names or made, and the parents of these;
+    the last `keep` of each slot and where its next rollback leads; everything younger than a day.
 
     `working`: adapter ids that open jobs name; `jobs`: the open jobs' ids.
     """
     parents = {one.adapter_id: one.parent for one in adapters}
-    served = {name for slot in slots for name in (slot.active, slot.canary) if name}
-    stay = served | {parent for name in served if (parent := parents.get(name))} | set(working)
+    used = {name for slot in slots for name in (slot.active, slot.canary) if name} | set(working)
+    used |= {one.adapter_id for one in adapters if one.job_id in jobs}
+    stay = used | {parent for name in used if (parent := parents.get(name))}
     for slot in slots:
         history = changes.get(slot.name, ())
         stay |= promoted(history, max(1, keep))
         stay |= {name for name in earlier(history)[:1] if name}
-    for one in adapters:
-        if one.job_id in jobs or at - one.created_at < YOUNG:
-            stay.add(one.adapter_id)
-    return stay
+    return stay | {one.adapter_id for one in adapters if at - one.created_at < YOUNG}
 
 
 def state_of(adapter: str, state: str, slots: Sequence[Pointer]) -> str:

@@ -101,6 +101,7 @@ async def erase(user_id: int, database: Database, book: RatingBook, turns: Turns
     for chat_id, message_id, rater in places:
         await book.forget(chat_id, message_id, rater)
     async with database.unit() as unit:
+        await unit.adapters.taint(user_id)
         await unit.ratings.forget(user_id)
         await unit.turns.forget(user_id)
         await unit.inbox.forget(user_id)

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from storage.contracts import now
 from storage.loop_tables import AdapterPersonRow, AdapterRow
 from storage.repositories.inserting import insert_if_missing
+from storage.repositories.turn_taking import take_turns
 
 
 class AdapterBook:
@@ -33,15 +34,15 @@ class AdapterBook:
         return (await self.session.scalars(query.execution_options(populate_existing=True))).all()
 
     async def add(self, row: AdapterRow, people: Iterable[int] = ()) -> AdapterRow:
-        """Remember an adapter and whose rows it learned from. The same content again changes nothing."""
-        known = await self.get(row.adapter_id)
-        if known is not None:
-            return known
-        self.session.add(row)
-        await self.session.flush()
+        """Remember an adapter and whose rows it learned from. The same content again only adds people."""
+        kept = await self.get(row.adapter_id)
+        if kept is None:
+            kept = row
+            self.session.add(row)
+            await self.session.flush()
         for user_id in set(people):
             await insert_if_missing(self.session, AdapterPersonRow, adapter_id=row.adapter_id, user_id=user_id)
-        return row
+        return kept
 
     async def mark(self, adapter_id: str, state: str) -> None:
         """Change an adapter's state."""
@@ -57,6 +58,7 @@ class AdapterBook:
 
         The links to the person are removed: what is left says only that somebody is gone.
         """
+        await take_turns(self.session)
         found = set(await self.learned_from(user_id))
         fresh = found
         while fresh:

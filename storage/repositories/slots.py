@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.contracts import now
 from storage.loop_tables import SlotChangeRow, SlotRow
 from storage.repositories.inserting import insert_if_missing
+from storage.repositories.turn_taking import take_turns
 
 SHARED = "shared"
 # A row that nothing was ever promoted or tried in is only there to be locked: its preset goes by the shared slot.
@@ -40,12 +41,8 @@ class Slots:
         return found.get(preset_id) or found.get(SHARED)
 
     async def take_turns(self) -> None:
-        """Wait until no other unit changes slots or throws adapters away; held until this unit ends.
-
-        SQLite's writing units take turns anyway. Without it two slots changed at once could get the same revision.
-        """
-        if self.session.get_bind().dialect.name == "postgresql":
-            await self.session.execute(text("SELECT pg_advisory_xact_lock(4841563418)"))
+        """Wait until no other unit changes slots or adapters; held until this unit ends."""
+        await take_turns(self.session)
 
     async def lock(self, name: str) -> SlotRow:
         """The slot, made if need be, locked until the unit ends."""
@@ -86,6 +83,15 @@ class Slots:
         row.canary, row.canary_at, row.canary_job, row.share = None, None, None, 0.0
         await self._changed(row, change, reason)
         return row
+
+    async def release(self, name: str, *, by: int | None, reason: str = "") -> None:
+        """Let a preset go by the shared slot again, whose revision rises so that workers hear of it."""
+        row, shared = await self.lock(name), await self.lock(SHARED)
+        self.session.add(SlotChangeRow(slot=name, action="release", before=row.active, by=by, reason=reason))
+        shared.revision = await self.revision() + 1
+        row.active, row.canary, row.canary_at, row.canary_job, row.share, row.revision = None, None, None, None, 0.0, 0
+        row.updated_at = shared.updated_at = now()
+        await self.session.flush()
 
     async def history(self, name: str, limit: int = 20) -> Sequence[SlotChangeRow]:
         """Changes of a slot, newest first."""

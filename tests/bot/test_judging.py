@@ -8,6 +8,7 @@ import pytest
 
 from bot import texts
 from bot.playground.person import Person, Seen
+from storage.loop_tables import AdapterRow
 from storage.tables import RatingRow
 from tests.bot.stage import Stage, stage
 
@@ -173,3 +174,24 @@ async def test_forget_removes_everything_and_export_shows_it_before(scene: Stage
         assert await scene.book.of_message(anna.id, answer.id) == {}
         await anna.ask("Что я говорила?")
         assert [turn.text for turn in scene.worker.asked[-1].turns] == ["Что я говорила?"]
+
+
+async def test_forget_marks_what_learned_from_the_person_and_keeps_no_link_to_them(scene: Stage) -> None:
+    def adapter(name: str) -> AdapterRow:
+        return AdapterRow(adapter_id=name, kind="lora", sha256=name, location="", base="starter", method="kto")
+
+    async with scene.person() as anna:
+        await anna.ask("Учись на мне")
+        async with scene.database.unit() as unit:
+            await unit.adapters.add(adapter("hers"), people=[anna.id, 5])
+            await unit.adapters.add(adapter("others"), people=[5])
+            await unit.commit()
+        question = await anna.ask("/forget")
+        await anna.press(question, texts.BUTTON_FORGET_YES)
+        await anna.until(question, lambda seen: seen.text == texts.FORGET_DONE)
+        async with scene.database.view() as unit:
+            hers, others = await unit.adapters.get("hers"), await unit.adapters.get("others")
+            assert hers is not None and hers.tainted_at is not None
+            assert others is not None and others.tainted_at is None
+            assert await unit.adapters.learned_from(anna.id) == []
+            assert await unit.adapters.learned_from(5) == ["hers", "others"]

@@ -3,73 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-import pytest_asyncio
-from redis.asyncio import Redis
 
 from storage import adapter_files
 from storage.contracts import TrainJob
-from storage.database import Database, upgrade
 from storage.embedded import EmbeddedRedis
-from storage.loop_board import LoopBoard
 from storage.registry import Registry, RegistryError
 from storage.settings import StorageSettings
-from tests.storage.adapter_folders import lora
+from tests.storage.registry_shop import Shop, shop, url
 
-
-@dataclass
-class Shop:
-    """A registry with short ways to look at it."""
-
-    registry: Registry
-    database: Database
-    board: LoopBoard
-    folder: Path
-
-    async def add(self, name: str, **said: Any) -> str:
-        """An adapter whose content is its name."""
-        folder = self.folder / name
-        if not folder.exists():
-            lora(folder, name.encode())
-        values = {"kind": "lora", "base": "starter", "method": "kto", **said}
-        return (await self.registry.add(folder, **values)).adapter_id
-
-    async def active(self, slot: str = "shared") -> str | None:
-        """What the board tells workers."""
-        serving = await self.board.serving()
-        assert serving is not None
-        return {one.name: one.active for one in serving.slots}[slot]
-
-    async def states(self) -> dict[str, str]:
-        """State by adapter."""
-        async with self.database.view() as unit:
-            return {row.adapter_id: row.state for row in await unit.adapters.all()}
-
-    async def history(self, slot: str = "shared") -> list[tuple[str, str | None, str | None]]:
-        """Oldest first."""
-        async with self.database.view() as unit:
-            return [(one.action, one.before, one.after) for one in await unit.slots.changes(slot)]
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "postgres":
-        return str(request.getfixturevalue("postgres_url"))
-    return f"sqlite+aiosqlite:///{tmp_path / 'otklik.sqlite3'}"
-
-
-@pytest_asyncio.fixture
-async def shop(url: str, redis: Redis, storage_settings: StorageSettings, tmp_path: Path) -> AsyncIterator[Shop]:
-    await upgrade(url)
-    database = Database(url)
-    board = LoopBoard(redis, storage_settings)
-    yield Shop(Registry(database, board, storage_settings), database, board, tmp_path / "made")
-    await database.close()
+__all__ = ["shop", "url"]  # fixtures
 
 
 async def test_a_promotion_is_told_with_all_that_a_worker_needs_to_fetch_it(shop: Shop, tmp_path: Path) -> None:
@@ -202,6 +147,26 @@ async def test_somebody_who_was_forgotten_while_their_adapter_was_trained_taints
         assert await unit.adapters.learned_from(8) == sorted([a, b])
 
 
+async def test_a_person_forgotten_just_then_is_never_missed(shop: Shop) -> None:
+    async def forget(person: int) -> None:
+        async with shop.database.unit() as unit:
+            await unit.adapters.taint(person)
+            await unit.people.forget(person)
+            await unit.commit()
+
+    people = range(100, 110)
+    async with shop.database.unit() as unit:
+        for person in people:
+            await unit.people.consent(person, True)
+        await unit.commit()
+    work = [call for person in people for call in (shop.add(f"of {person}", people=[person]), forget(person))]
+    await asyncio.gather(*work)
+    async with shop.database.view() as unit:
+        rows = await unit.adapters.all()
+        assert len(rows) == 10 and all(row.tainted_at for row in rows)
+        assert [await unit.adapters.learned_from(person) for person in people] == [[]] * 10
+
+
 async def test_a_canary_runs_beside_and_ends_with_a_promotion_or_a_rejection(shop: Shop) -> None:
     a, b, c = [await shop.add(name) for name in "abc"]
     await shop.registry.promote(a)
@@ -265,3 +230,17 @@ async def test_a_promotion_lasts_when_redis_is_down(shop: Shop, embedded: Embedd
     await embedded.start()
     await shop.registry.publish()
     assert await shop.active() == a
+
+
+async def test_a_released_slot_goes_by_the_shared_one_and_workers_hear_of_it(shop: Shop) -> None:
+    a, b = await shop.add("a"), await shop.add("b")
+    await shop.registry.promote(a)
+    before = await shop.registry.promote(b, slot="joy")
+    after = await shop.registry.release("joy", by=1)
+    assert [one.name for one in after.slots] == ["shared"] and after.revision > before.revision
+    assert await shop.board.serving() == after
+    assert await shop.states() == {a: "live", b: "retired"}
+    await shop.registry.rollback("joy", to=b)
+    assert await shop.active("joy") == b
+    with pytest.raises(RegistryError, match="shared"):
+        await shop.registry.release("shared")

@@ -1,0 +1,96 @@
+"""What the registry reads and writes in one unit of work: what may be pointed at, an adapter's row, and
+what workers are to serve. Commits nothing.
+"""
+
+from __future__ import annotations
+
+from storage.contracts import ServedAdapter, ServedSlot, Serving, now
+from storage.database import Unit
+from storage.loop_tables import AdapterRow
+from storage.registry_rules import CANARY, CANDIDATE, DELETED, LIVE, REJECTED, RegistryError, earlier, state_of
+from storage.repositories.slots import SHARED
+
+
+async def known(unit: Unit, adapter_id: str) -> AdapterRow:
+    """The adapter; RegistryError if there is none, or its files were thrown away."""
+    row = await unit.adapters.get(adapter_id)
+    if row is None:
+        raise RegistryError(f"there is no adapter {adapter_id}; `otklik adapters list` names them")
+    if row.state == DELETED:
+        raise RegistryError(f"{adapter_id} was thrown away; add its folder again, or take another one")
+    return row
+
+
+async def usable(unit: Unit, adapter_id: str | None, *, allow_tainted: bool, allow_rejected: bool) -> AdapterRow | None:
+    """The adapter, if it may meet people; RegistryError if not."""
+    if adapter_id is None:
+        return None
+    row = await known(unit, adapter_id)
+    if row.tainted_at is not None and not allow_tainted:
+        raise RegistryError(
+            f"{adapter_id} learned from somebody who asked to be forgotten: refit without them, or say explicitly "
+            "that it is to be used (--allow-tainted)"
+        )
+    if row.state == REJECTED and not allow_rejected:
+        raise RegistryError(f"{adapter_id} was rejected; say explicitly that it is to be used (--allow-rejected)")
+    return row
+
+
+async def remember(unit: Unit, row: AdapterRow, people: set[int]) -> AdapterRow:
+    """The adapter's row; one that was thrown away is a candidate again, one of a tainted parent is tainted."""
+    gone = await _forgotten(unit, people, row.job_id)
+    parent = await unit.adapters.get(row.parent) if row.parent else None
+    kept = await unit.adapters.add(row, people - gone)
+    if kept.state == DELETED:
+        kept.state, kept.created_at = CANDIDATE, now()
+    kept.location = row.location
+    if gone or (parent is not None and parent.tainted_at is not None):
+        kept.tainted_at = kept.tainted_at or now()
+    await unit.session.flush()
+    return kept
+
+
+async def settle(unit: Unit) -> None:
+    """States that agree with the pointers."""
+    slots = await unit.slots.all()
+    pointed = {name for slot in slots for name in (slot.active, slot.canary) if name}
+    for row in await unit.adapters.among(pointed, (LIVE, CANARY)):
+        row.state = state_of(row.adapter_id, row.state, slots)
+    await unit.session.flush()
+
+
+async def answer_as_shared(unit: Unit, slot: str) -> None:
+    """A preset's first slot answers as before, so that its canary is compared with what people have now."""
+    shared = await unit.slots.get(SHARED)
+    active = shared.active if shared else None
+    await unit.slots.point(slot, active, action="promote", by=None, reason="as in the slot shared")
+
+
+async def read_serving(unit: Unit) -> Serving:
+    """Slots, their adapters, and where each slot's rollback leads, which workers keep loaded too."""
+    slots = [one for one in await unit.slots.all() if one.revision > 0]
+    wanted: dict[str, None] = {}
+    for slot in slots:
+        before = earlier(await unit.slots.changes(slot.name))[:1]
+        wanted.update(dict.fromkeys(name for name in (slot.active, slot.canary, *before) if name))
+    rows = [row for name in wanted if (row := await unit.adapters.get(name)) and row.state != DELETED]
+    return Serving(
+        revision=max((slot.revision for slot in slots), default=0),
+        slots=tuple(ServedSlot(name=one.name, active=one.active, canary=one.canary, share=one.share) for one in slots),
+        adapters=tuple(
+            ServedAdapter(adapter_id=row.adapter_id, location=row.location, sha256=row.sha256, base=row.base)
+            for row in rows
+        ),
+    )
+
+
+async def _forgotten(unit: Unit, people: set[int], job_id: str | None) -> set[int]:
+    """Who asked to be forgotten after the job that made the adapter was ordered."""
+    job = await unit.jobs.get(job_id) if job_id else None
+    forgotten = await unit.people.forgotten() if people else {}
+    agreed = await unit.people.consenting() if forgotten else set()
+    return {
+        one
+        for one in people & set(forgotten)
+        if one not in agreed or (job is not None and forgotten[one].at >= job.created_at)
+    }
