@@ -20,7 +20,9 @@ from aiogram.types import User
 from prometheus_client import start_http_server
 from pydantic import ValidationError
 
+from bot.admin.office import Office, furnish
 from bot.answers import Answers
+from bot.catalogue import Catalogue
 from bot.commands import introduce
 from bot.courier import Courier
 from bot.delivery import Deliveries
@@ -70,6 +72,7 @@ class Parts:
     deliveries: Deliveries
     progress: Progress
     intake: Intake
+    office: Office
     supervisor: Supervisor
     settings: BotSettings
     lease: float
@@ -98,22 +101,27 @@ async def assemble(settings: BotSettings, storage: StorageSettings) -> AsyncIter
         stack.push_async_callback(supervisor.stop)
 
         conversation = Conversation(redis, storage)
-        presets = storage.load_presets()
+        catalogue = Catalogue(storage.load_presets())
+        await insist("presets", catalogue.refresh, database)
+        office = furnish(bare, redis, database, catalogue, settings, storage)
         outbox, flights, book = Outbox(), Flights(), RatingBook(redis, storage)
-        turns = Turns(database, conversation, book, presets, settings, outbox, flights)
+        turns = Turns(database, conversation, book, catalogue, settings, outbox, flights)
         me = await introduce_patiently(bot)
         services = Services(
             database=database,
             conversation=conversation,
             book=book,
             turns=turns,
-            presets=presets,
             settings=settings,
             limiter=Limiter(redis, conversation.keys, limit=settings.rate_limit, window=settings.rate_window_seconds),
             waiting=Waiting(redis, conversation.keys),
             metrics=metrics,
             answers=Answers(database, book, settings),
             courier=Courier(bot, metrics),
+            board=office.board,
+            catalogue=catalogue,
+            deeds=office.deeds,
+            job_watch=office.job_watch,
             me=me,
         )
         yield Parts(
@@ -133,6 +141,7 @@ async def assemble(settings: BotSettings, storage: StorageSettings) -> AsyncIter
             ),
             progress=Progress(bare, flights, conversation, database, settings, supervisor, metrics),
             intake=Intake(bot, dispatcher(services), supervisor, redis, conversation.keys, metrics),
+            office=office,
             supervisor=supervisor,
             settings=settings,
             lease=storage.lease_seconds,
@@ -165,6 +174,7 @@ async def serve(parts: Parts, stop: asyncio.Event) -> None:
     supervisor.loop("outbox", parts.deliveries.flush)
     supervisor.loop("leases", lambda: _every(parts, parts.lease / 3, parts.deliveries.renew))
     supervisor.loop("progress", parts.progress.tick)
+    parts.office.run(supervisor)
     supervisor.loop("heartbeat", lambda: _every(parts, HEARTBEAT, _heartbeat))
     await insist("recover", parts.services.turns.recover)
     with suppress(TelegramAPIError):

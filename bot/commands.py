@@ -13,6 +13,7 @@ from aiogram.types import (
 )
 
 from bot import texts
+from bot.admin.texts import COMMANDS as ADMIN_COMMANDS
 from bot.settings import BotSettings
 
 log = structlog.get_logger(__name__)
@@ -32,8 +33,6 @@ async def introduce(bot: Bot, settings: BotSettings) -> None:
     await bot.set_my_short_description(texts.SHORT_DESCRIPTION)
     for admin in settings.admins:
         try:
-            await bot.set_my_commands(
-                menu(texts.COMMANDS + texts.ADMIN_COMMANDS), scope=BotCommandScopeChat(chat_id=admin)
-            )
+            await bot.set_my_commands(menu(ADMIN_COMMANDS + texts.COMMANDS), scope=BotCommandScopeChat(chat_id=admin))
         except TelegramBadRequest:
             log.info("an admin has not written to the bot yet", admin=admin)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from aiogram import Dispatcher
 
+from bot.catalogue import Newest
 from bot.handlers import (
+    admin,
+    admin_jobs,
     chat,
     crisis,
     dialogue,
@@ -26,8 +29,12 @@ from bot.services import Services
 def dispatcher(services: Services) -> Dispatcher:
     """A fresh dispatcher with all handlers."""
     root = Dispatcher(disable_fsm=True, **services.arguments())
+    root.update.outer_middleware(Newest(services.catalogue))
     root.include_routers(
         crisis.router(),
+        admin.router(),
+        admin_jobs.router(),
+        admin.strangers(),
         membership.router(),
         start.router(),
         settings.router(),

@@ -7,7 +7,10 @@ from typing import Any
 
 from aiogram.types import User
 
+from bot.admin.deeds import Deeds
+from bot.admin.job_watch import JobWatch
 from bot.answers import Answers
+from bot.catalogue import Catalogue
 from bot.courier import Courier
 from bot.limiter import Limiter
 from bot.metrics import Metrics
@@ -16,7 +19,7 @@ from bot.turns import Turns
 from bot.waiting import Waiting
 from storage.conversation import Conversation
 from storage.database import Database
-from storage.presets import Presets
+from storage.loop_board import LoopBoard
 from storage.ratings import RatingBook
 
 
@@ -28,13 +31,16 @@ class Services:
     conversation: Conversation
     book: RatingBook
     turns: Turns
-    presets: Presets
     settings: BotSettings
     limiter: Limiter
     waiting: Waiting
     metrics: Metrics
     answers: Answers
     courier: Courier
+    board: LoopBoard
+    catalogue: Catalogue
+    deeds: Deeds
+    job_watch: JobWatch
     me: User
 
     def arguments(self) -> dict[str, Any]:

@@ -42,6 +42,9 @@ class BotSettings(BaseSettings):
     deadline_seconds: float = Field(default=300.0, gt=0, description="A request unanswered for so long expires.")
     typing_seconds: float = Field(default=4.0, gt=0, description="How often «typing…» is renewed.")
     note_after_seconds: float = Field(default=8.0, gt=0, description="After so long the queue position is shown.")
+    admin_edit_seconds: float = Field(
+        default=3.0, gt=0, le=600, description="A message about a refit is renewed no more often than this."
+    )
     parallel_sends: int = Field(
         default=1,
         ge=1,

@@ -75,7 +75,6 @@ COMMANDS = (
     ("help", "Как всё устроено"),
 )
 GROUP_COMMANDS = ("emotion", "intensity", "persona", "reset", "cancel", "fix", "help")
-ADMIN_COMMANDS = (("stats", "Статистика"),)
 
 # Settings
 EMOTION_QUESTION = "С какой эмоцией отвечать?"

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import structlog
 
 from bot.asking import AsBefore, Asking
+from bot.catalogue import Catalogue
 from bot.decisions import Dropped, EditAction, Said, VariantAnswer, edit_action, next_batch
 from bot.flights import Flights
 from bot.outbox import Outbox
@@ -18,7 +19,6 @@ from bot.settings import BotSettings
 from storage.contracts import ChatRequest, Rating, RatingSource
 from storage.conversation import Conversation
 from storage.database import Database, Unit
-from storage.presets import Presets
 from storage.queue import QueueFull
 from storage.ratings import RatingBook
 from storage.tables import ChatRow, InboxRow, ReplyRow, TurnRow
@@ -36,7 +36,7 @@ class Turns:
         database: Database,
         conversation: Conversation,
         book: RatingBook,
-        presets: Presets,
+        catalogue: Catalogue,
         settings: BotSettings,
         outbox: Outbox,
         flights: Flights,
@@ -44,7 +44,7 @@ class Turns:
         self.database = database
         self.conversation = conversation
         self.book = book
-        self.presets = presets
+        self.catalogue = catalogue
         self.settings = settings
         self.asking = Asking(settings)
         self.outbox = outbox
@@ -54,7 +54,8 @@ class Turns:
 
     async def chat(self, unit: Unit, chat_id: int, kind: str) -> ChatRow:
         """The chat, locked; a new one gets the installation's default emotion."""
-        preset = self.presets.find(self.settings.default_emotion) or self.presets.presets[0]
+        presets = self.catalogue.current
+        preset = presets.find(self.settings.default_emotion) or presets.presets[0]
         return await unit.chats.ensure(chat_id, kind=kind, emotion=preset.id, intensity=getattr(preset, "intensity", 2))
 
     async def receive(self, said: Said) -> None:

@@ -125,7 +125,10 @@ class ReplyRow(Row):
     """
 
     __tablename__ = "replies"
-    __table_args__ = (Index("replies_chat_delivery", "chat_id", "delivery"),)
+    __table_args__ = (
+        Index("replies_chat_delivery", "chat_id", "delivery"),
+        Index("replies_created", "created_at"),
+    )
 
     request_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     turn_id: Mapped[int] = mapped_column(ForeignKey("turns.id", ondelete="CASCADE"), index=True)
@@ -156,7 +159,10 @@ class RatingRow(Row):
     """One person's judgement of one answer as it stands: by (chat, message, user) and the answer shown there."""
 
     __tablename__ = "ratings"
-    __table_args__ = (UniqueConstraint("chat_id", "message_id", "user_id", "request_id"),)
+    __table_args__ = (
+        UniqueConstraint("chat_id", "message_id", "user_id", "request_id"),
+        Index("ratings_updated", "updated_at"),
+    )
 
     id: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=True)
     chat_id: Mapped[int] = mapped_column(BigInteger)

@@ -26,6 +26,7 @@ METHODS: dict[str, Callable[[World, BotAccount, Params], Any]] = {
     "senddocument": sending.send_document,
     "sendphoto": sending.send_photo,
     "editmessagetext": sending.edit_message_text,
+    "editmessagecaption": sending.edit_message_caption,
     "editmessagereplymarkup": sending.edit_message_reply_markup,
     "deletemessage": sending.delete_message,
     "sendchataction": chatting.send_chat_action,

@@ -62,13 +62,17 @@ def edit_message_text(world: World, bot: BotAccount, params: Params) -> Json:
         raise bad_request("there is no text in the message to edit")
     text, entities = _text(world, params)
     keyboard, _ = parse_markup(params.values.get("reply_markup"), world.limits)
-    if (text, entities, keyboard) == (message.text, message.entities, message.keyboard):
-        raise bad_request(NOT_MODIFIED)
-    world.count_message(bot, chat)
-    message.text, message.entities, message.keyboard = text, entities, keyboard
-    message.edited = world.clock()
-    world.changed(chat, message)
-    return views.message(world, chat, message)
+    return _rewrite(world, bot, chat, message, (text, entities, keyboard))
+
+
+def edit_message_caption(world: World, bot: BotAccount, params: Params) -> Json:
+    """editMessageCaption."""
+    chat, message = _own_message(world, bot, params)
+    if message.media is None:
+        raise bad_request("there is no caption in the message to edit")
+    text, entities = _caption(world, params)
+    keyboard, _ = parse_markup(params.values.get("reply_markup"), world.limits)
+    return _rewrite(world, bot, chat, message, (text, entities, keyboard))
 
 
 def edit_message_reply_markup(world: World, bot: BotAccount, params: Params) -> Json:
@@ -108,10 +112,27 @@ def _text(world: World, params: Params) -> tuple[str, list[Json]]:
     return text, entities
 
 
-def _captioned(world: World, bot: BotAccount, params: Params, media: Media) -> Message:
+def _caption(world: World, params: Params) -> tuple[str, list[Json]]:
     text, entities = formatted(params.text("caption"), params.text("parse_mode"), params.json("caption_entities"))
     if units(text) > world.limits.caption_units:
         raise bad_request("message caption is too long")
+    return text, entities
+
+
+def _rewrite(
+    world: World, bot: BotAccount, chat: Chat, message: Message, new: tuple[str, list[Json], list[list[Json]]]
+) -> Json:
+    if new == (message.text, message.entities, message.keyboard):
+        raise bad_request(NOT_MODIFIED)
+    world.count_message(bot, chat)
+    message.text, message.entities, message.keyboard = new
+    message.edited = world.clock()
+    world.changed(chat, message)
+    return views.message(world, chat, message)
+
+
+def _captioned(world: World, bot: BotAccount, params: Params, media: Media) -> Message:
+    text, entities = _caption(world, params)
     return Message(0, bot.user.id, world.clock(), text, entities, media)
 
 

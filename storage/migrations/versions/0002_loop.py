@@ -140,6 +140,8 @@ def upgrade() -> None:
     op.add_column("replies", sa.Column("arm", sa.String(length=64), nullable=False, server_default="active"))
     op.add_column("replies", sa.Column("adapter", sa.String(length=64), nullable=True))
     op.create_index(op.f("ix_replies_adapter"), "replies", ["adapter"], unique=False)
+    op.create_index("replies_created", "replies", ["created_at"], unique=False)
+    op.create_index("ratings_updated", "ratings", ["updated_at"], unique=False)
     sqlite = op.get_bind().dialect.name == "sqlite"
     named = "json_extract(provenance, '$.adapter')" if sqlite else "provenance ->> 'adapter'"
     op.execute(f"UPDATE replies SET adapter = {named} WHERE provenance IS NOT NULL")  # noqa: S608  (no value in it)

@@ -1,0 +1,61 @@
+"""Makes and runs what serves operators: the composition root's helper for everything in `bot/admin/`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiogram import Bot
+from redis.asyncio import Redis
+
+from bot.admin.deeds import Deeds
+from bot.admin.job_watch import JobWatch
+from bot.catalogue import Catalogue
+from bot.settings import BotSettings
+from bot.supervision import Supervisor
+from storage.database import Database
+from storage.keys import Keys
+from storage.loop_board import LoopBoard
+from storage.settings import StorageSettings
+
+LOOK = 1.0
+REFRESH = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What handlers and loops of operators need."""
+
+    database: Database
+    board: LoopBoard
+    catalogue: Catalogue
+    deeds: Deeds
+    job_watch: JobWatch
+
+    def run(self, supervisor: Supervisor) -> None:
+        """Start its loops."""
+
+        async def follow_jobs() -> None:
+            await supervisor.rest(LOOK)
+            await self.job_watch.tick()
+
+        async def follow_presets() -> None:
+            await supervisor.rest(REFRESH)
+            await self.catalogue.refresh(self.database)
+
+        supervisor.loop("refits", follow_jobs)
+        supervisor.loop("presets", follow_presets)
+
+
+def furnish(
+    bot: Bot, redis: Redis, database: Database, catalogue: Catalogue, settings: BotSettings, storage: StorageSettings
+) -> Office:
+    """Everything of the operators' end. `bot` must not wait by itself when Telegram says «later»."""
+    board = LoopBoard(redis, storage)
+    keys = Keys(storage.namespace)
+    return Office(
+        database=database,
+        board=board,
+        catalogue=catalogue,
+        deeds=Deeds(database),
+        job_watch=JobWatch(bot, redis, keys, database, board, catalogue, settings),
+    )

@@ -1,0 +1,170 @@
+"""Every Russian string that operators see. Exact first, friendly always."""
+
+from __future__ import annotations
+
+from storage.contracts import JobState
+
+COMMANDS = (
+    ("admin", "Пульт: нагрузка, оценки, обучение"),
+    ("adapters", "Адаптеры: история и откат"),
+    ("presets", "Эмоции: добавить, изменить, выключить"),
+    ("why", "Откуда взялся ответ"),
+    ("audit", "Журнал действий"),
+    ("stats", "Статистика"),
+)
+
+# Buttons
+REFRESH = "🔄 Обновить"
+RETRAIN = "🎓 Переобучить"
+ADAPTERS = "🧩 Адаптеры"
+PRESETS = "🎭 Эмоции"
+AUDIT = "📜 Журнал"
+BACK = "← Назад"
+TO_PANEL = "← К пульту"
+SHOW_JOB = "🎓 Задание: {stage}"
+START = "✅ Начать"
+CANCEL = "✖️ Отменить"
+CANCEL_SURE = "Да, отменить"
+TO_CANARY = "🐤 В канарейку…"
+TO_CANARY_SHARE = "🐤 {share} %"
+CANARY_SHARE = "🐤 Доля…"
+TO_LIVE = "🚀 В бой"
+REJECT = "🗑 Отклонить"
+SURE_CANARY = "Да, канарейка {share} %"
+SURE_LIVE = "Да, в бой"
+SURE_REJECT = "Да, отклонить"
+NO = "Нет, не надо"
+OLDER = "Раньше →"
+NEWER = "← Позже"
+
+# The gate
+PRIVATE_ONLY = "Это делается только в личной переписке с ботом."
+UNDONE = "Ничего не изменилось."
+
+# Panel
+PANEL = "Пульт"
+LOAD = "Нагрузка за час"
+LOAD_LINE = "ответов {done} из {asked}, сейчас {rate} в минуту"
+LOAD_TIMES = "половина за {half} с, почти все (95 %) за {most} с"
+LOAD_NONE = "запросов не было"
+LOAD_FAILED = "⚠️ не получилось: {failed}"
+QUEUE = "Очередь"
+QUEUE_LINE = "ждут ответа: {queue}"
+WORKERS = "Работники"
+WORKERS_NONE = "⚠️ ни один не отвечает: запустите otklik worker"
+WORKER_LINE = "{worker}: {loaded}"
+WORKER_BEHIND = " (ещё на версии {revision} из {wanted})"
+WORKER_OWN = "своя модель"
+WORKER_SILENT = "{count} без отчёта о загруженном"
+WORKER_FAULT = "⚠️ {worker}: {adapter} не загрузился — {fault}"
+DRAINING = "⏸ Модель уступила место обучению ещё на {left}"
+FITS = "Попадание в эмоцию: за сутки · за 7 дней"
+FITS_LINE = "{emoji} {title}: {day} · {week}"
+FITS_SHARE = "{share} из {count}"
+FITS_NONE = "—"
+NOTHING_CHECKED = "пока нечего показать"
+RATINGS = "Оценки за сутки"
+RATINGS_LINE = "👍 {up}   👎 {down}"
+RATINGS_STARS = "⭐ {stars} из 5 (оценено подробно: {count})"
+SLOTS = "Кто отвечает"
+SLOT_LINE = "{slot}: {active}"
+SLOT_CANARY = "   🐤 {canary} — {share} диалогов"
+SHARED = "общий"
+OWN_ADAPTER = "встроенный"
+JOBS = "Обучение"
+JOB_LINE = "{method} для «{slot}»: {stage}"
+NO_JOBS = "сейчас ничего не обучается"
+UPDATED = "Обновлено {at}"
+
+# Ordering a refit
+METHODS = {
+    "auto": "Авто",
+    "kto": "KTO — по 👍 и 👎",
+    "dpo": "DPO — по парам",
+    "simpo": "SimPO — по парам, не поощряя длину",
+    "sft": "SFT — по исправлениям",
+    "rlhf": "RLHF — с моделью предпочтений",
+}
+METHOD_NAMES = {"auto": "авто", "kto": "KTO", "dpo": "DPO", "simpo": "SimPO", "sft": "SFT", "rlhf": "RLHF"}
+RETRAIN_HEAD = "Переобучение"
+RETRAIN_ROWS = "Есть для обучения (с согласия людей):"
+ROWS = {
+    "answers": "исправления и ответы на 5 ⭐",
+    "corrections": "исправления",
+    "five_stars": "ответы на 5 ⭐",
+    "pairs": "пары «лучше — хуже»",
+    "feedback": "ответы с 👍 или 👎",
+    "thumbs": "ответы с 👍 или 👎",
+    "liked": "ответы с 👍",
+    "disliked": "ответы с 👎",
+    "ai_pairs": "пары от классификатора (сами в дело не идут)",
+}
+ROWS_LINE = "{what}: {count}"
+ROWS_NONE = "пока ничего"
+PEOPLE_LINE = "людей: {people}, новых оценок с прошлого раза: {ratings}"
+WOULD_DO = "«Авто» сделает: {method}"
+WOULD_DO_NOTHING = "«Авто» пока ничего не станет делать"
+SUMMARY_AT = "Сводка: {ago}"
+NO_SUMMARY = (
+    "Сводки данных ещё нет: тренер её не присылал. Скорее всего, он не запущен — запустите otklik trainer. "
+    "Задание можно поставить и сейчас: оно дождётся тренера."
+)
+OLD_SUMMARY = "⚠️ Тренер давно молчит: запустите otklik trainer. Задание можно поставить, оно дождётся."
+CHOOSE_METHOD = "Каким способом учить?"
+CHOOSE_SLOT = "Способ: {method}. Для каких ответов? «Общий» отвечает за все эмоции, у которых нет своего адаптера."
+CONFIRM_ORDER = (
+    "Начать переобучение: {method}, для «{slot}»?\n\n"
+    "Отвечать людям по-новому бот от этого не начнёт: после обучения новая версия пройдёт проверку, "
+    "и решение останется за вами."
+)
+ALREADY_OPEN = "Для «{slot}» уже учится другая версия. Вот она."
+BUTTON_OLD = "Эта кнопка устарела: вот что сейчас."
+
+# A job
+JOB_HEAD = "Переобучение: {method} для «{slot}»"
+JOB_CHOSEN = "«Авто» выбрало: {method}"
+TRIGGERS = {
+    "schedule": "по расписанию",
+    "ratings": "накопились оценки",
+    "admin": "из Telegram",
+    "command": "из командной строки",
+}
+JOB_ASKED = "Запущено {trigger}, {at}"
+STAGES = {
+    JobState.QUEUED: "ждёт тренера",
+    JobState.PREPARING: "готовит данные",
+    JobState.TRAINING: "учится",
+    JobState.EVALUATING: "сравнивает со старой",
+    JobState.GATED: "ждёт решения",
+    JobState.CANARY: "канарейка",
+    JobState.LIVE: "в бою",
+    JobState.REJECTED: "отклонено",
+    JobState.FAILED: "не получилось",
+    JobState.CANCELLED: "отменено",
+}
+STEPS = (
+    (JobState.QUEUED, "Очередь"),
+    (JobState.PREPARING, "Данные"),
+    (JobState.TRAINING, "Обучение"),
+    (JobState.EVALUATING, "Сравнение со старой"),
+)
+JOB_STEP = "шаг {step} из {steps}"
+JOB_LOSS = "ошибка (loss) {loss}"
+JOB_LEFT = "осталось {left}"
+JOB_WAITS = "Тренер ещё не взялся за задание."
+JOB_CANCELLING = "Отменяю: тренер остановится на ближайшем шаге."
+JOB_LATER = "Сообщение обновляется само."
+JOB_ENDS = {
+    JobState.GATED: "⚖️ Обучение закончено, новая версия проверена. Решение — за вами.",
+    JobState.CANARY: "🐤 Новая версия отвечает части диалогов.",
+    JobState.LIVE: "🚀 Новая версия отвечает людям.",
+    JobState.REJECTED: "🗑 Новая версия отклонена. Отвечает прежняя.",
+    JobState.FAILED: "⚠️ Не получилось. Отвечает прежняя версия.",
+    JobState.CANCELLED: "✖️ Отменено. Отвечает прежняя версия.",
+}
+JOB_ERROR = "Причина: {error}"
+CANCEL_QUESTION = "Отменить это переобучение? Сделанное пропадёт; люди ничего не заметят."
+CANCELLED_TOAST = "Отменяю."
+TOO_LATE = "Уже поздно: {stage}."
+NO_JOB = "Такого задания больше нет."
+JOB_STARTED = "Задание поставлено."

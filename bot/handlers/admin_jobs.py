@@ -1,0 +1,151 @@
+"""Operators order, watch and cancel a refit."""
+
+from __future__ import annotations
+
+from aiogram import F, Router
+from aiogram.types import CallbackQuery
+
+from bot.admin import callbacks as c
+from bot.admin import job_view, retrain, screens, texts
+from bot.admin.deeds import Deeds
+from bot.admin.gate import Admin, ByButton
+from bot.admin.job_watch import JobWatch
+from bot.admin.names import slot_title, stage
+from bot.keyboards import button, rows
+from bot.screen import say
+from storage.contracts import now
+from storage.database import Database
+from storage.loop_board import LoopBoard
+from storage.loop_tables import JobRow
+from storage.presets import Presets
+from storage.repositories.slots import SHARED
+
+Order = c.Order
+
+
+def router() -> Router:
+    """Fresh router."""
+    jobs = Router(name="admin jobs")
+    jobs.callback_query.register(overview, ByButton(), c.Open.filter(F.view == "retrain"))
+    jobs.callback_query.register(choose_slot, ByButton(), Order.filter(F.step == "slot"))
+    jobs.callback_query.register(confirm, ByButton(), Order.filter(F.step == "sure"))
+    jobs.callback_query.register(start, ByButton(), Order.filter((F.step == "go") & F.nonce))
+    jobs.callback_query.register(show, ByButton(), c.OfJob.filter(F.act == "show"))
+    jobs.callback_query.register(cancel, ByButton(), c.OfJob.filter(F.act == "cancel"))
+    return jobs
+
+
+async def overview(query: CallbackQuery, admin: Admin, board: LoopBoard) -> None:
+    """What there is to learn from, and the methods."""
+    await screens.replace(query, retrain.overview(await board.summary(), admin.id, now()))
+    await say(query, "")
+
+
+async def choose_slot(query: CallbackQuery, callback_data: Order, admin: Admin, presets: Presets) -> None:
+    """Whose answers."""
+    if callback_data.method not in texts.METHODS:
+        await say(query, texts.BUTTON_OLD, alert=True)
+        return
+    await screens.replace(query, retrain.slots(callback_data.method, presets, admin.id))
+    await say(query, "")
+
+
+def known(order: Order, presets: Presets) -> bool:
+    """Whether method and slot are there."""
+    slots = {SHARED, *(preset.id for preset in presets.presets)}
+    return order.method in texts.METHODS and order.slot in slots
+
+
+async def confirm(query: CallbackQuery, callback_data: Order, admin: Admin, presets: Presets) -> None:
+    """The last question."""
+    if not known(callback_data, presets):
+        await say(query, texts.BUTTON_OLD, alert=True)
+        return
+    await screens.replace(query, retrain.confirmation(callback_data, presets, admin.id))
+    await say(query, "")
+
+
+async def start(
+    query: CallbackQuery,
+    callback_data: Order,
+    admin: Admin,
+    deeds: Deeds,
+    board: LoopBoard,
+    presets: Presets,
+    job_watch: JobWatch,
+) -> None:
+    """Queue the job; the message shows it from now on."""
+    if not known(callback_data, presets):
+        await say(query, texts.BUTTON_OLD, alert=True)
+        return
+    job_id = retrain.job_id(callback_data)
+    job = await deeds.order(admin.id, job_id, callback_data.method, callback_data.slot)
+    await follow(query, job, board, presets, job_watch)
+    if job.job_id == job_id:
+        await say(query, texts.JOB_STARTED)
+    else:
+        await say(query, texts.ALREADY_OPEN.format(slot=slot_title(job.slot, presets)), alert=True)
+
+
+async def follow(query: CallbackQuery, job: JobRow, board: LoopBoard, presets: Presets, job_watch: JobWatch) -> None:
+    """Show a job in the button's message, and keep it current."""
+    if query.message is None:
+        return
+    chat_id = query.message.chat.id
+    await job_watch.leave(chat_id, query.message.message_id)
+    event = await board.event(job.job_id)
+    await screens.replace(query, job_view.render(job, event, presets, chat_id))
+    await job_watch.watch(chat_id, query.message.message_id, job.job_id)
+
+
+async def find(database: Database, short: str) -> JobRow | None:
+    """The job that a button means."""
+    async with database.view() as unit:
+        found = [job for job in await unit.jobs.last(500) if c.ref(job.job_id) == short]
+    return found[0] if len(found) == 1 else None
+
+
+async def show(
+    query: CallbackQuery,
+    callback_data: c.OfJob,
+    database: Database,
+    board: LoopBoard,
+    presets: Presets,
+    job_watch: JobWatch,
+) -> None:
+    """A job, kept current; any operator may look."""
+    job = await find(database, callback_data.job)
+    if job is None:
+        await say(query, texts.NO_JOB, alert=True)
+        return
+    await follow(query, job, board, presets, job_watch)
+    await say(query, "")
+
+
+async def cancel(
+    query: CallbackQuery,
+    callback_data: c.OfJob,
+    admin: Admin,
+    database: Database,
+    board: LoopBoard,
+    presets: Presets,
+    job_watch: JobWatch,
+    deeds: Deeds,
+) -> None:
+    """Ask, then cancel."""
+    job = await find(database, callback_data.job)
+    if job is None or query.message is None:
+        await say(query, texts.NO_JOB, alert=True)
+        return
+    if not callback_data.sure:
+        await job_watch.leave(admin.id, query.message.message_id)
+        yes = callback_data.model_copy(update={"sure": True})
+        back = callback_data.model_copy(update={"act": "show"})
+        keyboard = rows([button(texts.CANCEL_SURE, yes)], [button(texts.NO, back)])
+        await screens.replace(query, screens.Screen(screens.plain(texts.CANCEL_QUESTION), keyboard))
+        await say(query, "")
+        return
+    outcome = await deeds.cancel(admin.id, job.job_id)
+    await follow(query, outcome.job or job, board, presets, job_watch)
+    told = texts.CANCELLED_TOAST if outcome.done else texts.TOO_LATE.format(stage=stage(outcome.job or job))
+    await say(query, told, alert=not outcome.done)
