@@ -11,17 +11,23 @@ import socket
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import structlog
 from pydantic import ValidationError
 
+from models.adapter_watch import AdapterWatch, Fetch
 from models.build import build_responder
 from models.errors import EngineBroken, ModelsError
 from models.logs import log_to_stderr
 from models.metrics import Metrics
 from models.settings import ModelsSettings
+from models.smoke import probe
 from models.worker import Worker
+from storage.adapter_files import fetch
+from storage.contracts import ServedAdapter
 from storage.conversation import Conversation
+from storage.loop_board import LoopBoard
 from storage.ready import notify_ready
 from storage.redis import connect
 from storage.settings import StorageSettings
@@ -66,9 +72,23 @@ async def serve(models: ModelsSettings, storage: StorageSettings, worker_id: str
             thread, lambda: build_responder(models, storage.load_presets(), worker=worker_id, metrics=metrics)
         )
         # A worker whose engine cannot answer at all must not take anybody's request.
-        await loop.run_in_executor(thread, responder.probe, responder.intake.active)
+        own = responder.intake.routes.own
+        await loop.run_in_executor(thread, probe, responder.engine, responder.intake.presets, own)
         if models.metrics_listen:
             metrics.listen(models.metrics_listen)
+        watch = AdapterWatch(
+            LoopBoard(redis, storage),
+            responder,
+            thread,
+            adapter_source(models, storage),
+            worker_id=worker_id,
+            limit=models.adapters_loaded,
+        )
+
+        def ready() -> None:
+            log.info("worker ready", worker=worker_id, engine=models.engine)
+            notify_ready(f"engine {models.engine}")
+
         worker = Worker(
             Conversation(redis, storage),
             responder,
@@ -78,13 +98,27 @@ async def serve(models: ModelsSettings, storage: StorageSettings, worker_id: str
             rows_each=responder.intake.candidates,
             drain_seconds=models.drain_seconds,
             stuck_seconds=models.stuck_seconds,
+            watch=watch,
+            on_ready=ready,
         )
-        log.info("worker ready", worker=worker_id, engine=models.engine)
-        notify_ready(f"engine {models.engine}")
         await worker.run(stop)
     finally:
         thread.shutdown(wait=True, cancel_futures=True)
         await redis.aclose()
+
+
+def adapter_source(models: ModelsSettings, storage: StorageSettings) -> Fetch:
+    """Where a worker gets adapters' folders from: the store, through a cache on this machine, hashes checked.
+
+    With MODELS_OPENAI_ADAPTERS the engine's server reads the same store by itself, at that path.
+    """
+    cache, address = storage.dir / "cache" / "adapters", storage.adapters_address()
+
+    def source(served: ServedAdapter) -> Path:
+        folder = fetch(served, cache, address)
+        return Path(models.openai_adapters, served.adapter_id) if models.openai_adapters else folder.absolute()
+
+    return source
 
 
 def worker_name() -> str:

@@ -18,6 +18,7 @@ from models.judging import Judge
 from models.metrics import Metrics
 from models.responder import Responder
 from models.scheduling import Limits
+from models.serving import Routes
 from models.settings import BUNDLED, STARTER, ModelsSettings
 from storage.presets import Presets
 
@@ -42,7 +43,7 @@ def build_responder(
         presets,
         candidates=settings.candidates if classifier else 1,
         max_new_tokens=settings.max_new_tokens,
-        active=active_adapter(settings, folders),
+        routes=Routes(active_adapter(settings, folders)),
     )
     # Only where rows share a pass does company pay for waiting.
     window = settings.window_ms / 1000 if settings.engine == "transformers" else 0.0

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 
 from models.prompt import Prompt
 from storage.contracts import Sampling
+from storage.presets import Presets
 
 Finish = Literal["stop", "length"]
 
@@ -94,6 +95,9 @@ class Engine(Protocol):
 
     def reset(self) -> None:
         """Drop all rows and start from a clean state; adapters stay loaded."""
+
+    def use_presets(self, presets: Presets) -> None:
+        """Render prompts that bring no presets of their own with these, and name them in `prompt_version`."""
 
     def load_adapter(self, adapter_id: str, folder: Path) -> None:
         """Make an adapter available; AdapterBroken if it cannot be. Loading a known id again changes nothing."""

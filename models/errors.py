@@ -7,6 +7,7 @@ ModelsError
 ├── UnknownAdapter     a request names an adapter that is not loaded
 ├── PromptTooLong      one message is longer than the model's context
 ├── EngineUnavailable  the remote engine cannot be reached or refuses
+├── NotFinite          a row's numbers are not finite: the weights that answer it are broken
 └── EngineBroken       the engine fails whatever it is asked: this process cannot go on
 """
 
@@ -39,6 +40,13 @@ class PromptTooLong(ModelsError):
 
 class EngineUnavailable(ModelsError):
     """A remote engine did not answer properly, after retries."""
+
+
+class NotFinite(ModelsError):
+    """The model's numbers for a row overflow or are NaN; other rows of its batch are not touched."""
+
+    def __init__(self) -> None:
+        super().__init__("the model's numbers are not finite")
 
 
 class EngineBroken(ModelsError):

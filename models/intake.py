@@ -16,14 +16,12 @@ from models.errors import PromptTooLong
 from models.jobs import Clock, Job, Task, derive_seed, ended, reply_failed, sampling_for
 from models.judging import Judge
 from models.prompt import Prompt
+from models.serving import Routes
 from models.window import tidy
 from storage.contracts import ChatReply, ChatRequest, FailReason, ReplyState, now
 from storage.presets import Preset, Presets
 
 log = structlog.get_logger(__name__)
-
-ACTIVE = "active"
-BASE = "base"
 
 
 class Intake:
@@ -37,7 +35,7 @@ class Intake:
         *,
         candidates: int,
         max_new_tokens: int,
-        active: str | None = None,
+        routes: Routes | None = None,
         wall: Callable[[], datetime] = now,
     ) -> None:
         self.engine = engine
@@ -45,7 +43,7 @@ class Intake:
         self.presets = presets
         self.candidates = candidates
         self.max_new_tokens = max_new_tokens
-        self.active = active
+        self.routes = routes or Routes()
         self.wall = wall
 
     def take(self, tasks: Sequence[Task], moment: float) -> tuple[list[Job], list[ChatReply]]:
@@ -78,11 +76,12 @@ class Intake:
         turns = tidy(request.turns)
         if not turns or turns[-1].role != "user":
             return reply_failed(request, FailReason.POISONED)
-        adapter = {ACTIVE: self.active, BASE: None}.get(request.arm, request.arm)
+        preset = self._preset(request, reading)
+        adapter = self.routes.adapter(request.arm, preset.id)
         if adapter is not None and adapter not in self.engine.adapters:
             log.warning("unknown adapter", request_id=request.request_id, adapter=adapter)
             return reply_failed(request, FailReason.UNKNOWN_ADAPTER)
-        prompt = Prompt(turns, self._preset(request, reading), request.intensity, request.persona)
+        prompt = Prompt(turns, preset, request.intensity, request.persona, self.presets)
         sampling = sampling_for(prompt.preset, self.max_new_tokens, self.engine.sampling)
         size = self.engine.measure(prompt, sampling.max_new_tokens)
         return Job(
@@ -93,6 +92,7 @@ class Intake:
             seed=derive_seed(request.request_id) if request.seed is None else request.seed,
             rows=request.candidates or self.candidates,
             prompt_tokens=size,
+            prompt_version=self.engine.prompt_version,
             clock=Clock(moment, max(0.0, (self.wall() - request.created_at).total_seconds())),
             solo=task.solo,
         )

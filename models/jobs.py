@@ -33,10 +33,9 @@ class Task:
 
 @dataclass(frozen=True)
 class Made:
-    """How a reply was made, apart from the request: constant over a worker's life except the adapter."""
+    """How a reply was made, apart from the request: constant over a worker's life."""
 
     base_model: str
-    prompt_version: str
     classifier: str | None
     worker: str
 
@@ -69,6 +68,7 @@ class Job:
     seed: int
     rows: int
     prompt_tokens: int
+    prompt_version: str
     clock: Clock
     solo: bool = False
     crashes: int = 0
@@ -146,7 +146,7 @@ def reply_done(
         provenance=Provenance(
             base_model=made.base_model,
             adapter=job.adapter,
-            prompt_version=made.prompt_version,
+            prompt_version=job.prompt_version,
             classifier=made.classifier,
             sampling=job.drawn or job.sampling,
             seed=job.seed,

@@ -38,17 +38,19 @@ class ChatTokenizer(Protocol):
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a reply is conditioned on."""
+    """What a reply is conditioned on. `presets`: those that its preset is of, where not the renderer's own: a request
+    that was begun with some presets is finished with them."""
 
     turns: tuple[Turn, ...]
     preset: Preset
     intensity: int
     persona: str = ""
+    presets: Presets | None = None
 
 
 def messages(prompt: Prompt, presets: Presets) -> list[dict[str, str]]:
     """The prompt as role/content messages (system first), the shape that chat APIs and templates take."""
-    system = presets.system_text(prompt.preset, prompt.intensity)
+    system = (prompt.presets or presets).system_text(prompt.preset, prompt.intensity)
     if prompt.persona:
         system += f" Твоя роль: {prompt.persona}"
     return [{"role": "system", "content": system}] + [

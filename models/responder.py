@@ -18,17 +18,18 @@ from models.intake import Intake
 from models.jobs import Job, Made, Task, ended, reply_done, reply_failed
 from models.judging import Judge
 from models.metrics import Metrics
-from models.prompt import Prompt
 from models.scheduling import Limits, Load, Ticket, plan
 from models.selection import Choice, choose, try_again, whole
-from storage.contracts import Candidate, ChatReply, FailReason, ReplyState, Sampling, Turn, now
+from models.serving import Routes
+from models.smoke import Trials, probe
+from storage.contracts import Candidate, ChatReply, FailReason, ReplyState, now
+from storage.presets import Presets
 
 log = structlog.get_logger(__name__)
 
 MAX_CRASHES = 3
 # So many different requests that raised alone, with no answer between, speak against the engine and not against them.
 MAX_SUSPECTS = 3
-PROBE_STEPS = 2
 
 
 class Responder:
@@ -52,18 +53,19 @@ class Responder:
         self.intake = intake
         self.limits = limits
         self.retries = retries
-        self.made = Made(engine.base_model, engine.prompt_version, judge.name, worker)
+        self.made = Made(engine.base_model, judge.name, worker)
         self.metrics = metrics or Metrics()
         self.clock = clock
         self.wall = wall
         self.waiting: list[Job] = []
         self.running: dict[str, Job] = {}
+        self.trials = Trials(intake.max_new_tokens, clock)
         self.raised_alone: set[str] = set()
 
     @property
     def busy(self) -> bool:
         """Whether another turn has anything to do."""
-        return bool(self.waiting or self.running)
+        return bool(self.waiting or self.running or self.trials.busy)
 
     def turn(self, tasks: Sequence[Task] = (), stops: Mapping[str, ReplyState] | None = None) -> list[ChatReply]:
         """Take in, admit, advance one step, judge. Every task is answered in this or a later turn, exactly once.
@@ -75,6 +77,8 @@ class Responder:
         self.waiting += jobs
         replies += self._stop({**self._late(), **(stops or {})})
         replies += self._admit()
+        if not any(job.solo for job in self.running.values()):
+            self.trials.admit(self.engine, self.intake.presets)
         replies += self._step()
         replies += self._judge([job for job in self.running.values() if job.round_done])
         self.metrics.waiting.set(len(self.waiting))
@@ -130,7 +134,7 @@ class Responder:
         return []
 
     def _step(self) -> list[ChatReply]:
-        if not self.running:
+        if not self.running and not self.trials.running:
             return []
         started = self.clock()
         self.metrics.batch_rows.observe(self.engine.running)
@@ -142,6 +146,10 @@ class Responder:
             self._restore(self.engine.reset)
             jobs = list(self.running.values())
             self.running.clear()
+            if self.trials.crashed():
+                # The adapter under test is suspected first: nobody's request is blamed for it.
+                self.waiting = jobs + self.waiting
+                return []
             return [reply for job in jobs for reply in self._failed(job, error)]
         self.metrics.step.observe(self.clock() - started)
         return self._collect(events)
@@ -149,6 +157,8 @@ class Responder:
     def _collect(self, events: Sequence[Event]) -> list[ChatReply]:
         replies: list[ChatReply] = []
         for event in events:
+            if self.trials.take(event, self.engine.prompt_version):
+                continue
             job = self.running.get(event.row_id.rsplit("/", 2)[0])
             if job is None or event.row_id not in job.pending:
                 continue
@@ -198,26 +208,25 @@ class Responder:
         if saved is not None:
             return [saved]
         if job.crashes >= MAX_CRASHES:
-            if not self.running:
-                self.probe(job.adapter)
+            if not self.running and not self.trials.running:
+                probe(self.engine, self.intake.presets, job.adapter)
             return [reply_failed(job.request, FailReason.POISONED)]
         job.solo = True
         self.waiting.append(job)
         return []
 
-    def probe(self, adapter: str | None) -> None:
-        """A harmless row on the idle engine: EngineBroken if that raises too, so that nobody is blamed for it."""
-        prompt = Prompt((Turn(role="user", text="Привет"),), self.intake.presets.presets[0], 1)
-        row = Row("probe", prompt, Sampling(max_new_tokens=PROBE_STEPS), 0, adapter)
-        try:
-            self.engine.admit([row])
-            for _ in range(PROBE_STEPS):
-                self.engine.step()
-            self.engine.cancel([row.row_id])
-        except (PromptTooLong, UnknownAdapter):
-            return
-        except Exception as error:
-            raise EngineBroken(f"the engine fails on a harmless prompt too ({type(error).__name__})") from error
+    def follow(self, routes: Routes, presets: Presets) -> None:
+        """From the next request on, go by these routes and presets; what was begun is finished as it began."""
+        if presets is not self.intake.presets:
+            self.engine.use_presets(presets)
+            self.intake.presets = presets
+        self.intake.routes = routes
+
+    @property
+    def in_use(self) -> set[str]:
+        """Adapters that requests run or wait with."""
+        jobs = [*self.waiting, *self.running.values()]
+        return {job.adapter for job in jobs if job.adapter is not None}
 
     @staticmethod
     def _restore(clean: Callable[[], None]) -> None:

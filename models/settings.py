@@ -30,12 +30,19 @@ class ModelsSettings(BaseSettings):
     active_adapter: str | None = Field(
         default=None, description="Adapter of ordinary requests; unset: the starter's with the starter, else the base."
     )
+    adapters_loaded: int = Field(
+        default=8, ge=1, description="Adapters of the registry kept loaded; those that answer stay in any case."
+    )
     engine: Literal["transformers", "openai", "echo"] = Field(default="transformers", description="What generates.")
     openai_url: str | None = Field(default=None, description="OpenAI-compatible server, such as http://host:8000/v1.")
     openai_key: SecretStr | None = Field(default=None, description="Its API key, where it wants one.")
     openai_model: str | None = Field(default=None, description="Model name to ask it for; adapters by their own ids.")
     openai_extensions: bool = Field(
         default=True, description="Send top_k, repetition_penalty, chat_template_kwargs too; off for strict servers."
+    )
+    openai_adapters: str | None = Field(
+        default=None,
+        description="Folder where that server (vLLM) sees the adapters' store; unset: it sees this worker's cache.",
     )
     openai_timeout: float = Field(default=60.0, gt=0, description="Seconds that one answer of it may take.")
     quantization: Literal["none", "nf4", "int8"] = Field(default="none", description="Weights, through bitsandbytes.")
@@ -73,6 +80,7 @@ class ModelsSettings(BaseSettings):
         "openai_url",
         "openai_key",
         "openai_model",
+        "openai_adapters",
         "context",
         "threads",
         "metrics_listen",
@@ -107,6 +115,7 @@ def contradictions(settings: ModelsSettings) -> list[str]:
         "MODELS_ENGINE=openai needs MODELS_OPENAI_URL": openai and not settings.openai_url,
         "MODELS_ENGINE=openai needs MODELS_OPENAI_MODEL": openai and not settings.openai_model,
         f"MODELS_OPENAI_URL is set but MODELS_ENGINE is {settings.engine}": not openai and settings.openai_url,
+        "MODELS_OPENAI_ADAPTERS needs MODELS_ENGINE=openai": not openai and settings.openai_adapters,
         f"MODELS_QUANTIZATION={settings.quantization} needs MODELS_ENGINE=transformers": settings.quantization != "none"
         and settings.engine != "transformers",
         f"MODELS_CANDIDATES ({settings.candidates}) exceeds MODELS_BATCH ({settings.batch})": settings.candidates

@@ -9,11 +9,12 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
+from models.adapter_watch import AdapterWatch, Ties
 from models.errors import EngineBroken
 from models.jobs import Task
 from models.leases import Claimed, Leases, refusal
@@ -44,6 +45,8 @@ class Worker:
         rows_each: int,
         drain_seconds: float = 8.0,
         stuck_seconds: float = 120.0,
+        watch: AdapterWatch | None = None,
+        on_ready: Callable[[], None] = lambda: None,
     ) -> None:
         self.conversation = conversation
         self.responder = responder
@@ -64,6 +67,10 @@ class Worker:
         self.wake = asyncio.Event()
         self.freed = asyncio.Event()
         self.broken: Exception | None = None
+        self.watch = watch
+        self.on_ready = on_ready
+        if watch is not None:
+            watch.ties = Ties(self.wake.set, self._put, lambda: {task.request.arm for task in self.inbox})
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`, then finish what was begun within `drain_seconds` and give the rest back.
@@ -78,6 +85,11 @@ class Worker:
                 group.create_task(self._heartbeat()),
                 group.create_task(self._watch()),
             ]
+            if self.watch is not None:
+                background += [
+                    group.create_task(self.watch.run(self.finished)),
+                    group.create_task(self.watch.supply(self.finished)),
+                ]
             claims = group.create_task(self._claim(stop))
             try:
                 await stop.wait()
@@ -96,6 +108,9 @@ class Worker:
 
     async def _claim(self, stop: asyncio.Event) -> None:
         """Take as many requests as the batch has room for, no more: what waits here no other worker can take."""
+        if self.watch is not None:
+            await self.watch.begun.wait()
+        self.on_ready()
         queue = self.conversation.requests
         block = min(0.5, queue.lease / 4)
         while not stop.is_set():
@@ -124,8 +139,15 @@ class Worker:
     def _submit(self, delivery: Claimed, *, solo: bool = False) -> None:
         if delivery.deliveries > 1:
             self.responder.metrics.left.inc()
+        task = Task(delivery.message, solo)
         self.submitted.add(delivery.message.request_id)
-        self.inbox.append(Task(delivery.message, solo))
+        if self.watch is not None and self.watch.lacks(task.request.arm):
+            self.watch.wanted.put_nowait(task)
+        else:
+            self._put(task)
+
+    def _put(self, task: Task) -> None:
+        self.inbox.append(task)
         self.wake.set()
 
     async def _submit_suspect(self) -> None:
@@ -204,6 +226,8 @@ class Worker:
                 beat = time.monotonic()
                 ready.beat("worker")
                 await persist("beat", lambda: self.conversation.beat(self.worker_id, seconds=max(1.0, 2 * lease)))
+                if self.watch is not None:
+                    await self.watch.report()
                 await self.leases.renew()
             wanted = list(self.leases.held)
             for request_id in await persist("cancelled", lambda ids=wanted: self.conversation.cancelled(ids)):  # type: ignore[misc]

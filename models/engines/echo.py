@@ -6,6 +6,7 @@ as one.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from models.engine import Event, Finished, FirstToken, Row
 from models.errors import PromptTooLong, UnknownAdapter
 from models.prompt import RENDERER, Prompt
 from storage.contracts import Sampling
+from storage.presets import Presets
 
 CONTEXT = 4096
 
@@ -22,9 +24,9 @@ class EchoEngine:
 
     base_model = "echo"
     sampling = Sampling()
-    prompt_version = f"echo-{RENDERER}"
 
     def __init__(self, adapters: Sequence[str] = ()) -> None:
+        self.prompt_version = f"echo-{RENDERER}"
         self._adapters = set(adapters)
         self._rows: dict[str, Row] = {}
 
@@ -63,6 +65,10 @@ class EchoEngine:
 
     def reset(self) -> None:
         self._rows.clear()
+
+    def use_presets(self, presets: Presets) -> None:
+        digest = hashlib.sha256(presets.model_dump_json().encode()).hexdigest()
+        self.prompt_version = f"echo-{RENDERER}-{digest[:8]}"
 
     def load_adapter(self, adapter_id: str, folder: Path) -> None:
         self._adapters.add(adapter_id)

@@ -56,6 +56,8 @@ class AdapterBank:
         try:
             pairs = read_adapter(folder)
             modules = {name: self._module(name, pair) for name, pair in pairs.items()}
+            for name, pair in pairs.items():
+                check_finite(name, pair, self.model.dtype)
         except AdapterBroken as error:
             raise AdapterBroken(f"adapter {adapter_id} ({folder}): {error}") from error
         for name, module in modules.items():
@@ -109,22 +111,31 @@ class AdapterBank:
             stack = self._stacks[name] = Stack([self.loaded[part].get(name) for part in self._stacked], x)
         if stack.empty:
             return result
-        narrow = linear(x.reshape(-1, x.shape[-1]), stack.down) * self._mask(self._owners, stack.ranks, x.dtype)
+        narrow = linear(x.reshape(-1, x.shape[-1]), stack.down)
+        # Not a product: another adapter's overflow times zero would be NaN for every row of the batch.
+        narrow = narrow.masked_fill(self._mask(self._owners, stack.ranks), 0)
         return result + linear(narrow, stack.up).view_as(result).to(result.dtype)
 
-    def _mask(self, owners: Tensor, ranks: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        """`[tokens, ranks]`: ones where a column belongs to the token's adapter; modules of equal ranks share it."""
+    def _mask(self, owners: Tensor, ranks: tuple[int, ...]) -> Tensor:
+        """`[tokens, ranks]`: true where a column is not of the token's adapter; modules of equal ranks share it."""
         mask = self._masks.get(ranks)
         if mask is None:
             counts = torch.tensor(ranks, device=owners.device)
             columns = torch.arange(len(ranks), device=owners.device).repeat_interleave(counts)
-            mask = self._masks[ranks] = (owners[:, None] == columns[None]).to(dtype)
+            mask = self._masks[ranks] = owners[:, None] != columns[None]
         return mask
 
     def _restack(self, names: tuple[str, ...]) -> None:
         self._stacked = names
         self._stacks.clear()
         self._masks.clear()
+
+
+def check_finite(name: str, pair: Pair, dtype: torch.dtype) -> None:
+    """AdapterBroken if a matrix has, in the type that it is served in, a number that is not finite: the matrices of
+    all adapters are multiplied at once, so it would reach the rows of others."""
+    if not all(bool(side.to(dtype).isfinite().all()) for side in (pair.down, pair.up)):
+        raise AdapterBroken(f"the weights of {name} are not finite numbers (in {dtype}); train it again")
 
 
 def sizes_of(module: Any) -> tuple[int, int] | None:

@@ -105,6 +105,10 @@ class OpenAIEngine:
     def reset(self) -> None:
         self.cancel(list(self._asked))
 
+    def use_presets(self, presets: Presets) -> None:
+        self.presets = presets
+        self.prompt_version = chat_api.messages_version(presets)
+
     def load_adapter(self, adapter_id: str, folder: Path) -> None:
         """Use an adapter that the server has under this name, or have it load the folder (vLLM's runtime loading)."""
         try:

@@ -17,6 +17,8 @@ from storage.contracts import Sampling
 
 # Most nuclei are smaller than this; rows whose nucleus is larger are sorted in full.
 SHORTLIST = 256
+# In place of a token where the numbers are no measure of anything.
+NO_TOKEN = -1
 
 
 @dataclass(frozen=True)
@@ -53,20 +55,25 @@ def uniforms(seed: int, count: int) -> list[float]:
 
 
 def draw(logits: Tensor, seen: Tensor | None, uniform: Tensor, draws: Draws) -> Tensor:
-    """Next tokens `[n]` from `logits [n, vocabulary]`; `seen` marks tokens under the repetition penalty."""
+    """Next tokens `[n]` from `logits [n, vocabulary]`; `seen` marks tokens under the repetition penalty.
+
+    A row whose logits are not finite numbers gets `NO_TOKEN`; the others do not notice.
+    """
     scores = logits.float()
     if draws.penalised and seen is not None:
         scores = penalise(scores, seen, draws.penalty)
     best = scores.argmax(-1)
+    # The greatest is NaN where any is.
+    finite = scores.gather(1, best[:, None])[:, 0].isfinite()
     if draws.greedy:
-        return best
+        return torch.where(finite, best, NO_TOKEN)
     scores = scores / draws.temperature.clamp_min(1e-5)[:, None]
     drawn, enough = _from_shortlist(scores, min(SHORTLIST, scores.shape[-1]), uniform, draws)
     if not bool(enough.all()):
         rest = (~enough).nonzero()[:, 0]
         part = Draws(draws.temperature[rest], draws.top_p[rest], draws.top_k[rest], draws.penalty[rest], False, False)
         drawn[rest], _ = _from_shortlist(scores[rest], scores.shape[-1], uniform[rest], part)
-    return torch.where(draws.temperature == 0, best, drawn)
+    return torch.where(finite, torch.where(draws.temperature == 0, best, drawn), NO_TOKEN)
 
 
 def penalise(scores: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
@@ -89,7 +96,7 @@ def _from_shortlist(scores: Tensor, size: int, uniform: Tensor, draws: Draws) ->
     mass = running[:, -1]
     index = (running <= (uniform * mass)[:, None]).sum(-1).clamp(max=size - 1)
     # Rounding may point past the last kept token: its probability is zero there.
-    index = torch.minimum(index, (kept > 0).sum(-1) - 1)
+    index = torch.minimum(index, (kept > 0).sum(-1) - 1).clamp_min(0)
     covered = before[:, -1] + probability[:, -1] >= draws.top_p
     bounded = (draws.top_k > 0) & (draws.top_k <= size)
     enough = covered | bounded | torch.full_like(bounded, size == scores.shape[-1])

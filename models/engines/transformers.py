@@ -13,15 +13,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.engine import Event, Finished, FirstToken, Row
+from models.engine import Broken, Event, Finished, FirstToken, Row
 from models.engines.adapters import Adapters
 from models.engines.loading import Base, load_base
 from models.engines.masks import MaskMaker
 from models.engines.prompts import fitted, scrubbed, special_texts, stop_texts
 from models.engines.rows import Live, cut
-from models.engines.sampling import Draws, draw, recommended, uniforms
+from models.engines.sampling import NO_TOKEN, Draws, draw, recommended, uniforms
 from models.engines.slots import SlotCache
-from models.errors import UnknownAdapter
+from models.errors import NotFinite, UnknownAdapter
 from models.prompt import Prompt, prompt_version
 from storage.presets import Presets
 
@@ -104,6 +104,10 @@ class TransformersEngine:
         self.slots.clear()
         self.seen = self.seen[:0]
 
+    def use_presets(self, presets: Presets) -> None:
+        self.presets = presets
+        self.prompt_version = prompt_version(self.base.tokenizer, presets)
+
     def load_adapter(self, adapter_id: str, folder: Path) -> None:
         self.bank.load(adapter_id, folder)
 
@@ -115,7 +119,8 @@ class TransformersEngine:
 
     def _encode(self, prompt: Prompt, new_tokens: int) -> list[int]:
         """The prompt's tokens; remembered, because it is measured first and admitted later."""
-        key = (prompt.turns, prompt.preset.id, prompt.intensity, prompt.persona, new_tokens)
+        system = (prompt.presets or self.presets).system_text(prompt.preset, prompt.intensity)
+        key = (prompt.turns, prompt.preset.title, system, prompt.intensity, prompt.persona, new_tokens)
         ids = self._encoded.get(key)
         if ids is None:
             clean = scrubbed(prompt, self.specials)
@@ -178,6 +183,10 @@ class TransformersEngine:
         events: list[Event] = []
         ended: list[int] = []
         for slot, (live, token) in enumerate(zip(rows, drawn.tolist(), strict=True), first):
+            if token == NO_TOKEN:
+                events.append(Broken(live.row.row_id, NotFinite()))
+                ended.append(slot)
+                continue
             finish = live.take(token, self.base.ends, self.stops, self._text)
             if finish is not None:
                 text = cut(self._text(live.tokens), self.stops)

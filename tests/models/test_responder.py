@@ -21,6 +21,7 @@ from models.engines.echo import EchoEngine
 from models.errors import EngineBroken, EngineUnavailable
 from models.jobs import Task, sampling_for
 from models.responder import Responder
+from models.serving import Routes
 from models.settings import ModelsSettings
 from models.window import tidy
 from storage.contracts import ChatReply, ChatRequest, FailReason, ReplyState, Sampling, Turn, now
@@ -119,7 +120,7 @@ def test_a_request_may_ask_for_more_candidates_than_a_batch_has_rows() -> None:
 def test_arms_name_the_active_adapter_the_base_or_an_adapter() -> None:
     engine = Scripted(["Ура, рад"])
     made = responder(engine)
-    made.intake.active = "tuned"
+    made.intake.routes = Routes("tuned")
     found = run(made, make_request("a"), make_request("b", arm="base"), make_request("c", arm="tuned"))
     adapters = {name: reply.provenance and reply.provenance.adapter for name, reply in found.items()}
     assert adapters == {"a": "tuned", "b": None, "c": "tuned"}

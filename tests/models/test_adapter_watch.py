@@ -1,0 +1,128 @@
+"""A worker that follows the registry, on the real line with the starter: switching, arms, faults, what stays loaded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.adapter_watch import AdapterWatch, Fetch
+from models.build import build_responder
+from models.responder import Responder
+from models.settings import ModelsSettings
+from models.worker import Worker
+from storage.adapter_files import fetch
+from storage.contracts import ChatReply, Loaded, ReplyState
+from storage.conversation import Conversation
+from storage.loop_board import LoopBoard
+from storage.presets import load_presets
+from storage.settings import StorageSettings
+from tests.models.conftest import Replies
+from tests.models.line import make_request
+from tests.models.promote import adapters, serving
+
+SMALL: dict[str, Any] = {"classifier": "lexicon", "device": "cpu", "threads": 1, "candidates": 1, "max_new_tokens": 24}
+
+
+@pytest.fixture(scope="module")
+def starter() -> Responder:
+    """The starter, loaded once; each test begins with its own adapter only."""
+    return build_responder(ModelsSettings(**SMALL), load_presets())
+
+
+@pytest.fixture
+def board(conversation: Conversation) -> LoopBoard:
+    return LoopBoard(conversation.redis, StorageSettings())
+
+
+@asynccontextmanager
+async def following(
+    conversation: Conversation,
+    board: LoopBoard,
+    responder: Responder,
+    cache: Path,
+    *,
+    source: Fetch | None = None,
+    **settings: Any,
+) -> AsyncIterator[Worker]:
+    """A worker that follows, with a quick eye, until the end of the block; the engine is left as it was found."""
+    own, routes, presets = responder.engine.adapters, responder.intake.routes, responder.intake.presets
+    stop = asyncio.Event()
+    with ThreadPoolExecutor(1) as thread:
+        watch = AdapterWatch(
+            board,
+            responder,
+            thread,
+            source or (lambda served: fetch(served, cache)),
+            worker_id="w",
+            **{"every": 0.03, **settings},
+        )
+        worker = Worker(conversation, responder, thread, worker_id="w", rows=32, rows_each=1, watch=watch)
+        running = asyncio.create_task(worker.run(stop))
+        try:
+            yield worker
+        finally:
+            stop.set()
+            await running
+            for name in responder.engine.adapters - own:
+                responder.engine.unload_adapter(name)
+            responder.follow(routes, presets)
+
+
+async def told(board: LoopBoard, enough: Callable[[Loaded], bool], patience: float = 20.0) -> Loaded:
+    """What the worker reports, once it is enough."""
+    async with asyncio.timeout(patience):
+        while True:
+            found = (await board.loaded()).get("w")
+            if found is not None and enough(found):
+                return found
+            await asyncio.sleep(0.02)
+
+
+async def answer(conversation: Conversation, replies: Replies, name: str, **changes: Any) -> ChatReply:
+    await conversation.ask(make_request(name, **changes))
+    return (await replies(1))[name]
+
+
+def adapter_of(reply: ChatReply) -> str | None:
+    assert reply.state is ReplyState.DONE and reply.provenance is not None, reply
+    return reply.provenance.adapter
+
+
+async def test_the_first_request_already_meets_what_was_promoted_before_the_start(
+    conversation: Conversation, board: LoopBoard, replies: Replies, starter: Responder, tmp_path: Path
+) -> None:
+    first, second, third = adapters(tmp_path, 3)
+    known = [first, second, third]
+    await board.publish(serving(7, known, shared=first.adapter_id, joy=(second.adapter_id, third.adapter_id, 0.3)))
+    asks = {"active": "active", "canary": "canary", "sad": "active", "auto": "active", "base": "base"}
+    emotions = {"sad": "sadness", "auto": "auto"}
+    for name, arm in asks.items():
+        text = "Ура, я так рад!" if name == "auto" else "Меня сегодня повысили"
+        await conversation.ask(make_request(name, text, arm=arm, emotion=emotions.get(name, "joy")))
+    async with following(conversation, board, starter, tmp_path / "cache"):
+        found = await replies(5)
+        assert {name: adapter_of(reply) for name, reply in found.items()} == {
+            "active": second.adapter_id,
+            "canary": third.adapter_id,
+            "sad": first.adapter_id,
+            "auto": second.adapter_id,
+            "base": None,
+        }
+        report = await told(board, lambda loaded: loaded.revision == 7)
+        assert {adapter.adapter_id for adapter in known} <= set(report.adapters) and not report.faults
+
+
+async def test_a_worker_that_hears_nothing_serves_its_own(
+    conversation: Conversation, board: LoopBoard, replies: Replies, starter: Responder, tmp_path: Path
+) -> None:
+    async with following(conversation, board, starter, tmp_path / "cache"):
+        own = adapter_of(await answer(conversation, replies, "r"))
+        assert own is not None and own.startswith("starter-")
+        assert adapter_of(await answer(conversation, replies, "c", arm="canary")) == own
+        assert (await told(board, lambda loaded: True)).revision == 0
