@@ -32,8 +32,16 @@ METHODS = {
 
 
 def train(argv: list[str]) -> int:
-    """`otklik train METHOD --recipe FILE [--set key=value] [--resume]`."""
-    parser = argparse.ArgumentParser(prog="otklik train", description="One training run outside the loop.")
+    """`otklik train METHOD --recipe FILE [--set key=value] [--resume]`, and `otklik train cycle`: a whole refit."""
+    if argv[:1] == ["cycle"]:
+        from training.cycle import command
+
+        return command.main(argv[1:])
+    parser = argparse.ArgumentParser(
+        prog="otklik train",
+        description="One training run outside the loop.",
+        epilog="`otklik train cycle`: a whole refit.",
+    )
     parser.add_argument("method", choices=sorted(METHODS))
     parser.add_argument("--recipe", type=Path, required=True, help="YAML file; shipped ones lie in training/recipes")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")

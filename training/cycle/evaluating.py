@@ -170,7 +170,7 @@ def _conclude(
         "prompts": len(evidence.prompts),
     }
     report.write(folder, order, plan, verdict)
-    picture.draw(folder, order, plan, verdict)
+    picture.draw(folder, order, plan, evidence, verdict)
     folder.write("verdict", whole)
 
 

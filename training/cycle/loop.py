@@ -11,21 +11,17 @@ import importlib.util
 import os
 import secrets
 import socket
-import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 import structlog
 from redis.asyncio import Redis
 
-from storage.contracts import JobState
 from storage.database import Database
 from storage.loop_board import LoopBoard
 from storage.registry import Registry
 from storage.settings import StorageSettings
 from training.cycle import forgetting, tidying, triggers
 from training.cycle.news import News
-from training.cycle.progress import Progress
 from training.cycle.running import Running, env_of
 from training.cycle.summing import Summing
 from training.settings import TrainingSettings
@@ -126,15 +122,3 @@ class RefitLoop:
 
     async def _hour(self) -> None:
         await tidying.tidy(self.database, self.registry, self.storage, self.settings)
-
-
-async def one_job(running: Running, job_id: str, shown: Callable[[JobState, Progress], None]) -> None:
-    """Work on one job in the foreground until it has ended or waits for an admin; it must be claimed by nobody."""
-    async with running.database.unit() as unit:
-        row = await unit.jobs.claim(running.owner, running.settings.lease_seconds, job_id=job_id)
-        await unit.commit()
-    if row is None:
-        raise LookupError(f"job {job_id} is held by another trainer, or has ended")
-    began = time.monotonic()
-    await replace(running, shown=shown).work(row)
-    log.info("refit ended", job=job_id, seconds=round(time.monotonic() - began, 1))

@@ -19,9 +19,9 @@ Result = TypeVar("Result")
 
 
 class News:
-    """The board, without its errors."""
+    """The board, without its errors; None where there is no Redis to tell it to."""
 
-    def __init__(self, board: LoopBoard) -> None:
+    def __init__(self, board: LoopBoard | None) -> None:
         self.board = board
         self._away = False
 
@@ -30,6 +30,8 @@ class News:
     ) -> None:
         """A job's newest sign of life."""
         shown = progress or Progress()
+        if self.board is None:
+            return
         event = JobEvent(
             job_id=job_id,
             state=state.value,
@@ -43,19 +45,23 @@ class News:
 
     async def picture(self, job_id: str, png: bytes) -> None:
         """A job's picture."""
-        await self._quietly(self.board.put_picture(job_id, png))
+        if self.board is not None:
+            await self._quietly(self.board.put_picture(job_id, png))
 
     async def summary(self, found: DataSummary) -> None:
         """What a refit would learn from now."""
-        await self._quietly(self.board.put_summary(found))
+        if self.board is not None:
+            await self._quietly(self.board.put_summary(found))
 
     async def drain(self, seconds: float) -> None:
         """Workers on the shared GPU make room for so long, unless it is asked anew or ended."""
-        await self._quietly(self.board.ask_drain(now() + timedelta(seconds=seconds)))
+        if self.board is not None:
+            await self._quietly(self.board.ask_drain(now() + timedelta(seconds=seconds)))
 
     async def end_drain(self) -> None:
         """Workers may come back; if this is not heard, they come back when the time is over."""
-        await self._quietly(self.board.end_drain())
+        if self.board is not None:
+            await self._quietly(self.board.end_drain())
 
     async def _quietly(self, doing: Awaitable[Result]) -> Result | None:
         try:

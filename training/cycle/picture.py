@@ -1,47 +1,58 @@
-"""The picture of a refit for the chat: the loss curve, and old against new with what chance leaves of it, in Russian.
+"""The picture of a refit for the chat: the loss curve, and old against new with intervals, in Russian.
 
-Knows the run's metrics and the verdict; at most 200 KB as PNG.
+Knows the run's metrics, the evidence and the verdict; at most 200 KB as PNG.
 """
 
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from training.cycle.order import Order
 from training.cycle.places import JobFolder
-from training.gate import Check, Verdict
+from training.evaluation.statistics import Interval, interval
+from training.gate import Verdict
+from training.gating.bounds import Numbers
+from training.gating.evidence import Columns, Evidence, columns
 
-OLD, NEW, GOOD, BAD, PLAIN = "#8a94a6", "#2f6fde", "#1e8e5a", "#c0392b", "#333333"
-# Checks shown, with their titles and how their numbers are written.
-SHOWN = (
-    ("emotion_hit", "Попадание в эмоцию"),
-    ("preference", "Предпочтения (модель)"),
-    ("judge", "Предпочтения (судья)"),
-    ("faults", "Пустые и зацикленные"),
-    ("repetition", "Повторы слов"),
-)
-PLAIN_NUMBERS = (("length", "Длина, знаков", "{:.0f}"), ("perplexity", "Перплексия текстов", "{:.1f}"))
+OLD, NEW, GOOD, BAD, INK = "#9aa3b2", "#2f6fde", "#1e8e5a", "#c0392b", "#333333"
 METHODS = {"dpo": "DPO", "simpo": "SimPO", "kto": "KTO", "sft": "SFT", "rlhf": "RLHF"}
+SIZE, DPI, LINE = (9.6, 5.0), 100, 125
 
 
-def draw(folder: JobFolder, order: Order, plan: dict[str, Any], verdict: Verdict) -> None:
+@dataclass(frozen=True)
+class Bars:
+    """One row of the card: a share of answers, of the old and the new version."""
+
+    title: str
+    check: str
+    old: Interval
+    new: Interval
+
+
+def draw(folder: JobFolder, order: Order, plan: dict[str, Any], evidence: Evidence, verdict: Verdict) -> None:
     """Write `picture.png`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     method = str(plan["method"])
-    figure = Figure(figsize=(9.6, 4.6), layout="constrained")
+    given = columns(evidence)
+    figure = Figure(figsize=SIZE)
     FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2, width_ratios=[1, 1.25])
+    left, right = figure.subplots(1, 2, width_ratios=[1, 1.15])
+    figure.subplots_adjust(left=0.075, right=0.96, top=0.84, bottom=0.26, wspace=0.52)
     _curve(left, losses(folder, method), METHODS.get(method, method))
-    _card(right, verdict)
-    head = "прошла проверку" if verdict.passed else "не прошла проверку"
-    figure.suptitle(
-        f"Дообучение {order.job_id}: новая версия {head}", color=GOOD if verdict.passed else BAD, fontsize=13
-    )
-    figure.savefig(folder.pictured, dpi=100)
+    _card(right, card(given), {one.name for one in verdict.checks if one.required and not one.passed})
+    head, colour = ("прошла проверку", GOOD) if verdict.passed else ("не прошла проверку", BAD)
+    figure.text(0.02, 0.94, f"Новая версия {head}", color=colour, fontsize=14, weight="bold")
+    figure.text(0.98, 0.94, f"{order.job_id} · {order.slot}"[:60], color=OLD, fontsize=9, ha="right")
+    figure.text(0.02, 0.03, "\n".join([_numbers(given), *_reasons(verdict)]), color=INK, fontsize=9, va="bottom")
+    figure.savefig(folder.pictured, dpi=DPI)
 
 
 def losses(folder: JobFolder, method: str) -> list[tuple[int, float]]:
@@ -58,6 +69,26 @@ def losses(folder: JobFolder, method: str) -> list[tuple[int, float]]:
     return sorted(found.items())
 
 
+def card(given: Columns) -> list[Bars]:
+    """What is shown as shares of answers; only what was measured of both."""
+    pairs = [
+        ("Попадание в эмоцию", "emotion_hit", given.hit),
+        ("Предпочитают\n(модель предпочтений)", "preference", (1 - given.preference, given.preference)),
+        ("Предпочитают\n(судья)", "judge", (1 - given.judge, given.judge)),
+        ("Пустые и\nзацикленные", "faults", given.fault),
+        ("Повторы слов", "repetition", given.repetition),
+    ]
+    found = [(title, name, _both(old, new)) for title, name, (old, new) in pairs]
+    return [Bars(title, name, *both) for title, name, both in found if both is not None]
+
+
+def _both(old: Numbers, new: Numbers) -> tuple[Interval, Interval] | None:
+    known = ~(np.isnan(old) | np.isnan(new))
+    if not known.any():
+        return None
+    return interval(list(map(float, old[known]))), interval(list(map(float, new[known])))
+
+
 def _curve(axes: Any, points: Sequence[tuple[int, float]], method: str) -> None:
     axes.set_title(f"Потери при обучении, {method}", fontsize=11)
     axes.set_xlabel("шаг")
@@ -67,47 +98,61 @@ def _curve(axes: Any, points: Sequence[tuple[int, float]], method: str) -> None:
         axes.text(0.5, 0.5, "нет данных", ha="center", va="center", transform=axes.transAxes, color=OLD)
         return
     axes.plot([step for step, _ in points], [loss for _, loss in points], color=NEW, marker=".", linewidth=1.6)
+    axes.xaxis.get_major_locator().set_params(integer=True)
 
 
-def _card(axes: Any, verdict: Verdict) -> None:
-    """Bars of shares, new over old; a whisker shows how low the new one may be by chance (how high, for harms)."""
-    by_name = {one.name: one for one in verdict.checks if one.about == "not_worse"}
-    rows = [(title, by_name[name]) for name, title in SHOWN if name in by_name]
-    axes.set_title("Было и стало", fontsize=11)
+def _card(axes: Any, rows: Sequence[Bars], failed: set[str]) -> None:
+    axes.set_title("Было (серым) и стало", fontsize=11)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.set_xlim(0, 1.18)
+    axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
+    axes.tick_params(axis="y", length=0)
     if not rows:
         axes.text(0.5, 0.5, "сравнивать было нечего", ha="center", va="center", transform=axes.transAxes, color=OLD)
         axes.set_yticks([])
         return
-    for place, (_, row) in enumerate(rows):
-        _pair(axes, place, row)
-    axes.set_yticks(range(len(rows)), [title for title, _ in rows])
-    axes.tick_params(axis="y", length=0)
-    axes.invert_yaxis()
-    notes = [
-        f"{title}: {form.format(one.incumbent)} → {form.format(one.candidate)}"
-        for name, title, form in PLAIN_NUMBERS
-        if (one := by_name.get(name)) is not None and one.incumbent is not None and one.candidate is not None
+    for place, one in enumerate(rows):
+        _bar(axes, place - 0.2, one.old, OLD)
+        _bar(axes, place + 0.2, one.new, BAD if one.check in failed else NEW)
+    axes.set_yticks(range(len(rows)), [one.title for one in rows], fontsize=9)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+
+
+def _bar(axes: Any, place: float, one: Interval, colour: str) -> None:
+    axes.barh(place, one.mean, height=0.34, color=colour)
+    axes.plot([one.low, one.high], [place, place], color=INK, linewidth=1.2)
+    for edge in (one.low, one.high):
+        axes.plot([edge, edge], [place - 0.08, place + 0.08], color=INK, linewidth=1.2)
+    text, right = f"{one.mean:.1%}".replace(".", ",").replace("%", " %"), one.high > 0.8
+    at = min(one.low, one.mean) - 0.02 if right else max(one.high, one.mean) + 0.02
+    axes.text(at, place, text, va="center", ha="right" if right else "left", fontsize=8.5, color="w" if right else INK)
+
+
+def _numbers(given: Columns) -> str:
+    """Length and perplexity with intervals, and how many prompts there were."""
+    old, new = (interval(list(map(float, one))) for one in given.length)
+    parts = [f"Ответ, знаков: {_within(old, '.0f')} → {_within(new, '.0f')}"]
+    if len(given.tokens):
+        before, after = (_perplexity(one, given.tokens) for one in given.nats)
+        parts.append(f"Перплексия: {_within(before, '.1f')} → {_within(after, '.1f')}")
+    return "     ".join([*parts, f"Запросов: {given.prompts}"])
+
+
+def _perplexity(nats: Numbers, tokens: Numbers) -> Interval:
+    """exp(Σ nats / Σ tokens), with its interval over texts drawn again."""
+    drawn = np.random.default_rng(0).integers(0, len(tokens), (1000, len(tokens)))
+    again = np.exp(nats[drawn].sum(axis=1) / tokens[drawn].sum(axis=1))
+    low, high = np.quantile(again, [0.025, 0.975])
+    return Interval(float(np.exp(nats.sum() / tokens.sum())), float(low), float(high), len(tokens))
+
+
+def _within(one: Interval, form: str) -> str:
+    return f"{one.mean:{form}} [{one.low:{form}}–{one.high:{form}}]".replace(".", ",")
+
+
+def _reasons(verdict: Verdict) -> list[str]:
+    """The first reasons, whole lines."""
+    lines = [
+        line for reason in verdict.reasons_ru for line in textwrap.wrap(f"• {reason}", LINE, subsequent_indent="   ")
     ]
-    axes.set_xlabel("   ".join(notes) + "\nсерым — было, цветом — стало; чёрточка — граница, за которой случайность")
-
-
-def _pair(axes: Any, place: int, one: Check) -> None:
-    old, new = one.incumbent or 0.0, one.candidate or 0.0
-    axes.barh(place - 0.19, old, height=0.34, color=OLD)
-    axes.barh(place + 0.19, new, height=0.34, color=NEW if one.passed else BAD)
-    text = f"{old:.1%} → {new:.1%}".replace(".", ",")
-    axes.text(max(old, new, _edge(one)) + 0.02, place, text, va="center", fontsize=9, color=PLAIN)
-    if one.bound is not None:
-        edge = _edge(one)
-        axes.plot([new, edge], [place + 0.19] * 2, color=PLAIN, linewidth=1.2)
-        axes.plot([edge] * 2, [place + 0.09, place + 0.29], color=PLAIN, linewidth=1.2)
-
-
-def _edge(one: Check) -> float:
-    """Where chance may have put the new share at worst: `bound` is by how much it may be worse than the old one."""
-    old, bound = one.incumbent or 0.0, one.bound or 0.0
-    worse_is_higher = one.name in ("faults", "repetition")
-    return min(1.0, max(0.0, old + bound if worse_is_higher else old - bound))
+    return lines[:4] if len(lines) <= 4 else [*lines[:3], "…"]
