@@ -7,7 +7,9 @@ SQL is the truth: a promotion is one pointer in one unit. Workers hear of it thr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,12 +19,13 @@ from redis.exceptions import RedisError
 from storage.adapter_files import faults, is_there, store
 from storage.adapter_manifest import check_kind
 from storage.contracts import Serving
-from storage.database import Database
+from storage.database import Database, Unit
 from storage.loop_board import LoopBoard
 from storage.loop_tables import AdapterRow
 from storage.registry_garbage import collect
-from storage.registry_rows import answer_as_shared, known, read_serving, remember, settle, usable
+from storage.registry_rows import Also, answer_as_shared, known, read_serving, remember, settle, usable
 from storage.registry_rules import DELETED, REJECTED, RegistryError, earlier
+from storage.repositories.presets import presets_to_tell
 from storage.repositories.slots import SHARED
 from storage.settings import StorageSettings
 
@@ -33,8 +36,7 @@ PREVIOUS: Final = "previous"
 # How many of the adapters that a slot answered with stay for rollbacks.
 KEEP: Final = 5
 
-
-__all__ = ["KEEP", "PREVIOUS", "Registry", "RegistryError"]
+__all__ = ["KEEP", "PREVIOUS", "Also", "Registry", "RegistryError"]
 
 
 class Registry:
@@ -44,6 +46,8 @@ class Registry:
         self.database = database
         self.board = board
         self.address = settings.adapters_address()
+        self.presets = lru_cache(maxsize=1)(settings.load_presets)
+        self.settings = settings
 
     async def add(
         self,
@@ -100,11 +104,11 @@ class Registry:
         reason: str = "",
         allow_tainted: bool = False,
         allow_rejected: bool = False,
+        also: Also | None = None,
     ) -> Serving:
         """Let an adapter (None: the worker's own) answer. RegistryError if it must not."""
         await self._whole(adapter_id)
-        async with self.database.unit() as unit:
-            await unit.slots.take_turns()
+        async with self._turn(also) as unit:
             await usable(unit, adapter_id, allow_tainted=allow_tainted, allow_rejected=allow_rejected)
             await unit.slots.point(slot, adapter_id, action="promote", by=by, reason=reason)
             await settle(unit)
@@ -113,14 +117,19 @@ class Registry:
         return await self._tell()
 
     async def rollback(
-        self, slot: str = SHARED, *, to: str | None = PREVIOUS, by: int | None = None, reason: str = ""
+        self,
+        slot: str = SHARED,
+        *,
+        to: str | None = PREVIOUS,
+        by: int | None = None,
+        reason: str = "",
+        also: Also | None = None,
     ) -> Serving:
         """Let answer what answered before, or `to` (None: the worker's own). A tainted one may come back; the history
         says so. RegistryError if there is nothing to go back to, or its files are gone.
         """
         target, notes = await self._target(slot, to)
-        async with self.database.unit() as unit:
-            await unit.slots.take_turns()
+        async with self._turn(also) as unit:
             row = await usable(unit, target, allow_tainted=True, allow_rejected=True)
             if row is not None and row.tainted_at is not None:
                 notes.append(f"{target} is tainted: it learned from somebody who asked to be forgotten")
@@ -141,12 +150,12 @@ class Registry:
         by: int | None = None,
         reason: str = "",
         allow_tainted: bool = False,
+        also: Also | None = None,
     ) -> Serving:
         """Let an adapter meet a share (0–1) of the dialogues; a canary that runs there is replaced."""
         _check_share(share)
         await self._whole(adapter_id)
-        async with self.database.unit() as unit:
-            await unit.slots.take_turns()
+        async with self._turn(also) as unit:
             await usable(unit, adapter_id, allow_tainted=allow_tainted, allow_rejected=False)
             row = await unit.slots.lock(slot)
             if row.revision == 0 and slot != SHARED:
@@ -158,31 +167,34 @@ class Registry:
             await unit.commit()
         return await self._tell()
 
-    async def set_share(self, share: float, *, slot: str = SHARED, by: int | None = None) -> Serving:
+    async def set_share(
+        self, share: float, *, slot: str = SHARED, by: int | None = None, also: Also | None = None
+    ) -> Serving:
         """More or fewer dialogues for the canary that runs; RegistryError if none does."""
         _check_share(share)
-        async with self.database.unit() as unit:
-            await unit.slots.take_turns()
+        async with self._turn(also) as unit:
             if (await unit.slots.lock(slot)).canary is None:
                 raise RegistryError(f"no canary runs in the slot {slot}")
             await unit.slots.set_share(slot, share, by=by)
             await unit.commit()
         return await self._tell()
 
-    async def end_canary(self, *, slot: str = SHARED, by: int | None = None, reason: str = "") -> Serving:
+    async def end_canary(
+        self, *, slot: str = SHARED, by: int | None = None, reason: str = "", also: Also | None = None
+    ) -> Serving:
         """Take the canary away; nothing happens if none runs."""
-        async with self.database.unit() as unit:
-            await unit.slots.take_turns()
+        async with self._turn(also) as unit:
             if (await unit.slots.lock(slot)).canary is not None:
                 await unit.slots.end_canary(slot, by=by, reason=reason)
                 await settle(unit)
                 await unit.commit()
         return await self._tell()
 
-    async def reject(self, adapter_id: str, *, by: int | None = None, reason: str = "") -> Serving:
+    async def reject(
+        self, adapter_id: str, *, by: int | None = None, reason: str = "", also: Also | None = None
+    ) -> Serving:
         """Nobody is to meet this adapter: its canaries end. RegistryError if it answers everybody now."""
-        async with self.database.unit() as unit:
-            await unit.slots.take_turns()
+        async with self._turn(also) as unit:
             await known(unit, adapter_id)
             slots = await unit.slots.all()
             if held := [one.name for one in slots if one.active == adapter_id]:
@@ -194,12 +206,11 @@ class Registry:
             await unit.commit()
         return await self._tell()
 
-    async def release(self, slot: str, *, by: int | None = None, reason: str = "") -> Serving:
+    async def release(self, slot: str, *, by: int | None = None, reason: str = "", also: Also | None = None) -> Serving:
         """Let a preset go by the slot `shared` again."""
         if slot == SHARED:
             raise RegistryError("the slot shared is what all other slots go by; roll it back to none instead")
-        async with self.database.unit() as unit:
-            await unit.slots.take_turns()
+        async with self._turn(also) as unit:
             await unit.slots.release(slot, by=by, reason=reason)
             await settle(unit)
             await unit.commit()
@@ -222,7 +233,8 @@ class Registry:
     async def serving(self) -> Serving:
         """What SQL says that workers are to serve."""
         async with self.database.view() as unit:
-            return await read_serving(unit)
+            changed = await presets_to_tell(unit, self.settings.load_presets)
+            return (await read_serving(unit)).model_copy(update={"presets": changed})
 
     async def verify(self, ids: Iterable[str] | None = None) -> dict[str, list[str]]:
         """What is wrong with the files of every adapter (or these), by id; an empty list: nothing. Reads all bytes."""
@@ -255,6 +267,15 @@ class Registry:
             else:
                 return name, notes
         return None, notes
+
+    @asynccontextmanager
+    async def _turn(self, also: Also | None) -> AsyncIterator[Unit]:
+        """A unit that alone changes slots."""
+        async with self.database.unit() as unit:
+            await unit.slots.take_turns()
+            if also is not None:
+                await also(unit)
+            yield unit
 
     async def _whole(self, adapter_id: str | None) -> None:
         """RegistryError unless every byte of the adapter is in the store. Read before the unit: it may take long."""

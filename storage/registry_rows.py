@@ -4,11 +4,22 @@ what workers are to serve. Commits nothing.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
+from collections.abc import Callable
+from typing import Any
+
 from storage.contracts import ServedAdapter, ServedSlot, Serving, now
 from storage.database import Unit
 from storage.loop_tables import AdapterRow
+from storage.preset_overlay import everything, overlaid
+from storage.presets import Presets
 from storage.registry_rules import CANARY, CANDIDATE, DELETED, LIVE, REJECTED, RegistryError, earlier, state_of
+from storage.repositories.presets import PresetBook
 from storage.repositories.slots import SHARED
+
+# What belongs to a change and is written in its unit, before it; it may also refuse, with any error of its own.
+Also = Callable[[Unit], Awaitable[None]]
 
 
 async def known(unit: Unit, adapter_id: str) -> AdapterRow:
@@ -66,8 +77,10 @@ async def answer_as_shared(unit: Unit, slot: str) -> None:
     await unit.slots.point(slot, active, action="promote", by=None, reason="as in the slot shared")
 
 
-async def read_serving(unit: Unit) -> Serving:
-    """Slots, their adapters, and where each slot's rollback leads, which workers keep loaded too."""
+async def read_serving(unit: Unit, file: Callable[[], Presets]) -> Serving:
+    """Slots, their adapters, and where each slot's rollback leads, which workers keep loaded too; and the presets of
+    `file` with what operators changed, if they changed any.
+    """
     slots = [one for one in await unit.slots.all() if one.revision > 0]
     wanted: dict[str, None] = {}
     for slot in slots:
@@ -81,7 +94,19 @@ async def read_serving(unit: Unit) -> Serving:
             ServedAdapter(adapter_id=row.adapter_id, location=row.location, sha256=row.sha256, base=row.base)
             for row in rows
         ),
+        presets=await _presets(unit, file),
     )
+
+
+async def _presets(unit: Unit, file: Callable[[], Presets]) -> dict[str, Any] | None:
+    """None: nothing was changed, workers go by their own file. Those that are switched off are told too: replies that
+    were given with them can be made again, and requests on their way are answered.
+    """
+    changes = await PresetBook(unit.session).overlays()
+    if not changes:
+        return None
+    whole, _ = everything(file(), changes)
+    return overlaid(file(), changes).model_copy(update={"presets": tuple(whole)}).model_dump(mode="json")
 
 
 async def _forgotten(unit: Unit, people: set[int], job_id: str | None) -> set[int]:

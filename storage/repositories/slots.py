@@ -93,6 +93,13 @@ class Slots:
         row.updated_at = shared.updated_at = now()
         await self.session.flush()
 
+    async def stir(self) -> None:
+        """Raise the revision though no pointer moved: something else that workers are told has changed."""
+        shared = await self.lock(SHARED)
+        shared.revision = await self.revision() + 1
+        shared.updated_at = now()
+        await self.session.flush()
+
     async def history(self, name: str, limit: int = 20) -> Sequence[SlotChangeRow]:
         """Changes of a slot, newest first."""
         query = select(SlotChangeRow).where(SlotChangeRow.slot == name).order_by(SlotChangeRow.id.desc()).limit(limit)
