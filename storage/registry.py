@@ -25,7 +25,6 @@ from storage.loop_tables import AdapterRow
 from storage.registry_garbage import collect
 from storage.registry_rows import Also, answer_as_shared, known, read_serving, remember, settle, usable
 from storage.registry_rules import DELETED, REJECTED, RegistryError, earlier
-from storage.repositories.presets import presets_to_tell
 from storage.repositories.slots import SHARED
 from storage.settings import StorageSettings
 
@@ -233,8 +232,7 @@ class Registry:
     async def serving(self) -> Serving:
         """What SQL says that workers are to serve."""
         async with self.database.view() as unit:
-            changed = await presets_to_tell(unit, self.settings.load_presets)
-            return (await read_serving(unit)).model_copy(update={"presets": changed})
+            return await read_serving(unit, self.settings.load_presets)
 
     async def verify(self, ids: Iterable[str] | None = None) -> dict[str, list[str]]:
         """What is wrong with the files of every adapter (or these), by id; an empty list: nothing. Reads all bytes."""

@@ -5,8 +5,6 @@ what workers are to serve. Commits nothing.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-
-from collections.abc import Callable
 from typing import Any
 
 from storage.contracts import ServedAdapter, ServedSlot, Serving, now

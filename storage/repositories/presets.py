@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, select
@@ -67,9 +67,3 @@ class PresetBook:
 async def merged_presets(unit: Unit, file: Presets) -> Presets:
     """The presets that people meet: the file's with what operators changed."""
     return overlaid(file, await PresetBook(unit.session).overlays())
-
-
-async def presets_to_tell(unit: Unit, load: Callable[[], Presets]) -> dict[str, Any] | None:
-    """What workers are told of presets; None: nobody changed any, so that each goes by its own file."""
-    overlays = await PresetBook(unit.session).overlays()
-    return overlaid(load(), overlays).model_dump(mode="json") if overlays else None
