@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,7 +44,6 @@ class Registry:
         self.database = database
         self.board = board
         self.address = settings.adapters_address()
-        self.presets = lru_cache(maxsize=1)(settings.load_presets)
         self.settings = settings
 
     async def add(

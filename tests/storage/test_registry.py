@@ -10,7 +10,9 @@ import pytest
 from storage import adapter_files
 from storage.contracts import TrainJob
 from storage.embedded import EmbeddedRedis
+from storage.presets import Presets
 from storage.registry import Registry, RegistryError
+from storage.repositories.presets import PresetBook
 from storage.settings import StorageSettings
 from tests.storage.registry_shop import Shop, shop, url
 
@@ -244,3 +246,20 @@ async def test_a_released_slot_goes_by_the_shared_one_and_workers_hear_of_it(sho
     assert await shop.active("joy") == b
     with pytest.raises(RegistryError, match="shared"):
         await shop.registry.release("shared")
+
+
+async def test_presets_that_operators_changed_are_told_with_those_that_are_off(shop: Shop) -> None:
+    assert (await shop.registry.publish()).presets is None
+    file = StorageSettings().load_presets()
+    joy = next(preset for preset in file.presets if preset.id == "joy")
+    async with shop.database.unit() as unit:
+        book = PresetBook(unit.session)
+        await book.put("joy", joy.model_copy(update={"title": "восторг"}).model_dump(mode="json"), by=1)
+        await book.switch("fear", False, by=1)
+        await unit.commit()
+    told = Presets.model_validate((await shop.registry.publish()).presets)
+    assert {preset.id for preset in told.presets} == {preset.id for preset in file.presets}
+    assert next(preset.title for preset in told.presets if preset.id == "joy") == "восторг"
+    assert "fear" not in told.auto.policy.values()
+    serving = await shop.board.serving()
+    assert serving is not None and Presets.model_validate(serving.presets) == told
