@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,6 +24,7 @@ from models.jobs import Task
 from models.outages import persist
 from models.responder import Responder
 from models.serving import PRESETS, other_base, routes, superfluous, untold, wanted
+from models.waiting import in_daemon
 from storage.contracts import Loaded, ServedAdapter, Serving
 from storage.loop_board import LoopBoard
 from storage.presets import Presets
@@ -85,7 +85,8 @@ class AdapterWatch:
         self.loaded: dict[str, float] = {}
         self.wanted: asyncio.Queue[Task] = asyncio.Queue()
         self.begun = asyncio.Event()
-        self._busy = asyncio.Lock()
+        # Who holds it may load and unload.
+        self.held = asyncio.Lock()
         self._due = 0.0
         self._failures = 0
 
@@ -102,7 +103,7 @@ class AdapterWatch:
             task = await self.wanted.get()
             adapter = self._listed(task.request.arm)
             if adapter is not None:
-                async with self._busy:
+                async with self.held:
                     fault = await self._bring(adapter)
                     if fault:
                         log.warning("adapter not loaded", adapter=adapter.adapter_id, why=fault)
@@ -120,13 +121,19 @@ class AdapterWatch:
 
     async def report(self) -> None:
         """Tell others what is loaded."""
-        loaded = Loaded(
-            worker=self.worker_id,
-            revision=0 if self.serving is None else self.serving.revision,
-            adapters=tuple(sorted(self.responder.engine.adapters)),
-            faults=self.faults,
-        )
+        revision, metrics = 0 if self.serving is None else self.serving.revision, self.responder.metrics
+        adapters = tuple(sorted(self.responder.engine.adapters))
+        metrics.revision.set(revision)
+        metrics.loaded.set(len(adapters))
+        metrics.faults.set(len(self.faults))
+        loaded = Loaded(worker=self.worker_id, revision=revision, adapters=adapters, faults=self.faults)
         await persist("report", lambda: self.board.report(loaded))
+
+    async def anew(self) -> None:
+        """The engine was loaded anew: bring back what it served. The caller holds `held`."""
+        self.loaded.clear()
+        if self.serving is not None:
+            await self._follow(self.serving, True)
 
     async def _look(self) -> None:
         try:
@@ -141,11 +148,11 @@ class AdapterWatch:
             return
         changed = found != self.serving
         if changed or (self.faults and time.monotonic() >= self._due):
-            async with self._busy:
+            async with self.held:
                 await self._follow(found, changed)
             await self.report()
         elif self.loaded.keys() - {adapter.adapter_id for adapter in found.adapters}:
-            async with self._busy:
+            async with self.held:
                 gone = await self._unload()
             if gone:
                 await self.report()
@@ -164,6 +171,8 @@ class AdapterWatch:
         after = routes(serving, self._usable(), before)
         await self._in_thread(self.responder.follow, after, presets)
         self._settle(faults, changed)
+        if after != before:
+            self.responder.metrics.swaps.inc()
         if after != before or changed:
             log.info("serving", revision=serving.revision, adapters=sorted(after.pointed), faults=sorted(faults))
         await self._unload()
@@ -267,20 +276,3 @@ class AdapterWatch:
 
     async def _in_thread(self, call: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.thread, call, *args)
-
-
-async def in_daemon(call: Callable[..., T], *args: object) -> T:
-    """Run a call in a thread that nobody waits for when the process ends: a store that hangs must not keep it."""
-    loop = asyncio.get_running_loop()
-    done: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            result = call(*args)
-        except BaseException as error:
-            done.set_exception(error)
-        else:
-            done.set_result(result)
-
-    threading.Thread(target=run, name="fetch", daemon=True).start()
-    return await asyncio.wrap_future(done, loop=loop)

@@ -17,11 +17,14 @@ import structlog
 from pydantic import ValidationError
 
 from models.adapter_watch import AdapterWatch, Fetch
-from models.build import build_responder
+from models.build import build_responder, load_models
+from models.classifier import Classifier
+from models.engine import Engine
 from models.errors import EngineBroken, ModelsError
 from models.logs import log_to_stderr
 from models.metrics import Metrics
 from models.settings import ModelsSettings
+from models.shared_gpu import SharedGpu
 from models.smoke import probe
 from models.worker import Worker
 from storage.adapter_files import fetch
@@ -76,14 +79,23 @@ async def serve(models: ModelsSettings, storage: StorageSettings, worker_id: str
         await loop.run_in_executor(thread, probe, responder.engine, responder.intake.presets, own)
         if models.metrics_listen:
             metrics.listen(models.metrics_listen)
+        board = LoopBoard(redis, storage)
         watch = AdapterWatch(
-            LoopBoard(redis, storage),
+            board,
             responder,
             thread,
             adapter_source(models, storage),
             worker_id=worker_id,
             limit=models.adapters_loaded,
         )
+
+        gpu = None
+        if models.shares_gpu:
+
+            def load() -> tuple[Engine, Classifier | None]:
+                return load_models(models, storage.load_presets())
+
+            gpu = SharedGpu(board, responder, thread, load, watch, worker_id=worker_id)
 
         def ready() -> None:
             log.info("worker ready", worker=worker_id, engine=models.engine)
@@ -99,6 +111,7 @@ async def serve(models: ModelsSettings, storage: StorageSettings, worker_id: str
             drain_seconds=models.drain_seconds,
             stuck_seconds=models.stuck_seconds,
             watch=watch,
+            gpu=gpu,
             on_ready=ready,
         )
         await worker.run(stop)

@@ -29,13 +29,7 @@ def build_responder(
     settings: ModelsSettings, presets: Presets, *, worker: str = "local", metrics: Metrics | None = None
 ) -> Responder:
     """Load everything. ModelsError says what is missing and which setting to change."""
-    classifier = build_classifier(settings)
-    if classifier is not None:
-        check_labels(classifier, presets)
-    engine = build_engine(settings, presets)
-    folders = find_adapters(settings)
-    for adapter_id, folder in folders.items():
-        engine.load_adapter(adapter_id, folder)
+    engine, classifier = load_models(settings, presets)
     judge = Judge(classifier)
     intake = Intake(
         engine,
@@ -43,13 +37,24 @@ def build_responder(
         presets,
         candidates=settings.candidates if classifier else 1,
         max_new_tokens=settings.max_new_tokens,
-        routes=Routes(active_adapter(settings, folders)),
+        routes=Routes(active_adapter(settings, find_adapters(settings))),
     )
     # Only where rows share a pass does company pay for waiting.
     window = settings.window_ms / 1000 if settings.engine == "transformers" else 0.0
     limits = Limits(settings.batch, settings.tokens, settings.prefill_tokens, window)
     log.info("models ready", base=engine.base_model, adapters=sorted(engine.adapters), classifier=judge.name)
     return Responder(engine, judge, intake, limits, retries=settings.retries, worker=worker, metrics=metrics)
+
+
+def load_models(settings: ModelsSettings, presets: Presets) -> tuple[Engine, Classifier | None]:
+    """The engine with its own adapters, and the classifier; ModelsError if one of them cannot be had."""
+    classifier = build_classifier(settings)
+    if classifier is not None:
+        check_labels(classifier, presets)
+    engine = build_engine(settings, presets)
+    for adapter_id, folder in find_adapters(settings).items():
+        engine.load_adapter(adapter_id, folder)
+    return engine, classifier
 
 
 def build_engine(settings: ModelsSettings, presets: Presets) -> Engine:

@@ -32,6 +32,11 @@ class Metrics:
         self.fit = Counter("fit", "Answers checked, by preset and whether they fit.", ["preset", "hit"], **made)
         self.attempts = Counter("retries", "Rounds of candidates beyond the first.", **made)
         self.crashes = Counter("engine_crashes", "Decode steps that raised.", **made)
+        self.revision = Gauge("serving_revision", "Revision of the registry that is served.", **made)
+        self.loaded = Gauge("adapters_loaded", "Adapters that rows may name.", **made)
+        self.faults = Gauge("adapter_faults", "Adapters (or presets) that are to be served and cannot be.", **made)
+        self.swaps = Counter("swaps", "Changes of what is served.", **made)
+        self.away = Gauge("away", "1 while the GPU is left to training.", **made)
         self.left = Counter("redelivered", "Requests taken over from a silent worker.", **made)
 
     def replied(self, reply: ChatReply) -> None:

@@ -61,6 +61,9 @@ class ModelsSettings(BaseSettings):
     retries: int = Field(default=1, ge=0, le=8, description="New rounds of candidates when none fits.")
     max_new_tokens: int = Field(default=96, ge=1, description="Longest answer.")
     context: int | None = Field(default=None, ge=64, description="Context in tokens; unset: the model's own.")
+    shares_gpu: bool = Field(
+        default=False, description="Unload the models while training asks for the GPU (TRAINING_DRAIN), then come back."
+    )
     threads: int | None = Field(default=None, ge=1, description="CPU threads; unset: torch decides.")
     drain_seconds: float = Field(default=6.0, ge=0, description="How long a stopping worker finishes what it began.")
     stuck_seconds: float = Field(

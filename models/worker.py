@@ -6,10 +6,9 @@ The event loop never waits for the model. Knows nothing of how texts are made.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
@@ -20,6 +19,8 @@ from models.jobs import Task
 from models.leases import Claimed, Leases, refusal
 from models.outages import persist
 from models.responder import Responder
+from models.shared_gpu import SharedGpu
+from models.waiting import end, within
 from storage import ready
 from storage.contracts import ChatReply, FailReason, ReplyState
 from storage.conversation import Conversation
@@ -46,6 +47,7 @@ class Worker:
         drain_seconds: float = 8.0,
         stuck_seconds: float = 120.0,
         watch: AdapterWatch | None = None,
+        gpu: SharedGpu | None = None,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
         self.conversation = conversation
@@ -68,9 +70,13 @@ class Worker:
         self.freed = asyncio.Event()
         self.broken: Exception | None = None
         self.watch = watch
+        self.gpu = gpu
+        self.claiming = False
         self.on_ready = on_ready
         if watch is not None:
             watch.ties = Ties(self.wake.set, self._put, lambda: {task.request.arm for task in self.inbox})
+        if gpu is not None:
+            gpu.idle = lambda: not (self.claiming or self.leases.held or self.inbox or responder.busy)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`, then finish what was begun within `drain_seconds` and give the rest back.
@@ -90,17 +96,19 @@ class Worker:
                     group.create_task(self.watch.run(self.finished)),
                     group.create_task(self.watch.supply(self.finished)),
                 ]
+            if self.gpu is not None:
+                background.append(group.create_task(self._share(self.gpu, stop)))
             claims = group.create_task(self._claim(stop))
             try:
                 await stop.wait()
                 # A claim cut short may own messages that nobody knows of until their lease ends: let it return.
-                await _within(asyncio.shield(claims), 1.0)
+                await within(asyncio.shield(claims), 1.0)
                 await self._drain()
             finally:
                 self.finished.set()
                 self.wake.set()
                 self.outbox.put_nowait(None)
-            await _end([claims, *background])
+            await end([claims, *background])
             await self._give_back()
         log.info("worker stopped", worker=self.worker_id)
         if self.broken is not None:
@@ -118,8 +126,9 @@ class Worker:
             if room <= 0:
                 await self._submit_suspect()
                 self.freed.clear()
-                await _within(self.freed.wait(), 0.5)
+                await within(self.freed.wait(), 0.5)
                 continue
+            self.claiming = True
             deliveries, spoiled = await persist(
                 "claim",
                 lambda room=room: queue.claim(self.worker_id, count=room, block=block),  # type: ignore[misc]
@@ -128,9 +137,13 @@ class Worker:
                 await self._refuse(entry, refusal(entry))
             for delivery in await self.leases.take(deliveries):
                 self._submit(delivery)
+            self.claiming = False
 
     def _room(self) -> int:
-        """How many requests to claim; none while a suspect waits for its turn or runs, lest it take others with it."""
+        """How many requests to claim; none while a suspect waits for its turn or runs, lest it take others with it,
+        and none while the GPU is left to training."""
+        if self.gpu is not None and self.gpu.paused:
+            return 0
         if self.leases.suspects or self.suspect is not None:
             return 0
         held = sum(item.message.candidates or self.rows_each for item in self.leases.held.values())
@@ -183,6 +196,15 @@ class Worker:
             if not replies and not self.responder.running:
                 await asyncio.sleep(0.001)
 
+    async def _share(self, gpu: SharedGpu, stop: asyncio.Event) -> None:
+        """Leave the GPU to training when asked; sets `stop` when the models cannot be had back."""
+        try:
+            await gpu.run(self.finished)
+        except EngineBroken as error:
+            log.critical("the models do not come back; this worker ends", worker=self.worker_id, error=str(error))
+            self.broken = error
+            stop.set()
+
     async def _complete_all(self) -> None:
         while not self.finished.is_set():
             replies = [await self.outbox.get()]
@@ -232,7 +254,7 @@ class Worker:
             wanted = list(self.leases.held)
             for request_id in await persist("cancelled", lambda ids=wanted: self.conversation.cancelled(ids)):  # type: ignore[misc]
                 await self._cancel(request_id)
-            await _within(self.finished.wait(), min(0.25, lease / 6))
+            await within(self.finished.wait(), min(0.25, lease / 6))
 
     async def _watch(self) -> None:
         """End the process when the model's thread hangs: a worker that only keeps its leases helps nobody."""
@@ -243,39 +265,24 @@ class Worker:
                     "the model's thread hangs; this process ends", worker=self.worker_id, held=len(self.leases.held)
                 )
                 os._exit(HUNG)
-            await _within(self.finished.wait(), min(1.0, self.stuck_seconds / 4))
+            await within(self.finished.wait(), min(1.0, self.stuck_seconds / 4))
 
     async def _drain(self) -> None:
         """Finish what is held, suspects aside, within the bound."""
         for suspect in list(self.leases.suspects):
-            await _within(self.leases.release(suspect), 1.0)
+            await within(self.leases.release(suspect), 1.0)
         self.leases.suspects.clear()
         until = time.monotonic() + self.drain_seconds
         while self.leases.held and self.broken is None and time.monotonic() < until:
             self.freed.clear()
-            await _within(self.freed.wait(), 0.25)
+            await within(self.freed.wait(), 0.25)
 
     async def _give_back(self) -> None:
         for delivery in list(self.leases.held.values()):
             log.warning("request given back", request_id=delivery.message.request_id)
-            await _within(self.leases.release(delivery, counted=self.broken is not None), 1.0)
+            await within(self.leases.release(delivery, counted=self.broken is not None), 1.0)
 
     async def _cancel(self, request_id: str) -> None:
         if request_id in self.submitted:
             self.stops[request_id] = ReplyState.CANCELLED
             self.wake.set()
-
-
-async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Wait for tasks that were told to end, then cancel them; again and again, because a Redis client that is cut
-    short in the middle of a command may keep the cancellation to itself."""
-    _, pending = await asyncio.wait(tasks, timeout=1.0)
-    while pending:
-        for task in pending:
-            task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=0.2)
-
-
-async def _within(awaitable: Awaitable[object], seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(awaitable, seconds)

@@ -73,6 +73,14 @@ class Keys:
         """Set while workers are to leave the GPU to training; its value says until when, for people."""
         return self._key("drain")
 
+    def sharing(self) -> str:
+        """Hash worker id → whether it has left the GPU that it shares with training."""
+        return self._key("sharing")
+
+    def once(self, key_id: str, digest: str) -> str:
+        """The answer to an HTTP request with an Idempotency-Key."""
+        return self._key("once", key_id, digest)
+
     def limit(self, user_id: int) -> str:
         """Rolling window of one person's messages."""
         return self._key("limit", user_id)

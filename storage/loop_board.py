@@ -6,6 +6,7 @@ SQL holds jobs, slots and adapters; this board says what is happening now. Knows
 from __future__ import annotations
 
 import base64
+import time
 from datetime import datetime
 
 from redis.asyncio import Redis
@@ -93,3 +94,15 @@ class LoopBoard:
         """Until when workers make room for training; None: they do not."""
         raw = await self.redis.get(self.keys.drain())
         return datetime.fromisoformat(str(raw)) if raw else None
+
+    async def share(self, worker: str, *, away: bool) -> None:
+        """Worker that shares a GPU with training: whether it has left it."""
+        await self.redis.hset(self.keys.sharing(), worker, int(away))
+
+    async def sharing(self) -> dict[str, bool]:
+        """Workers that share a GPU with training, and whether each has left it; those that are gone are left out."""
+        alive = set(await self.redis.zrange(self.keys.workers(), int(time.time()), "+inf", byscore=True))
+        raw = await self.redis.hgetall(self.keys.sharing())
+        if gone := [worker for worker in raw if worker not in alive]:
+            await self.redis.hdel(self.keys.sharing(), *gone)
+        return {str(worker): str(away) == "1" for worker, away in raw.items() if worker in alive}

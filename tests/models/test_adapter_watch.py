@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from models.adapter_watch import AdapterWatch, Fetch
 from models.build import build_responder
 from models.responder import Responder
 from models.settings import ModelsSettings
-from models.worker import Worker
-from storage.adapter_files import fetch
-from storage.contracts import ChatReply, Loaded, ReplyState
 from storage.conversation import Conversation
 from storage.loop_board import LoopBoard
 from storage.presets import load_presets
 from storage.settings import StorageSettings
 from tests.models.conftest import Replies
+from tests.models.following import SMALL, adapter_of, answer, following, told
 from tests.models.line import make_request
 from tests.models.promote import adapters, serving
-
-SMALL: dict[str, Any] = {"classifier": "lexicon", "device": "cpu", "threads": 1, "candidates": 1, "max_new_tokens": 24}
 
 
 @pytest.fixture(scope="module")
@@ -38,60 +28,6 @@ def starter() -> Responder:
 @pytest.fixture
 def board(conversation: Conversation) -> LoopBoard:
     return LoopBoard(conversation.redis, StorageSettings())
-
-
-@asynccontextmanager
-async def following(
-    conversation: Conversation,
-    board: LoopBoard,
-    responder: Responder,
-    cache: Path,
-    *,
-    source: Fetch | None = None,
-    **settings: Any,
-) -> AsyncIterator[Worker]:
-    """A worker that follows, with a quick eye, until the end of the block; the engine is left as it was found."""
-    own, routes, presets = responder.engine.adapters, responder.intake.routes, responder.intake.presets
-    stop = asyncio.Event()
-    with ThreadPoolExecutor(1) as thread:
-        watch = AdapterWatch(
-            board,
-            responder,
-            thread,
-            source or (lambda served: fetch(served, cache)),
-            worker_id="w",
-            **{"every": 0.03, **settings},
-        )
-        worker = Worker(conversation, responder, thread, worker_id="w", rows=32, rows_each=1, watch=watch)
-        running = asyncio.create_task(worker.run(stop))
-        try:
-            yield worker
-        finally:
-            stop.set()
-            await running
-            for name in responder.engine.adapters - own:
-                responder.engine.unload_adapter(name)
-            responder.follow(routes, presets)
-
-
-async def told(board: LoopBoard, enough: Callable[[Loaded], bool], patience: float = 20.0) -> Loaded:
-    """What the worker reports, once it is enough."""
-    async with asyncio.timeout(patience):
-        while True:
-            found = (await board.loaded()).get("w")
-            if found is not None and enough(found):
-                return found
-            await asyncio.sleep(0.02)
-
-
-async def answer(conversation: Conversation, replies: Replies, name: str, **changes: Any) -> ChatReply:
-    await conversation.ask(make_request(name, **changes))
-    return (await replies(1))[name]
-
-
-def adapter_of(reply: ChatReply) -> str | None:
-    assert reply.state is ReplyState.DONE and reply.provenance is not None, reply
-    return reply.provenance.adapter
 
 
 async def test_the_first_request_already_meets_what_was_promoted_before_the_start(
