@@ -10,12 +10,13 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from training.cycle.places import JobFolder
 
 MEGABYTE = 1 << 20
+PROGRAM = ("-m", "training.cycle.stage")
 
 
 class StepProcess:
@@ -26,10 +27,12 @@ class StepProcess:
         self._ended = asyncio.create_task(process.wait())
 
     @classmethod
-    async def start(cls, step: str, folder: JobFolder, env: Mapping[str, str]) -> StepProcess:
+    async def start(
+        cls, step: str, folder: JobFolder, env: Mapping[str, str], program: Sequence[str] = PROGRAM
+    ) -> StepProcess:
         """Start a step; what it prints goes to the folder's log."""
         folder.drop("failure.json")
-        command = [sys.executable, "-m", "training.cycle.stage", step, str(folder.path), "--with-parent"]
+        command = [sys.executable, *program, step, str(folder.path), "--with-parent"]
         with folder.log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *command,

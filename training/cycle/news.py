@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import TypeVar
 
 import structlog
 from redis.exceptions import RedisError
@@ -15,7 +16,8 @@ from training.cycle.progress import Progress
 
 log = structlog.get_logger(__name__)
 
-Result = TypeVar("Result")
+# Redis has so long to listen; after that only news of weight are tried for a while.
+PATIENCE, PAUSE = 2.0, 10.0
 
 
 class News:
@@ -23,15 +25,13 @@ class News:
 
     def __init__(self, board: LoopBoard | None) -> None:
         self.board = board
-        self._away = False
+        self._again = 0.0
 
     async def tell(
         self, job_id: str, state: JobState, progress: Progress | None = None, verdict: str | None = None
     ) -> None:
         """A job's newest sign of life."""
         shown = progress or Progress()
-        if self.board is None:
-            return
         event = JobEvent(
             job_id=job_id,
             state=state.value,
@@ -41,35 +41,34 @@ class News:
             eta_seconds=shown.eta_seconds,
             verdict=verdict,
         )
-        await self._quietly(self.board.tell(event))
+        await self._quietly(lambda board: board.tell(event), must=progress is None)
 
     async def picture(self, job_id: str, png: bytes) -> None:
         """A job's picture."""
-        if self.board is not None:
-            await self._quietly(self.board.put_picture(job_id, png))
+        await self._quietly(lambda board: board.put_picture(job_id, png), must=True)
 
     async def summary(self, found: DataSummary) -> None:
         """What a refit would learn from now."""
-        if self.board is not None:
-            await self._quietly(self.board.put_summary(found))
+        await self._quietly(lambda board: board.put_summary(found), must=True)
 
     async def drain(self, seconds: float) -> None:
         """Workers on the shared GPU make room for so long, unless it is asked anew or ended."""
-        if self.board is not None:
-            await self._quietly(self.board.ask_drain(now() + timedelta(seconds=seconds)))
+        until = now() + timedelta(seconds=seconds)
+        await self._quietly(lambda board: board.ask_drain(until), must=True)
 
     async def end_drain(self) -> None:
         """Workers may come back; if this is not heard, they come back when the time is over."""
-        if self.board is not None:
-            await self._quietly(self.board.end_drain())
+        await self._quietly(lambda board: board.end_drain(), must=True)
 
-    async def _quietly(self, doing: Awaitable[Result]) -> Result | None:
+    async def _quietly(self, doing: Callable[[LoopBoard], Awaitable[object]], *, must: bool) -> None:
+        """Say it if Redis listens; after an error only what `must` be said is tried for a while."""
+        if self.board is None or (not must and time.monotonic() < self._again):
+            return
         try:
-            done = await doing
-        except (RedisError, OSError) as error:
-            if not self._away:
+            await asyncio.wait_for(doing(self.board), PATIENCE)
+        except (RedisError, OSError, TimeoutError) as error:
+            if not self._again:
                 log.warning("news not told", error=type(error).__name__)
-            self._away = True
-            return None
-        self._away = False
-        return done
+            self._again = time.monotonic() + PAUSE
+        else:
+            self._again = 0.0

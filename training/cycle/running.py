@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from storage.database import Database
 from storage.loop_tables import JobRow
 from storage.settings import StorageSettings
 from training.cycle import finishing, forgetting, progress, start
-from training.cycle.child import StepProcess
+from training.cycle.child import PROGRAM, StepProcess
 from training.cycle.draining import Drain
 from training.cycle.finishing import Adapters
 from training.cycle.holding import Hold, Interrupted, held
@@ -59,6 +59,7 @@ class Running:
     owner: str
     stop: asyncio.Event
     shown: Callable[[JobState, Progress], None] = field(default=lambda state, at: None)
+    program: Sequence[str] = PROGRAM
 
     async def work(self, row: JobRow) -> None:
         """Do a claimed job to its end, or as far as it is ours."""
@@ -214,7 +215,7 @@ class Refit:
         self.hold.check()
         await self._tell(look())
         before = look().step
-        process = await StepProcess.start(step, self.folder, env_of(self.all.storage))
+        process = await StepProcess.start(step, self.folder, env_of(self.all.storage), self.all.program)
         patience = 0.0
         try:
             while (code := await process.wait(LOOK_SECONDS)) is None:
