@@ -15,6 +15,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bot": ("bot.app:main", "the Telegram bot alone (needs STORAGE_REDIS_URL)"),
     "worker": ("models.app:main", "a generation worker alone (needs STORAGE_REDIS_URL)"),
     "trainer": ("training.trainer:main", "moves ratings from the queue into SQL (needs STORAGE_REDIS_URL)"),
+    "api": ("bot.api.app:main", "the HTTP API alone (needs STORAGE_REDIS_URL)"),
+    "keys": ("otklik.keys:main", "make, list and revoke keys of the HTTP API"),
     "playground": ("bot.playground.app:main", "the local Telegram alone"),
     "train": ("training.cli:train", "one training run: otklik train METHOD --recipe FILE [--set key=value]"),
     "data": ("training.cli:data", "prepare and check training data"),

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
+from bot.api.settings import ApiSettings
 from bot.settings import BotSettings
 from models.settings import ModelsSettings
 from storage.settings import StorageSettings
@@ -25,6 +26,7 @@ from training.settings import TrainingSettings
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 CLASSES: tuple[tuple[type[BaseSettings], str], ...] = (
     (BotSettings, "The people-facing process (`otklik bot`, and its part of `otklik up`)."),
+    (ApiSettings, "The HTTP API (`otklik api`, and its part of `otklik up`)."),
     (StorageSettings, "Where data lives; every process reads these."),
     (ModelsSettings, "The generation worker (`otklik worker`, `reply`, `classify`)."),
     (TrainingSettings, "When and how the trainer refits (`otklik trainer`, `otklik train cycle`)."),

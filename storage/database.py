@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from storage.inline_sqlite import connect
 from storage.repositories.adapters import AdapterBook
+from storage.repositories.api_keys import ApiKeys
 from storage.repositories.audit import Audit
 from storage.repositories.chats import Chats
 from storage.repositories.counters import Counters
@@ -56,6 +57,7 @@ class Unit:
         self.slots = Slots(session)
         self.jobs = Jobs(session)
         self.audit = Audit(session)
+        self.api_keys = ApiKeys(session)
 
     async def commit(self) -> None:
         """Make everything of this unit last."""

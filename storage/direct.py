@@ -10,6 +10,7 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -28,6 +29,35 @@ AT_ONCE = 200
 
 class NoAnswer(Exception):
     """Nobody answered a request before its deadline: no worker runs, or all are too busy."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that was queued, and the place of its reply."""
+
+    line: DirectLine
+    request: ChatRequest
+    future: asyncio.Future[ChatReply]
+
+    async def reply(self) -> ChatReply:
+        """Wait for it. NoAnswer after the deadline; a caller that is cancelled takes the request back."""
+        left = (self.request.deadline - now()).total_seconds()
+        try:
+            return await asyncio.wait_for(self.future, max(0.0, left) + GRACE)
+        except TimeoutError:
+            await self.line.take_back(self.request.request_id)
+            raise NoAnswer(f"request {self.request.request_id} was not answered before its deadline") from None
+        except asyncio.CancelledError:
+            await asyncio.shield(self.line.take_back(self.request.request_id))
+            raise
+        finally:
+            self.line.forget(self.request.request_id)
+
+    async def give_up(self) -> None:
+        """Do not wait: the request is taken back, unless it has been answered."""
+        if not self.future.done():
+            await self.line.take_back(self.request.request_id)
+        self.line.forget(self.request.request_id)
 
 
 class DirectLine:
@@ -64,23 +94,26 @@ class DirectLine:
 
         A caller that is cancelled takes the request back.
         """
+        return await (await self.begin(request)).reply()
+
+    async def begin(self, request: ChatRequest) -> Asked:
+        """Queue a request, to wait for its reply later; QueueFull. Whoever does not want to wait must `give_up`."""
         asked = request.model_copy(update={"route": self.route})
         future: asyncio.Future[ChatReply] = asyncio.get_running_loop().create_future()
         self._waiting[asked.request_id] = future
         try:
             await self.conversation.ask(asked)
-            left = (asked.deadline - now()).total_seconds()
-            return await asyncio.wait_for(future, max(0.0, left) + GRACE)
-        except TimeoutError:
-            await self._take_back(asked.request_id)
-            raise NoAnswer(f"request {asked.request_id} was not answered before its deadline") from None
-        except asyncio.CancelledError:
-            await asyncio.shield(self._take_back(asked.request_id))
-            raise
-        finally:
+        except BaseException:
             self._waiting.pop(asked.request_id, None)
+            raise
+        return Asked(self, asked, future)
 
-    async def _take_back(self, request_id: str) -> None:
+    def forget(self, request_id: str) -> None:
+        """Nobody waits for this reply any more."""
+        self._waiting.pop(request_id, None)
+
+    async def take_back(self, request_id: str) -> None:
+        """Tell the workers that nobody wants the answer any more."""
         with contextlib.suppress(RedisError, OSError):
             await self.conversation.cancel(request_id)
 

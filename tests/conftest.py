@@ -15,7 +15,7 @@ from storage.redis import connect
 from storage.settings import StorageSettings
 from tests.machine import PostgresServer, postgres
 
-PREFIXES = ("BOT_", "STORAGE_", "MODELS_", "TRAINING_")
+PREFIXES = ("API_", "BOT_", "STORAGE_", "MODELS_", "TRAINING_")
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,98 @@
+"""Who may do what: the key of a request, its scopes, and how often it may call.
+
+A key is presented as `Authorization: Bearer otk_…`. Checked on every call; limits are shared by all processes.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+import structlog
+from fastapi import Request, Response, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from redis.asyncio import Redis
+
+from bot.api.problems import Problem
+from bot.limiter import WINDOW
+from storage.database import Database
+from storage.keys import Keys
+
+log = structlog.get_logger(__name__)
+
+MINUTE = 60.0
+bearer = HTTPBearer(auto_error=False, description="A key of `otklik keys make NAME`.", bearerFormat="otk_…")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: the key without its secret."""
+
+    key_id: str
+    scopes: frozenset[str]
+    rate: int
+    chat_id: int
+    learn: bool
+
+
+class Gatekeeper:
+    """Finds callers and counts their calls."""
+
+    def __init__(self, database: Database, redis: Redis, keys: Keys) -> None:
+        self.database = database
+        self.keys = keys
+        self._window = redis.register_script(WINDOW)
+
+    async def caller(self, presented: str) -> Caller | None:
+        """Whose key this is; None if it opens nothing."""
+        async with self.database.view() as unit:
+            row = await unit.api_keys.check(presented)
+            if row is None:
+                return None
+            stale = unit.api_keys.stale(row)
+            found = Caller(row.key_id, frozenset(row.scopes), row.rate, row.chat_id, row.learn)
+        if stale:
+            async with self.database.unit() as unit:
+                await unit.api_keys.used(found.key_id)
+                await unit.commit()
+        return found
+
+    async def count(self, caller: Caller) -> float:
+        """Count one call; seconds to wait if there were too many, else 0."""
+        key = self.keys.limit(caller.chat_id)
+        allowed, wait, _ = await self._window(
+            keys=[key, f"{key}:told"], args=[time.time(), MINUTE, caller.rate, secrets.token_hex(8)]
+        )
+        return 0.0 if int(allowed) else int(wait) / 1000
+
+
+def needs(scope: str) -> Callable[..., Awaitable[Caller]]:
+    """A dependency: the caller, if its key has the scope. 401 without a key in force, 403, 429."""
+
+    async def check(
+        request: Request,
+        response: Response,
+        given: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
+    ) -> Caller:
+        gatekeeper: Gatekeeper = request.app.state.gatekeeper
+        caller = await gatekeeper.caller(given.credentials) if given else None
+        if caller is None:
+            detail = "send a key in force as «Authorization: Bearer otk_…»; operators make one with `otklik keys make`"
+            raise Problem(401, "invalid_api_key", detail, headers={"WWW-Authenticate": "Bearer"})
+        if scope not in caller.scopes:
+            log.warning("scope refused", key=caller.key_id, scope=scope, path=request.url.path)
+            raise Problem(403, "scope", f"this key lacks the scope «{scope}»; make one that has it")
+        wait = await gatekeeper.count(caller)
+        policy = {"RateLimit-Policy": f'"minute";q={caller.rate};w={int(MINUTE)}'}
+        if wait:
+            after = str(max(1, math.ceil(wait)))
+            detail = f"this key may call {caller.rate} times a minute; try again in {after} s"
+            raise Problem(429, "rate_limit", detail, headers={"Retry-After": after, **policy})
+        response.headers.update(policy)
+        return caller
+
+    return check

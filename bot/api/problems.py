@@ -1,0 +1,145 @@
+"""Errors as problem details (RFC 9457), with the member `error` that OpenAI's clients read beside it.
+
+Every error names its cause and what to do; none quotes what people wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+
+log = structlog.get_logger(__name__)
+
+MEDIA = "application/problem+json"
+KINDS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    409: "conflict_error",
+    413: "invalid_request_error",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+}
+
+
+class Fault(BaseModel):
+    """One wrong field."""
+
+    field: str
+    message: str
+
+
+class ErrorBody(BaseModel):
+    """What OpenAI's clients read."""
+
+    message: str
+    type: str
+    code: str
+    param: str | None = None
+
+
+class ProblemBody(BaseModel):
+    """Problem details."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[Fault] = []
+    error: ErrorBody
+
+
+class Problem(Exception):
+    """An answer that is an error: status, a code for programs, what is wrong and what to do for people."""
+
+    def __init__(
+        self, status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None, field: str | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.field = field
+
+
+def body(status: int, code: str, detail: str, faults: list[Fault] | None = None, field: str | None = None) -> Any:
+    """The JSON of a problem."""
+    kind = KINDS.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    found = faults or []
+    param = field or (found[0].field if found else None)
+    return ProblemBody(
+        title=_phrase(status),
+        status=status,
+        detail=detail,
+        code=code,
+        errors=found,
+        error=ErrorBody(message=detail, type=kind, code=code, param=param),
+    ).model_dump()
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Client Closed Request"  # 499, which the standard does not name
+
+
+def answer(problem: Problem) -> JSONResponse:
+    """A problem as a response."""
+    return JSONResponse(
+        body(problem.status, problem.code, problem.detail, field=problem.field),
+        problem.status,
+        headers=problem.headers,
+        media_type=MEDIA,
+    )
+
+
+def register(app: FastAPI) -> None:
+    """Every error of the application leaves it as a problem."""
+
+    @app.exception_handler(Problem)
+    async def ours(_request: Request, problem: Problem) -> JSONResponse:
+        return answer(problem)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        faults = [
+            Fault(field=".".join(map(str, one["loc"][1:])) or str(one["loc"][0]), message=one["msg"])
+            for one in error.errors()
+        ]
+        text = "; ".join(f"{one.field}: {one.message}" for one in faults[:5])
+        return JSONResponse(body(422, "invalid_request", text, faults), 422, media_type=MEDIA)
+
+    @app.exception_handler(HTTPException)
+    async def plain(_request: Request, error: HTTPException) -> JSONResponse:
+        code = HTTPStatus(error.status_code).name.lower()
+        return JSONResponse(
+            body(error.status_code, code, str(error.detail)), error.status_code, headers=error.headers, media_type=MEDIA
+        )
+
+    async def away(_request: Request, error: Exception) -> JSONResponse:
+        log.error("storage away", error=type(error).__name__)
+        return answer(
+            Problem(503, "storage_away", "the storage behind this API is away; try again", headers={"Retry-After": "2"})
+        )
+
+    for kind in (RedisError, SQLAlchemyError):
+        app.add_exception_handler(kind, away)
+
+    @app.exception_handler(Exception)
+    async def unknown(_request: Request, error: Exception) -> JSONResponse:
+        log.error("request failed", error=type(error).__name__)
+        return answer(Problem(500, "internal", "something broke here; it is logged, try again"))

@@ -1,0 +1,132 @@
+"""Shapes of the chat endpoints: OpenAI's, with emotions beside them. What clients send more is ignored."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from storage.contracts import Intensity
+
+
+class TextPart(BaseModel):
+    """A part of a message's content; only text is understood."""
+
+    type: Literal["text"]
+    text: str
+
+
+class Message(BaseModel):
+    """One message. `system` and `developer` messages become the answer's role (persona)."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | list[TextPart]
+
+    @property
+    def text(self) -> str:
+        """The words."""
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join(part.text for part in self.content)
+
+
+class StreamOptions(BaseModel):
+    """OpenAI's."""
+
+    include_usage: bool = False
+
+
+class CompletionRequest(BaseModel):
+    """OpenAI's chat completion request, and `emotion`, `intensity`, `persona`, `candidates` of ours."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    model: str = Field(min_length=1, max_length=200, examples=["otklik"])
+    messages: list[Message] = Field(min_length=1)
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    n: Annotated[int, Field(ge=1, le=8)] | None = None
+    seed: Annotated[int, Field(ge=-(2**31), lt=2**31)] | None = None
+    stop: Annotated[str, Field(max_length=100)] | Annotated[list[str], Field(max_length=4)] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    user: Annotated[str, Field(max_length=200)] | None = None
+    store: bool | None = None
+    emotion: Annotated[str, Field(max_length=64)] | None = Field(
+        default=None, description="Preset id or its Russian title; unset: «auto».", examples=["joy"]
+    )
+    intensity: Intensity | None = Field(default=None, description="1–3; unset: the preset's.")
+    persona: Annotated[str, Field(max_length=400)] | None = None
+    candidates: Annotated[int, Field(ge=1, le=16)] | None = Field(
+        default=None, description="Answers generated, of which the one that fits best is given."
+    )
+
+
+class AnswerMessage(BaseModel):
+    """The assistant's message."""
+
+    role: Literal["assistant"] = "assistant"
+    content: str
+
+
+class Fit(BaseModel):
+    """How well an answer carries the emotion, by the classifier that picks. `adapter` None: the base model."""
+
+    emotion: str
+    intensity: int
+    fit: float | None = None
+    fit_ok: bool | None = None
+    request_id: str | None = None
+    adapter: str | None = None
+    crisis: bool = False
+
+
+class Choice(BaseModel):
+    """One answer."""
+
+    index: int
+    message: AnswerMessage
+    finish_reason: Literal["stop", "length"]
+    logprobs: None = None
+    otklik: Fit
+
+
+class Usage(BaseModel):
+    """Tokens. The prompt is counted where the worker is; it is 0 here."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int
+    total_tokens: int
+
+
+class Completion(BaseModel):
+    """OpenAI's chat completion, with `otklik` in every choice."""
+
+    id: str
+    object: Literal["chat.completion"] = "chat.completion"
+    created: int
+    model: str
+    choices: list[Choice]
+    usage: Usage
+    system_fingerprint: str | None = None
+
+
+class ModelCard(BaseModel):
+    """A model that can be asked for."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str = "otklik"
+    otklik: dict[str, Any] = {}
+
+
+class ModelList(BaseModel):
+    """All of them."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelCard]
