@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("training.export.commands:main", "merge an adapter, write GGUF or Ollama files, push to a hub"),
     "judge": ("training.evaluation.judging.commands:main", "compare systems' answers by a judging model"),
     "ratings": ("training.evaluation.people_commands:main", "people's ratings of every system, with intervals"),
+    "adapters": ("otklik.adapters:main", "the registry: list, promote, try on a share, roll back, verify, clean"),
     "doctor": ("otklik.doctor:main", "check settings, Redis, SQL, model files, GPU, Telegram token"),
 }
 
