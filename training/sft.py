@@ -10,14 +10,14 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from storage.presets import Presets
-from training import bases, tuning
+from training import bases, preferences, tuning
 from training.data.rows import Answer
+from training.preferences import PreferenceRecipe
 from training.runs import Run
 from training.tokens import Encoder, table
-from training.tuning import TuningRecipe
 
 
-class SftRecipe(TuningRecipe):
+class SftRecipe(PreferenceRecipe):
     """Keys of `recipes/sft_*.yaml`."""
 
     packing: bool = Field(
@@ -52,13 +52,11 @@ def main(recipe: SftRecipe, storage: Path, presets: Presets, resume: bool = Fals
         train = table(run.folder / "tokens" / "train.arrow", encoder.answers(data.train(Answer)))
         held = tuning.held_out(run, recipe, encoder.answers(data.held_out(Answer)))
     tuning.manifest(run, recipe, data, encoder)
-    model = tuning.model(recipe)
     trainer = SFTTrainer(
-        model=model,
         args=config,
         train_dataset=train,
         eval_dataset=held,
         processing_class=tokenizer,
-        peft_config=recipe.lora.config(model) if recipe.lora else None,
+        **preferences.starting(recipe),
     )
     return tuning.fit(trainer, run, recipe, resume, lambda folder: tuning.export(trainer, recipe, tokenizer, folder))
