@@ -102,6 +102,23 @@ async def check_models(_: StorageSettings) -> Finding:
     return Finding("ok", f"models: base {settings.base}, classifier {settings.classifier}")
 
 
+async def check_training(settings: StorageSettings) -> Finding:
+    """What the trainer will do: its settings, recipes that are named, and where a refit gets its memory."""
+    from training.settings import TrainingSettings
+
+    training = TrainingSettings()
+    if not training.refits:
+        return Finding("ok", "training: this machine's trainer stores ratings only")
+    if importlib.util.find_spec("torch") is None:
+        return Finding("note", "training: torch is not installed, ratings are stored only", "pip install -e '.[ml]'")
+    if lost := [f"{method}={path}" for method, path in training.recipes.items() if not path.is_file()]:
+        return Finding("fault", f"training: no such recipe: {', '.join(lost)}", "correct TRAINING_RECIPES")
+    when = [f"by the clock ({training.schedule} {training.timezone})"] if training.schedule else []
+    when += [f"after {training.min_ratings} ratings"] if training.min_ratings else []
+    decides = "the gate alone" if training.auto_promote else "an admin"
+    return Finding("ok", f"training: refits {' and '.join(when) or 'when asked'}, {decides} lets them answer")
+
+
 def is_path(place: str) -> bool:
     """Whether a model is named by a path rather than by a hub id (`owner/name`) or a word such as `none`."""
     return place.startswith((".", "/", "~")) or place.count("/") > 1 or Path(place).exists()
@@ -142,6 +159,7 @@ CHECKS: tuple[Callable[[StorageSettings], Awaitable[Finding]], ...] = (
     check_redis,
     check_database,
     check_models,
+    check_training,
     check_gpu,
     check_telegram,
 )
