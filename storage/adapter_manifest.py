@@ -175,6 +175,15 @@ def kind_of(folder: Path) -> str:
     return "gan" if _json_object(folder / CONFIG).get("kind") == "gan" else "lora"
 
 
+def configured_base(folder: Path) -> str:
+    """The base model that an adapter's configuration names; NotAnAdapter if it names none."""
+    config = _json_object(folder / CONFIG)
+    base = config.get("base_model_name_or_path") or config.get("base")
+    if not isinstance(base, str):
+        raise NotAnAdapter(f"{folder / CONFIG} does not tell its base model: say it (--base)")
+    return base
+
+
 def check_safetensors(path: Path) -> None:
     """NotAnAdapter if a safetensors file is cut off or is something else; the weights are not read.
 

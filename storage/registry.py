@@ -16,14 +16,14 @@ import structlog
 from redis.exceptions import RedisError
 
 from storage.adapter_files import faults, is_there, store
-from storage.adapter_manifest import check_kind
+from storage.adapter_manifest import StoreUnavailable, check_kind
 from storage.contracts import Serving
 from storage.database import Database, Unit
 from storage.loop_board import LoopBoard
 from storage.loop_tables import AdapterRow
 from storage.registry_garbage import collect
 from storage.registry_rows import Also, answer_as_shared, known, read_serving, remember, settle, usable
-from storage.registry_rules import DELETED, REJECTED, RegistryError, earlier
+from storage.registry_rules import DELETED, REJECTED, RegistryError, check_share, earlier
 from storage.repositories.slots import SHARED
 from storage.settings import StorageSettings
 
@@ -150,7 +150,7 @@ class Registry:
         also: Also | None = None,
     ) -> Serving:
         """Let an adapter meet a share (0–1) of the dialogues; a canary that runs there is replaced."""
-        _check_share(share)
+        check_share(share)
         await self._whole(adapter_id)
         async with self._turn(also) as unit:
             await usable(unit, adapter_id, allow_tainted=allow_tainted, allow_rejected=False)
@@ -168,7 +168,7 @@ class Registry:
         self, share: float, *, slot: str = SHARED, by: int | None = None, also: Also | None = None
     ) -> Serving:
         """More or fewer dialogues for the canary that runs; RegistryError if none does."""
-        _check_share(share)
+        check_share(share)
         async with self._turn(also) as unit:
             if (await unit.slots.lock(slot)).canary is None:
                 raise RegistryError(f"no canary runs in the slot {slot}")
@@ -208,6 +208,8 @@ class Registry:
         if slot == SHARED:
             raise RegistryError("the slot shared is what all other slots go by; roll it back to none instead")
         async with self._turn(also) as unit:
+            if (await unit.slots.lock(slot)).revision == 0:
+                raise RegistryError(f"{slot} goes by the slot {SHARED} already")
             await unit.slots.release(slot, by=by, reason=reason)
             await settle(unit)
             await unit.commit()
@@ -247,8 +249,7 @@ class Registry:
     async def _target(self, slot: str, to: str | None) -> tuple[str | None, list[str]]:
         """Where a rollback leads, and what is to be said of it."""
         if to != PREVIOUS:
-            await self._whole(to)
-            return to, []
+            return to, await self._looked_at(to)
         async with self.database.view() as unit:
             pile = earlier(await unit.slots.changes(slot))
         if not pile:
@@ -256,13 +257,20 @@ class Registry:
         notes: list[str] = []
         for name in pile:
             try:
-                await self._whole(name)
-            except ValueError as error:
+                return name, notes + await self._looked_at(name)
+            except RegistryError as error:
                 log.warning("rollback passes over an adapter", adapter=name, why=str(error))
                 notes.append(f"{name} was passed over: its files are gone or damaged")
-            else:
-                return name, notes
         return None, notes
+
+    async def _looked_at(self, adapter_id: str | None) -> list[str]:
+        """Like `_whole`, but going back does not wait for a store: workers have the previous one loaded."""
+        try:
+            await self._whole(adapter_id)
+        except StoreUnavailable as error:
+            log.warning("rolled back without a look at the files", adapter=adapter_id, why=str(error))
+            return [f"the files of {adapter_id} could not be checked"]
+        return []
 
     @asynccontextmanager
     async def _turn(self, also: Also | None) -> AsyncIterator[Unit]:
@@ -280,9 +288,8 @@ class Registry:
         async with self.database.view() as unit:
             row = await known(unit, adapter_id)
         if found := await asyncio.to_thread(faults, row.location, row.sha256):
-            raise RegistryError(
-                f"{adapter_id} is damaged ({'; '.join(found[:3])}); add its folder again, or take another one"
-            )
+            wrong = "; ".join(found[:3])
+            raise RegistryError(f"{adapter_id} is damaged ({wrong}); add its folder again, or take another one")
 
     async def _tell(self) -> Serving:
         """Publish; what SQL holds is done even if Redis does not answer."""
@@ -291,8 +298,3 @@ class Registry:
         except (RedisError, OSError) as error:
             log.warning("workers are told later: Redis does not answer", error=type(error).__name__)
             return await self.serving()
-
-
-def _check_share(share: float) -> None:
-    if not 0 <= share <= 1:
-        raise RegistryError(f"a canary's share is between 0 and 1, not {share:g}")

@@ -45,7 +45,7 @@ async def collect(database: Database, keep: int, at: datetime | None = None) -> 
     return gone
 
 
-async def unreferenced(unit: Unit, keep: int, at: datetime) -> list[str]:
+async def unreferenced(unit: Unit, keep: int, at: datetime | None = None) -> list[str]:
     """Adapters that may be thrown away, oldest first."""
     slots = await unit.slots.all()
     changes = {slot.name: await unit.slots.changes(slot.name) for slot in slots}
@@ -55,5 +55,5 @@ async def unreferenced(unit: Unit, keep: int, at: datetime) -> list[str]:
     for job in jobs:
         said = json.dumps([job.adapter_id, job.order, job.plan, job.verdict], default=str)
         named |= set(NAMED.findall(said)) | ({job.adapter_id} if job.adapter_id else set())
-    stay = referenced(slots, changes, adapters, named, {job.job_id for job in jobs}, keep, at)
+    stay = referenced(slots, changes, adapters, named, {job.job_id for job in jobs}, keep, at or now())
     return [row.adapter_id for row in reversed(adapters) if row.adapter_id not in stay]

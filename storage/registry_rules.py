@@ -101,6 +101,12 @@ def referenced(
     return stay | {one.adapter_id for one in adapters if at - one.created_at < YOUNG}
 
 
+def check_share(share: float) -> None:
+    """RegistryError unless it is a share."""
+    if not 0 <= share <= 1:
+        raise RegistryError(f"a canary's share is between 0 and 1, not {share:g}")
+
+
 def state_of(adapter: str, state: str, slots: Sequence[Pointer]) -> str:
     """The state that agrees with the pointers: what is pointed at is live or canary, what was is retired."""
     if any(slot.active == adapter for slot in slots):

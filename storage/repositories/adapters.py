@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.contracts import now
@@ -52,6 +52,11 @@ class AdapterBook:
         """Ids of the adapters that learned from a person's rows."""
         query = select(AdapterPersonRow.adapter_id).where(AdapterPersonRow.user_id == user_id)
         return sorted(await self.session.scalars(query))
+
+    async def learners(self, adapter_id: str) -> int:
+        """From how many people's rows an adapter learned, without those who were forgotten."""
+        query = select(func.count()).where(AdapterPersonRow.adapter_id == adapter_id)
+        return int(await self.session.scalar(query) or 0)
 
     async def taint(self, user_id: int) -> list[str]:
         """Mark every adapter that learned from a person, and what was tuned on from one; returns the marked ids.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from storage.contracts import now
@@ -108,6 +108,12 @@ class Slots:
     async def changes(self, name: str) -> Sequence[SlotChangeRow]:
         """The whole history of a slot, oldest first."""
         query = select(SlotChangeRow).where(SlotChangeRow.slot == name).order_by(SlotChangeRow.id)
+        return (await self.session.scalars(query)).all()
+
+    async def changes_of(self, adapter: str) -> Sequence[SlotChangeRow]:
+        """What happened to an adapter in any slot, newest first."""
+        there = or_(SlotChangeRow.before == adapter, SlotChangeRow.after == adapter)
+        query = select(SlotChangeRow).where(there).order_by(SlotChangeRow.id.desc())
         return (await self.session.scalars(query)).all()
 
     async def revision(self) -> int:

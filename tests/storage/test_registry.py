@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from storage import adapter_files
+from storage.adapter_manifest import StoreUnavailable
 from storage.contracts import TrainJob
 from storage.embedded import EmbeddedRedis
 from storage.presets import Presets
@@ -101,6 +102,23 @@ async def test_a_rollback_passes_over_what_is_damaged_and_refuses_it_by_name(sho
     async with shop.database.view() as unit:
         reason = (await unit.slots.history("shared"))[0].reason
     assert reason.startswith("worse; ") and b in reason
+
+
+async def test_going_back_does_not_wait_for_a_store_that_is_out_of_reach(shop: Shop) -> None:
+    a, b = await shop.add("a"), await shop.add("b")
+    await shop.registry.promote(a)
+    await shop.registry.promote(b)
+    async with shop.database.unit() as unit:
+        row = await unit.adapters.get(a)
+        assert row is not None
+        row.location = "nonsense://far/away"
+        await unit.commit()
+    with pytest.raises(StoreUnavailable):
+        await shop.registry.promote(a)
+    await shop.registry.rollback()
+    assert await shop.active() == a
+    async with shop.database.view() as unit:
+        assert "could not be checked" in (await unit.slots.history("shared"))[0].reason
 
 
 async def test_a_tainted_one_is_not_promoted_unless_told_but_may_come_back(shop: Shop) -> None:
@@ -246,6 +264,8 @@ async def test_a_released_slot_goes_by_the_shared_one_and_workers_hear_of_it(sho
     assert await shop.active("joy") == b
     with pytest.raises(RegistryError, match="shared"):
         await shop.registry.release("shared")
+    with pytest.raises(RegistryError, match="already"):
+        await shop.registry.release("fear")
 
 
 async def test_presets_that_operators_changed_are_told_with_those_that_are_off(shop: Shop) -> None:
