@@ -51,7 +51,7 @@ async def test_a_wrong_setting_is_a_finding_and_the_other_checks_go_on(
     faults = [finding for finding in findings if finding.level == "fault"]
     assert len(faults) == 1
     assert "MODELS_ENGINE" in faults[0].what
-    assert len(findings) == 6
+    assert len(findings) == 7
 
 
 @pytest.mark.parametrize(("token", "level"), [("700700:right", "ok"), ("700700:wrong", "fault")])
