@@ -7,6 +7,7 @@ from aiogram import Dispatcher
 from bot.catalogue import Newest
 from bot.handlers import (
     admin,
+    admin_audit,
     admin_jobs,
     chat,
     crisis,
@@ -34,6 +35,7 @@ def dispatcher(services: Services) -> Dispatcher:
         crisis.router(),
         admin.router(),
         admin_jobs.router(),
+        admin_audit.router(),
         admin.strangers(),
         membership.router(),
         start.router(),

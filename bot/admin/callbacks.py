@@ -49,7 +49,7 @@ class Order(Bound, prefix="@r"):
 class OfJob(Bound, prefix="@j"):
     """Something about a job. `sure`: confirmed. `share` in percent."""
 
-    act: Literal["show", "cancel", "shares", "canary", "promote", "reject", "card"]
+    act: Literal["show", "cancel", "canary", "promote", "reject"]
     job: Ref
     sure: bool = False
     share: Share = 0

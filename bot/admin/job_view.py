@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
+from aiogram.types import InlineKeyboardMarkup
 from aiogram.utils.formatting import Bold, Text, as_list
 
 from bot.admin import callbacks as c
-from bot.admin import texts, words
+from bot.admin import card, texts, words
 from bot.admin.names import method_name, slot_title, state_of
 from bot.admin.screens import Screen
 from bot.keyboards import button, rows
@@ -25,7 +25,7 @@ def render(job: JobRow, event: JobEvent | None, presets: Presets, admin: int) ->
     if state_of(job) in WORKABLE:
         parts += [Text("\n".join(_steps(job))), *_progress(job, event)]
     else:
-        parts.append(Text("\n".join(_end(job))))
+        parts += [*card.about(job, presets)[1:], Text("\n".join(_end(job)))]
     return Screen(as_list(*parts, sep="\n\n"), keyboard(job, admin))
 
 
@@ -36,20 +36,7 @@ def keyboard(job: JobRow, admin: int) -> InlineKeyboardMarkup:
     if state in WORKABLE:
         cancel = [] if job.cancel else [button(texts.CANCEL, c.OfJob(admin=admin, act="cancel", job=c.ref(job.job_id)))]
         return rows(cancel, [panel])
-    return rows(*decisions(job, admin), [panel])
-
-
-def decisions(job: JobRow, admin: int) -> list[list[InlineKeyboardButton]]:
-    """The buttons under a version that waits for a decision, or meets a share of people."""
-
-    def acts(text: str, act: str) -> InlineKeyboardButton:
-        return button(text, c.OfJob.model_validate({"admin": admin, "act": act, "job": c.ref(job.job_id)}))
-
-    state = state_of(job)
-    if job.adapter_id is None or state not in (JobState.GATED, JobState.CANARY):
-        return []
-    canary = texts.TO_CANARY if state is JobState.GATED else texts.CANARY_SHARE
-    return [[acts(canary, "shares"), acts(texts.TO_LIVE, "promote")], [acts(texts.REJECT, "reject")]]
+    return card.keyboard(job, admin)
 
 
 def _asked(job: JobRow) -> str:

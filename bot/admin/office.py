@@ -9,12 +9,14 @@ from redis.asyncio import Redis
 
 from bot.admin.deeds import Deeds
 from bot.admin.job_watch import JobWatch
+from bot.admin.notices import Notices
 from bot.catalogue import Catalogue
 from bot.settings import BotSettings
 from bot.supervision import Supervisor
 from storage.database import Database
 from storage.keys import Keys
 from storage.loop_board import LoopBoard
+from storage.registry import Registry
 from storage.settings import StorageSettings
 
 LOOK = 1.0
@@ -30,19 +32,26 @@ class Office:
     catalogue: Catalogue
     deeds: Deeds
     job_watch: JobWatch
+    notices: Notices
+    every: float
 
     def run(self, supervisor: Supervisor) -> None:
         """Start its loops."""
 
         async def follow_jobs() -> None:
-            await supervisor.rest(LOOK)
+            await supervisor.rest(self.every)
             await self.job_watch.tick()
 
         async def follow_presets() -> None:
             await supervisor.rest(REFRESH)
             await self.catalogue.refresh(self.database)
 
+        async def tell_news() -> None:
+            await supervisor.rest(self.every)
+            await self.notices.tick()
+
         supervisor.loop("refits", follow_jobs)
+        supervisor.loop("news", tell_news)
         supervisor.loop("presets", follow_presets)
 
 
@@ -56,6 +65,8 @@ def furnish(
         database=database,
         board=board,
         catalogue=catalogue,
-        deeds=Deeds(database),
+        deeds=Deeds(database, Registry(database, board, storage)),
         job_watch=JobWatch(bot, redis, keys, database, board, catalogue, settings),
+        notices=Notices(bot, redis, keys, database, board, catalogue, settings),
+        every=min(LOOK, settings.admin_edit_seconds),
     )

@@ -25,9 +25,7 @@ SHOW_JOB = "🎓 Задание: {stage}"
 START = "✅ Начать"
 CANCEL = "✖️ Отменить"
 CANCEL_SURE = "Да, отменить"
-TO_CANARY = "🐤 В канарейку…"
 TO_CANARY_SHARE = "🐤 {share} %"
-CANARY_SHARE = "🐤 Доля…"
 TO_LIVE = "🚀 В бой"
 REJECT = "🗑 Отклонить"
 SURE_CANARY = "Да, канарейка {share} %"
@@ -117,7 +115,7 @@ CONFIRM_ORDER = (
     "Отвечать людям по-новому бот от этого не начнёт: после обучения новая версия пройдёт проверку, "
     "и решение останется за вами."
 )
-ALREADY_OPEN = "Для «{slot}» уже учится другая версия. Вот она."
+ALREADY_OPEN = "Для «{slot}» уже есть задание: {stage}. Вот оно."
 BUTTON_OLD = "Эта кнопка устарела: вот что сейчас."
 
 # A job
@@ -168,3 +166,69 @@ CANCELLED_TOAST = "Отменяю."
 TOO_LATE = "Уже поздно: {stage}."
 NO_JOB = "Такого задания больше нет."
 JOB_STARTED = "Задание поставлено."
+
+# What a refit came to
+CARD_HEAD = "Новая версия: {method} для «{slot}»"
+CARD_ADAPTER = "Адаптер {adapter}"
+CARD_PAIRS = "Было → стало"
+CARD_PAIR = "{what}: {old} → {new}"
+CLAIMS = {
+    "emotion_hit": "попадание в эмоцию",
+    "preference": "модель предпочтений",
+    "judge": "судья",
+}
+VERDICT_PASSED = "✅ Проверка пройдена"
+VERDICT_FAILED = "❌ Проверка не пройдена"
+SURE_ASK_LIVE = "Пустить в бой? Все ответы для «{slot}» станет давать {adapter}. Прежнюю версию можно будет вернуть."
+SURE_ASK_CANARY = "Запустить канарейку? {share} % диалогов для «{slot}» встретят {adapter}, остальные — прежнюю версию."
+SURE_ASK_REJECT = "Отклонить {adapter}? Никто её не встретит. Файлы со временем удалятся."
+DONE = "Готово."
+OVERTAKEN = "Не получилось: пока вы решали, всё изменилось. Сейчас: {stage}."
+OVERTAKEN_SLOT = "Не получилось: пока вы решали, здесь уже что-то изменили. Вот как сейчас."
+REFUSED_TAINTED = (
+    "Так нельзя: эта версия училась и на словах человека, который попросил его забыть. Переобучите без него."
+)
+REFUSED_REJECTED = "Так нельзя: эта версия отклонена."
+REFUSED_GONE = "Так нельзя: файлов этой версии больше нет."
+REFUSED_OTHERWISE = "Реестр не разрешает: {error}"
+NOTE_GAVE_WAY = "место заняла другая версия"
+
+# What operators are told
+NEWS_QUEUED = "🎓 Переобучение поставлено: {method} для «{slot}» ({trigger})"
+NEWS_REJECTED = "🗑 Новая версия отклонена: {method} для «{slot}»"
+NEWS_FAILED = "⚠️ Переобучение не получилось: {method} для «{slot}»"
+NEWS_CANCELLED = "✖️ Переобучение отменено: {method} для «{slot}»"
+NEWS_SHOW = "Показать"
+NEWS_SLOT = {
+    "promote": "🚀 «{slot}»: теперь отвечает {after} (прежде {before})",
+    "rollback": "↩️ «{slot}»: откат к {after} (прежде {before})",
+    "canary": "🐤 «{slot}»: {after} отвечает {share} % диалогов",
+    "share": "🐤 «{slot}»: канарейка {after} теперь отвечает {share} % диалогов",
+    "stop": "⏹ «{slot}»: канарейка {before} остановлена",
+    "release": "🌐 «{slot}»: снова отвечает общий адаптер (прежде {before})",
+}
+NEWS_REASON = "Почему: {reason}"
+NEWS_BY = "Решение: администратор {who}"
+NEWS_BY_LOOP = "Само, без администратора"
+
+# The audit
+AUDIT_HEAD = "Журнал действий"
+AUDIT_NONE = "пока пусто"
+AUDIT_ACTIONS = {
+    "train": "запустил переобучение",
+    "cancel": "отменил переобучение",
+    "promote": "пустил в бой",
+    "rollback": "откатил",
+    "canary": "запустил канарейку",
+    "share": "сменил долю канарейки",
+    "end_canary": "остановил канарейку",
+    "reject": "отклонил",
+    "release": "вернул к общему адаптеру",
+    "replay": "повторил ответ",
+    "preset_off": "выключил эмоцию",
+    "preset_on": "включил эмоцию",
+    "preset_save": "изменил эмоцию",
+    "preset_add": "добавил эмоцию",
+    "preset_file": "вернул исходную эмоцию",
+    "preset_remove": "удалил эмоцию",
+}

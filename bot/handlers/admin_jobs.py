@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from aiogram import F, Router
-from aiogram.types import CallbackQuery
+from aiogram.types import CallbackQuery, Message
 
 from bot.admin import callbacks as c
-from bot.admin import job_view, retrain, screens, texts
-from bot.admin.deeds import Deeds
+from bot.admin import card, job_view, retrain, screens, texts
+from bot.admin.deeds import DECIDABLE, Deeds, Outcome
 from bot.admin.gate import Admin, ByButton
 from bot.admin.job_watch import JobWatch
 from bot.admin.names import slot_title, stage
@@ -32,6 +32,8 @@ def router() -> Router:
     jobs.callback_query.register(start, ByButton(), Order.filter((F.step == "go") & F.nonce))
     jobs.callback_query.register(show, ByButton(), c.OfJob.filter(F.act == "show"))
     jobs.callback_query.register(cancel, ByButton(), c.OfJob.filter(F.act == "cancel"))
+    jobs.callback_query.register(decide, ByButton(), c.OfJob.filter(F.act.in_({"promote", "reject"})))
+    jobs.callback_query.register(decide, ByButton(), c.OfJob.filter((F.act == "canary") & (F.share > 0)))
     return jobs
 
 
@@ -84,7 +86,8 @@ async def start(
     if job.job_id == job_id:
         await say(query, texts.JOB_STARTED)
     else:
-        await say(query, texts.ALREADY_OPEN.format(slot=slot_title(job.slot, presets)), alert=True)
+        told = texts.ALREADY_OPEN.format(slot=slot_title(job.slot, presets), stage=stage(job))
+        await say(query, told, alert=True)
 
 
 async def follow(query: CallbackQuery, job: JobRow, board: LoopBoard, presets: Presets, job_watch: JobWatch) -> None:
@@ -118,7 +121,7 @@ async def show(
     if job is None:
         await say(query, texts.NO_JOB, alert=True)
         return
-    await follow(query, job, board, presets, job_watch)
+    await redraw(query, job, board, presets, job_watch)
     await say(query, "")
 
 
@@ -149,3 +152,51 @@ async def cancel(
     await follow(query, outcome.job or job, board, presets, job_watch)
     told = texts.CANCELLED_TOAST if outcome.done else texts.TOO_LATE.format(stage=stage(outcome.job or job))
     await say(query, told, alert=not outcome.done)
+
+
+async def decide(
+    query: CallbackQuery,
+    callback_data: c.OfJob,
+    admin: Admin,
+    database: Database,
+    board: LoopBoard,
+    presets: Presets,
+    job_watch: JobWatch,
+    deeds: Deeds,
+) -> None:
+    """«В канарейку», «В бой», «Отклонить»: ask, then do; whoever comes second is told what is now."""
+    job = await find(database, callback_data.job)
+    if job is None or job.adapter_id is None or query.message is None:
+        await say(query, texts.NO_JOB, alert=True)
+        return
+    if job.state not in DECIDABLE:
+        await redraw(query, job, board, presets, job_watch)
+        await say(query, texts.TOO_LATE.format(stage=stage(job)), alert=True)
+        return
+    if not callback_data.sure:
+        await job_watch.leave(admin.id, query.message.message_id)
+        await screens.replace(query, card.question(job, callback_data, presets))
+        await say(query, "")
+        return
+    outcome = await act(deeds, admin, job, job.adapter_id, callback_data)
+    now_is = outcome.job or job
+    await redraw(query, now_is, board, presets, job_watch)
+    told = texts.DONE if outcome.done else outcome.why or texts.OVERTAKEN.format(stage=stage(now_is))
+    await say(query, told, alert=not outcome.done)
+
+
+async def act(deeds: Deeds, admin: Admin, job: JobRow, adapter: str, data: c.OfJob) -> Outcome:
+    """The confirmed deed."""
+    if data.act == "promote":
+        return await deeds.promote(admin.id, adapter, job.slot, job_id=job.job_id)
+    if data.act == "canary":
+        return await deeds.canary(admin.id, adapter, job.slot, data.share, job_id=job.job_id)
+    return await deeds.reject(admin.id, adapter, job.job_id)
+
+
+async def redraw(query: CallbackQuery, job: JobRow, board: LoopBoard, presets: Presets, job_watch: JobWatch) -> None:
+    """The job as it is now, in the button's message: the card under a picture, else the message that follows it."""
+    if isinstance(query.message, Message) and query.message.photo:
+        await screens.replace(query, card.render(job, presets, query.message.chat.id))
+    else:
+        await follow(query, job, board, presets, job_watch)

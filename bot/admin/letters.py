@@ -1,0 +1,82 @@
+"""What operators are written when something changed in the loop: which change is worth a message, to whom, in what
+words. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiogram.utils.formatting import Bold, Text, as_list
+
+from bot.admin import callbacks as c
+from bot.admin import card, texts
+from bot.admin.names import adapter_name, method_name, slot_title
+from bot.admin.screens import Screen
+from bot.keyboards import button, rows
+from storage.contracts import JobState
+from storage.loop_tables import JobChangeRow, JobRow, SlotChangeRow
+from storage.presets import Presets
+
+# What the registry writes when a preset's slot begins as the shared one; nobody meets anything new by that.
+SILENT_REASON = "as in the slot shared"
+MOST_REASON = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """To everybody but `but_not` (who did it and saw it). `picture`: of this job, if there is one."""
+
+    screen: Screen
+    but_not: int | None = None
+    picture: str | None = None
+
+
+def of_job(change: JobChangeRow, job: JobRow, presets: Presets, admin: int) -> Letter | None:
+    """What is written of a job's change; where the pointer moved too, the slot's change says it."""
+    by = job.order.get("requested_by")
+    asked_by = by if isinstance(by, int) else None
+    if change.state == JobState.QUEUED:
+        return Letter(_short(texts.NEWS_QUEUED, job, presets, admin), but_not=asked_by)
+    if change.state == JobState.GATED and card.passed(job.verdict) is not None:
+        return Letter(card.render(job, presets, admin), picture=job.job_id)
+    if change.state == JobState.REJECTED and card.passed(job.verdict) is False:
+        return Letter(card.render(job, presets, admin), picture=job.job_id)
+    if change.state == JobState.REJECTED:
+        return Letter(_short(texts.NEWS_REJECTED, job, presets, admin))
+    if change.state == JobState.FAILED:
+        return Letter(_short(texts.NEWS_FAILED, job, presets, admin, job.error or change.note))
+    if change.state == JobState.CANCELLED:
+        return Letter(_short(texts.NEWS_CANCELLED, job, presets, admin))
+    return None
+
+
+def of_slot(change: SlotChangeRow, presets: Presets, admin: int) -> Letter | None:
+    """What is written of a slot's change."""
+    text = texts.NEWS_SLOT.get(change.action)
+    if text is None or change.reason == SILENT_REASON:
+        return None
+    said = text.format(
+        slot=slot_title(change.slot, presets),
+        before=adapter_name(change.before),
+        after=adapter_name(change.after),
+        share=round((change.share or 0.0) * 100),
+    )
+    lines = [Text(said)]
+    if change.reason:
+        lines.append(Text(texts.NEWS_REASON.format(reason=change.reason[:MOST_REASON])))
+    lines.append(Text(texts.NEWS_BY_LOOP if change.by is None else texts.NEWS_BY.format(who=change.by)))
+    keyboard = rows([button(texts.TO_PANEL, c.Open(admin=admin, view="panel"))])
+    return Letter(Screen(as_list(*lines, sep="\n"), keyboard), but_not=change.by)
+
+
+def _short(text: str, job: JobRow, presets: Presets, admin: int, error: str = "") -> Screen:
+    head = text.format(
+        method=method_name(job),
+        slot=slot_title(job.slot, presets),
+        trigger=texts.TRIGGERS.get(job.trigger, job.trigger),
+    )
+    parts = [Text(Bold(head))]
+    if error:
+        parts.append(Text(texts.JOB_ERROR.format(error=error[:MOST_REASON])))
+    show = c.OfJob(admin=admin, act="show", job=c.ref(job.job_id))
+    return Screen(as_list(*parts, sep="\n"), rows([button(texts.NEWS_SHOW, show)]))
