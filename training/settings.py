@@ -63,6 +63,9 @@ class TrainingSettings(BaseSettings):
     )
     canary_share: float = Field(default=0.1, gt=0, lt=1, description="Share of dialogues of an automatic canary.")
     nice: int = Field(default=10, ge=0, le=19, description="How far training steps back before other processes.")
+    threads: int = Field(
+        default=1, ge=1, le=64, description="CPU threads of a refit; two beside a busy worker can be slower than one."
+    )
     memory_mb: int | None = Field(default=None, ge=256, description="Memory a refit may hold, MiB; unset: no limit.")
     gpu_memory_mb: int | None = Field(default=None, ge=256, description="GPU memory a refit may hold, MiB.")
     drain: bool = Field(default=False, description="Workers on the same GPU make room while a refit trains.")

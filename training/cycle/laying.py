@@ -42,6 +42,7 @@ def lay(order: Order, folder: JobFolder, method: str, rows: int) -> Path:
     raw = _read(path)
     raw |= {"name": "refit", "base": base_path(order.base), "data": str(folder.path / f"mixed_{method}")}
     raw.pop("output", None)
+    raw["threads"] = order.settings.threads
     if order.start.folder is not None:
         raw["adapter"] = str(order.start.folder)
         raw.pop("lora", None)

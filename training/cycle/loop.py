@@ -111,7 +111,7 @@ class RefitLoop:
             await triggers.look(self.database, self.settings, self.summing.newest)
 
     async def _summary(self) -> None:
-        found = await self.summing.look(env_of(self.storage))
+        found = await self.summing.look(env_of(self.storage, self.settings))
         if found is not None:
             await self.news.summary(found)
 

@@ -215,7 +215,9 @@ class Refit:
         self.hold.check()
         await self._tell(look())
         before = look().step
-        process = await StepProcess.start(step, self.folder, env_of(self.all.storage), self.all.program)
+        process = await StepProcess.start(
+            step, self.folder, env_of(self.all.storage, self.all.settings), self.all.program
+        )
         patience = 0.0
         try:
             while (code := await process.wait(LOOK_SECONDS)) is None:
@@ -282,9 +284,10 @@ class Refit:
             await unit.commit()
 
 
-def env_of(storage: StorageSettings) -> dict[str, str]:
+def env_of(storage: StorageSettings, settings: TrainingSettings) -> dict[str, str]:
     """Where the steps find what this process has from arguments rather than from the environment."""
     env = {"STORAGE_DIR": str(storage.dir.absolute()), "STORAGE_PRESETS": str(storage.presets.absolute())}
+    env["OMP_NUM_THREADS"] = str(settings.threads)
     if storage.database_url is not None:
         env["STORAGE_DATABASE_URL"] = storage.database_url.get_secret_value()
     return env

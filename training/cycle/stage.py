@@ -11,6 +11,7 @@ import contextlib
 import errno
 import fcntl
 import importlib
+import logging
 import os
 import shlex
 import signal
@@ -166,6 +167,8 @@ def main(argv: list[str]) -> int:
         die_with_parent()
     signal.signal(signal.SIGTERM, _stop)  # a Trainer puts its own in this place while it trains
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    # Before anything imports it: an optional kernel for 4-bit weights on CPU is missed without harm.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
         with sole(folder):
             order = Order.model_validate(folder.read("job"))

@@ -42,7 +42,6 @@ def environment(tmp_path: Path, url: str, **more: str) -> dict[str, str]:
         "TRAINING_PROMPTS": "24",
         "TRAINING_TEXTS": "24",
         "TRAINING_GATE": json.dumps(made.LENIENT),
-        "OMP_NUM_THREADS": "1",
         **more,
     }
 
