@@ -15,7 +15,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.api import chat, health, problems
+from bot.api import chat, health, problems, ratings, suggestions
 from bot.api.access import Gatekeeper
 from bot.api.brain import Brain
 from bot.api.metrics import Counting, Metrics
@@ -28,6 +28,7 @@ from bot.settings import host_port
 from storage.conversation import Conversation
 from storage.database import Database, upgrade
 from storage.direct import DirectLine
+from storage.ratings import RatingBook
 from storage.ready import beat, notify_ready
 from storage.redis import connect
 from storage.settings import StorageSettings
@@ -60,7 +61,7 @@ def application(settings: ApiSettings, storage: StorageSettings) -> FastAPI:
     )
     app.state.metrics = metrics
     problems.register(app)
-    for part in (chat.router, health.router):
+    for part in (chat.router, suggestions.router, ratings.router, health.router):
         app.include_router(part)
     if settings.origins:
         app.add_middleware(
@@ -96,6 +97,7 @@ async def _assemble(app: FastAPI, settings: ApiSettings, storage: StorageSetting
     app.state.line = line
     app.state.brain = Brain(line, lambda: catalogue.current, settings)
     app.state.gatekeeper = Gatekeeper(database, redis, conversation.keys)
+    app.state.book = RatingBook(redis, storage)
     app.state.once = Once(redis, conversation.keys, settings.remember_seconds)
 
 

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import StreamingResponse
 
+from bot.api import records
 from bot.api.access import Caller, needs
 from bot.api.brain import Brain, Draw, Style, help_card, in_danger, unless_gone
 from bot.api.catalogue_of_models import known, resolve
@@ -67,13 +68,15 @@ async def complete(
     wanted = await _wanted(request, brain, given)
     mark = given.model_dump(mode="json")
     if given.stream:
-        return await _streamed(brain, once, caller, once_key, mark, given, wanted)
+        return await _streamed(request, once, caller, once_key, given, wanted)
 
     async def work() -> dict[str, Any]:
         if in_danger(wanted.turns):
             return _danger(given, wanted).model_dump(mode="json")
         asked = await _begin(brain, caller, wanted)
-        return _completion(given, wanted, await unless_gone(request, _replies(brain, asked))).model_dump(mode="json")
+        replies = await unless_gone(request, _replies(brain, asked))
+        await _stored(request, caller, given, asked, replies)
+        return _completion(given, wanted, replies).model_dump(mode="json")
 
     answer, repeated = await once.run(caller, once_key, mark, work)
     if repeated:
@@ -169,16 +172,26 @@ def _cut(text: str, stops: tuple[str, ...]) -> tuple[str, bool]:
     return (text[: min(places)].rstrip(), True) if places else (text, False)
 
 
+async def _stored(
+    request: Request, caller: Caller, given: CompletionRequest, asked: list[Asked], replies: list[ChatReply]
+) -> None:
+    """With `store` the answer is kept, so that it can be rated; without it no word stays."""
+    if given.store:
+        pairs = [(one.request, reply) for one, reply in zip(asked, replies, strict=True)]
+        await records.keep(request.app.state.database, caller, given.user or "", pairs)
+
+
 async def _streamed(
-    brain: Brain,
+    request: Request,
     once: Once,
     caller: Caller,
     once_key: str | None,
-    mark: Any,
     given: CompletionRequest,
     wanted: Wanted,
 ) -> StreamingResponse:
     """What can be refused is refused with a status; then the stream opens at once."""
+    brain: Brain = request.app.state.brain
+    mark = given.model_dump(mode="json")
     known = await once.earlier(caller, once_key, mark)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     if known is not None:
@@ -200,6 +213,7 @@ async def _streamed(
             yield ": asked\n\n"
             while not (await asyncio.wait({task}, timeout=ALIVE))[0]:
                 yield ": alive\n\n"
+            await _stored(request, caller, given, asked, task.result())
             whole = _completion(given, wanted, task.result())
             await once.keep(caller, once_key, mark, whole.model_dump(mode="json"))
         except Problem as problem:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import httpx
 import openai
@@ -13,11 +14,17 @@ from bot import texts
 from bot.api.settings import ApiSettings
 from tests.api.conftest import Desk, Serve
 
-HELLO = [{"role": "user", "content": "Меня сегодня повысили"}]
+HELLO: Any = [{"role": "user", "content": "Меня сегодня повысили"}]
 
 
 def official(desk: Desk, key: str | None = None, retries: int = 0) -> openai.AsyncOpenAI:
     return openai.AsyncOpenAI(base_url=f"{desk.url}/v1", api_key=key or desk.key, max_retries=retries)
+
+
+def told(choice: Any) -> dict[str, Any]:
+    """What is ours in a choice."""
+    found: dict[str, Any] = choice.model_extra["otklik"]
+    return found
 
 
 async def test_the_official_client_gets_an_answer_in_the_emotion(desk: Desk) -> None:
@@ -27,8 +34,8 @@ async def test_the_official_client_gets_an_answer_in_the_emotion(desk: Desk) -> 
         )
     assert made.choices[0].message.content
     assert made.choices[0].finish_reason == "stop"
-    told = made.choices[0].model_extra["otklik"]
-    assert (told["emotion"], told["intensity"], told["fit_ok"]) == ("sadness", 3, True)
+    ours = told(made.choices[0])
+    assert (ours["emotion"], ours["intensity"], ours["fit_ok"]) == ("sadness", 3, True)
     assert made.usage is not None and made.usage.completion_tokens > 0
     assert await desk.conversation.replies.outstanding() == 0  # Telegram's bots never see it
 
@@ -52,7 +59,7 @@ async def test_a_stream_gives_the_same_text_in_pieces(desk: Desk) -> None:
     assert len(chunks) > 3
     assert chunks[0].choices[0].delta.role == "assistant"
     ended = [chunk.choices[0] for chunk in chunks if chunk.choices and chunk.choices[0].finish_reason]
-    assert len(ended) == 1 and ended[0].model_extra["otklik"]["emotion"] == "joy"
+    assert len(ended) == 1 and told(ended[0])["emotion"] == "joy"
     assert chunks[-1].usage is not None and chunks[-1].choices == []
 
 
@@ -143,13 +150,13 @@ async def test_a_body_that_is_too_large_is_refused(desk: Desk) -> None:
 
 
 async def test_somebody_in_danger_gets_help_and_no_model_is_asked(desk: Desk) -> None:
-    danger = [{"role": "user", "content": "я хочу покончить с собой"}]
+    danger: Any = [{"role": "user", "content": "я хочу покончить с собой"}]
     async with official(desk) as client:
         made = await client.chat.completions.create(model="otklik", messages=danger)
         stream = await client.chat.completions.create(model="otklik", messages=danger, stream=True)
         streamed = "".join([part.choices[0].delta.content or "" async for part in stream])
     assert made.choices[0].message.content == streamed == texts.CRISIS
-    assert made.choices[0].model_extra["otklik"]["crisis"] is True
+    assert told(made.choices[0])["crisis"] is True
 
 
 async def test_a_repeated_post_has_one_effect(desk: Desk) -> None:
