@@ -179,6 +179,17 @@ def test_what_a_killed_process_left_is_swept_after_a_day(tmp_path: Path) -> None
     assert (old.exists(), young.exists()) == (False, True)
 
 
+def test_a_cache_keeps_what_was_used_within_a_month(tmp_path: Path) -> None:
+    a, b, c = [
+        served(adapter_files.store(lora(tmp_path / name, name.encode()), str(tmp_path / "store"))) for name in "abc"
+    ]
+    for one in (a, b):
+        os.utime(adapter_files.fetch(one, tmp_path / "cache"), (0, 0))
+    adapter_files.fetch(b, tmp_path / "cache")
+    adapter_files.fetch(c, tmp_path / "cache")
+    assert {path.name for path in (tmp_path / "cache").iterdir()} == {b.adapter_id, c.adapter_id}
+
+
 @pytest.mark.parametrize("name", ["training_args.bin", "optimizer.pt", "a.pkl", "run.py", "folder.json", "link.json"])
 def test_files_that_do_not_belong_are_refused_by_name(name: str, tmp_path: Path) -> None:
     source = lora(tmp_path / "one")
