@@ -103,7 +103,8 @@ async def assemble(settings: BotSettings, storage: StorageSettings) -> AsyncIter
         conversation = Conversation(redis, storage)
         catalogue = Catalogue(storage.load_presets())
         await insist("presets", catalogue.refresh, database)
-        office = furnish(bare, redis, database, catalogue, settings, storage)
+        office = furnish(bare, conversation, database, catalogue, settings, storage)
+        await stack.enter_async_context(office.replays.line.running())
         outbox, flights, book = Outbox(), Flights(), RatingBook(redis, storage)
         turns = Turns(database, conversation, book, catalogue, settings, outbox, flights)
         me = await introduce_patiently(bot)
@@ -122,6 +123,8 @@ async def assemble(settings: BotSettings, storage: StorageSettings) -> AsyncIter
             catalogue=catalogue,
             deeds=office.deeds,
             job_watch=office.job_watch,
+            replays=office.replays,
+            supervisor=supervisor,
             me=me,
         )
         yield Parts(

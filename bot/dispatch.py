@@ -7,8 +7,10 @@ from aiogram import Dispatcher
 from bot.catalogue import Newest
 from bot.handlers import (
     admin,
+    admin_adapters,
     admin_audit,
     admin_jobs,
+    admin_why,
     chat,
     crisis,
     dialogue,
@@ -35,6 +37,8 @@ def dispatcher(services: Services) -> Dispatcher:
         crisis.router(),
         admin.router(),
         admin_jobs.router(),
+        admin_adapters.router(),
+        admin_why.router(),
         admin_audit.router(),
         admin.strangers(),
         membership.router(),

@@ -9,12 +9,14 @@ from aiogram.types import User
 
 from bot.admin.deeds import Deeds
 from bot.admin.job_watch import JobWatch
+from bot.admin.replays import Replays
 from bot.answers import Answers
 from bot.catalogue import Catalogue
 from bot.courier import Courier
 from bot.limiter import Limiter
 from bot.metrics import Metrics
 from bot.settings import BotSettings
+from bot.supervision import Supervisor
 from bot.turns import Turns
 from bot.waiting import Waiting
 from storage.conversation import Conversation
@@ -41,6 +43,8 @@ class Services:
     catalogue: Catalogue
     deeds: Deeds
     job_watch: JobWatch
+    replays: Replays
+    supervisor: Supervisor
     me: User
 
     def arguments(self) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class OfJob(Bound, prefix="@j"):
 class OfAdapter(Bound, prefix="@a"):
     """Something about an adapter and a slot. `adapter`: `none` is what the worker has by itself."""
 
-    act: Literal["card", "slot", "live", "pick", "try", "end"]
+    act: Literal["card", "slot", "live", "pick", "try", "end", "free"]
     adapter: Annotated[str, Field(pattern=r"^([0-9a-f]{8}|none)$")]
     slot: Slot = "shared"
     sure: bool = False

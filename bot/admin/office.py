@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aiogram import Bot
-from redis.asyncio import Redis
 
 from bot.admin.deeds import Deeds
 from bot.admin.job_watch import JobWatch
 from bot.admin.notices import Notices
+from bot.admin.replays import Replays
 from bot.catalogue import Catalogue
 from bot.settings import BotSettings
 from bot.supervision import Supervisor
+from storage.conversation import Conversation
 from storage.database import Database
-from storage.keys import Keys
+from storage.direct import DirectLine
 from storage.loop_board import LoopBoard
 from storage.registry import Registry
 from storage.settings import StorageSettings
@@ -33,6 +34,7 @@ class Office:
     deeds: Deeds
     job_watch: JobWatch
     notices: Notices
+    replays: Replays
     every: float
 
     def run(self, supervisor: Supervisor) -> None:
@@ -56,11 +58,16 @@ class Office:
 
 
 def furnish(
-    bot: Bot, redis: Redis, database: Database, catalogue: Catalogue, settings: BotSettings, storage: StorageSettings
+    bot: Bot,
+    conversation: Conversation,
+    database: Database,
+    catalogue: Catalogue,
+    settings: BotSettings,
+    storage: StorageSettings,
 ) -> Office:
     """Everything of the operators' end. `bot` must not wait by itself when Telegram says «later»."""
+    redis, keys = conversation.redis, conversation.keys
     board = LoopBoard(redis, storage)
-    keys = Keys(storage.namespace)
     return Office(
         database=database,
         board=board,
@@ -68,5 +75,6 @@ def furnish(
         deeds=Deeds(database, Registry(database, board, storage)),
         job_watch=JobWatch(bot, redis, keys, database, board, catalogue, settings),
         notices=Notices(bot, redis, keys, database, board, catalogue, settings),
+        replays=Replays(redis, keys, DirectLine(conversation, "admin")),
         every=min(LOOK, settings.admin_edit_seconds),
     )

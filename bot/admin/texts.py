@@ -232,3 +232,110 @@ AUDIT_ACTIONS = {
     "preset_file": "вернул исходную эмоцию",
     "preset_remove": "удалил эмоцию",
 }
+
+# Adapters
+ADAPTERS_HEAD = "Адаптеры: {total}"
+ADAPTERS_NONE = "Пока ни одного: отвечает встроенный. Новые появляются после переобучения."
+OWN_CARD = "Встроенный"
+OWN_ABOUT = "Встроенный: то, с чем работник запущен сам. К нему всегда можно вернуться."
+TAINTED_MARK = "⚠️"
+TAINTED_ABOUT = (
+    "⚠️ Эта версия училась и на словах человека, который попросил его забыть. Новое переобучение обойдётся без них."
+)
+ADAPTER_STATES = {
+    "candidate": "ждёт решения",
+    "canary": "🐤 канарейка",
+    "live": "🚀 отвечает",
+    "retired": "отвечал раньше",
+    "rejected": "🗑 отклонён",
+    "deleted": "файлы удалены",
+}
+ADAPTER_SERVES = "🚀 отвечает: {slots}"
+ADAPTER_PASSED = "✅ проверка пройдена"
+ADAPTER_FAILED = "❌ проверка не пройдена"
+ADAPTER_HITS = "эмоция {hits}"
+ADAPTER_PROMOTED = "в бой: {who}, {at}"
+BY_LOOP = "сам"
+BY_ADMIN = "администратор {who}"
+METRICS = "Измерено"
+LINE_PARENT = "Из чего: {parent}"
+LINE_BASE = "Основа: {base}"
+LINE_JOB = "Задание: {job}"
+LINE_DATA = "Данные: {counts}"
+LINE_SIZE = "Размер: {size} МиБ"
+TO_LIVE_IN = "🚀 В бой…"
+TO_CANARY_IN = "🐤 В канарейку…"
+END_CANARY = "⏹ Остановить канарейку: {slot}"
+RELEASE = "🌐 {slot}: снова общий адаптер"
+WHICH_SLOT = "{adapter}: для каких ответов?"
+WHICH_SHARE = "{adapter} для «{slot}»: какой доле диалогов?"
+ADAPTER_QUESTIONS = {
+    "live": (
+        "Сейчас для «{slot}» отвечает {now}. Пустить в бой {adapter}? Его встретят все, прежнего можно вернуть.",
+        "Да, в бой",
+    ),
+    "try": (
+        "Сейчас для «{slot}» отвечает {now}. Пусть {share} % диалогов встретят {adapter}?",
+        "Да, канарейка {share} %",
+    ),
+    "end": ("Остановить канарейку {adapter} для «{slot}»? Все диалоги снова встретят {now}.", "Да, остановить"),
+    "free": ("«{slot}» больше не будет отвечать через {now}: снова за неё отвечает общий адаптер. Так?", "Да, общий"),
+}
+NO_ADAPTER = "Такого адаптера больше нет."
+
+# Where an answer came from
+WHY_WHAT = "Ответьте этой командой на сообщение бота, о котором речь (или задайте её сразу после ответа)."
+WHY_IN_PRIVATE = "Написал в личку."
+WHY_WRITE_ME = "Подробности — только в личке: напишите мне там сначала."
+WHY_GONE = "Об этом ответе больше ничего не хранится, повторить его нельзя."
+WHY_HEAD = "Откуда этот ответ"
+WHY_EMOTION = "Эмоция: {emotion}, сила {intensity}"
+WHY_FIT = "Попадание: {fit}"
+WHY_UNCHECKED = "не проверялось"
+WHY_ARM = "Ветка: {arm}"
+ARMS = {"active": "основная", "canary": "🐤 канарейка"}
+WHY_UNMADE = "Модель этого не писала."
+WHY_ADAPTER = "Адаптер: "
+BARE_BASE = "нет, сама основа"
+WHY_BASE = "Основа: "
+WHY_PROMPT = "Запрос к модели: "
+WHY_CLASSIFIER = "Классификатор: "
+WHY_SAMPLING = "Выбор слов: {sampling}"
+SAMPLING = {
+    "temperature": "температура",
+    "top_p": "top-p",
+    "top_k": "top-k",
+    "repetition_penalty": "штраф за повторы",
+    "max_new_tokens": "длина до",
+}
+WHY_SEED = "Зерно {seed}, попыток: {attempts}"
+WHY_WORKER = "Работник: {worker}"
+WHY_TIMES = "Время: {times}"
+TIMINGS = {
+    "queue": "в очереди",
+    "generate": "сочинение",
+    "classify": "проверка эмоции",
+    "first_token": "до первого слова",
+}
+NOTHING = "—"
+WHY_CANDIDATES = "Кандидаты: {count}"
+WHY_REQUEST = "Запрос: "
+REPLAY = "🔁 Повторить точно"
+REPLAY_BEGUN = "Повторяю. Напишу, что вышло."
+REPLAY_BUSY = "Сначала закончу предыдущий повтор."
+REPLAY_FULL = "Очередь полна, повторить сейчас не получится."
+REPLAY_NO_WORKER = "Никто из работников не ответил вовремя. Повтор не состоялся."
+REPLAY_FAILED = "Повторить не получилось: {state}, {reason}."
+REPLAY_SAME = "✅ Повторилось байт в байт"
+REPLAY_OTHER = "≠ Вышло иначе"
+REPLAY_TOOK = "за {seconds} с; разговор и оценки этого не заметили"
+REPLAY_WHY = "Отличается: {names}."
+REPLAY_NO_REASON = "Всё то же самое, а текст другой: дело в вычислениях (другая машина или другой состав пачки)."
+DIFFERENCES = {
+    "base_model": "основа",
+    "adapter": "адаптер",
+    "prompt_version": "запрос к модели",
+    "classifier": "классификатор",
+    "sampling": "выбор слов",
+    "seed": "зерно",
+}

@@ -33,6 +33,12 @@ class TurnBook:
             select(TurnRow).where(TurnRow.chat_id == chat_id).order_by(TurnRow.id.desc()).limit(1)
         )
 
+    async def last_shown(self, chat_id: int) -> str | None:
+        """The request id of the newest answer that a chat was shown."""
+        query = select(TurnRow.shown).where(TurnRow.chat_id == chat_id, TurnRow.shown.is_not(None))
+        found: str | None = await self.session.scalar(query.order_by(TurnRow.id.desc()).limit(1))
+        return found
+
     async def previous(self, chat_id: int, turn_id: int) -> TurnRow | None:
         """The turn before this one."""
         return await self.session.scalar(
