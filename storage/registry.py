@@ -22,7 +22,8 @@ from storage.database import Database, Unit
 from storage.loop_board import LoopBoard
 from storage.loop_tables import AdapterRow
 from storage.registry_garbage import collect
-from storage.registry_rows import Also, answer_as_shared, known, read_serving, remember, settle, usable
+from storage.registry_publishing import current, publish
+from storage.registry_rows import Also, answer_as_shared, known, remember, settle, usable
 from storage.registry_rules import DELETED, REJECTED, RegistryError, check_share, earlier
 from storage.repositories.slots import SHARED
 from storage.settings import StorageSettings
@@ -224,15 +225,13 @@ class Registry:
 
     async def publish(self) -> Serving:
         """Tell workers what SQL says; safe to repeat, heals what a crash or a lost Redis left unsaid. RedisError."""
-        serving = await self.serving()
-        if self.board is not None:
-            await self.board.publish(serving)
-        return serving
+        if self.board is None:
+            return await self.serving()
+        return await publish(self.database, self.board, self.settings.load_presets)
 
     async def serving(self) -> Serving:
         """What SQL says that workers are to serve."""
-        async with self.database.view() as unit:
-            return await read_serving(unit, self.settings.load_presets)
+        return await current(self.database, self.settings.load_presets)
 
     async def verify(self, ids: Iterable[str] | None = None) -> dict[str, list[str]]:
         """What is wrong with the files of every adapter (or these), by id; an empty list: nothing. Reads all bytes."""

@@ -50,6 +50,8 @@ async def remember(unit: Unit, row: AdapterRow, people: set[int]) -> AdapterRow:
     gone = await _forgotten(unit, people, row.job_id)
     parent = await unit.adapters.get(row.parent) if row.parent else None
     kept = await unit.adapters.add(row, people - gone)
+    if kept.sha256 != row.sha256:
+        raise RegistryError(f"two different contents share the id {row.adapter_id}; change a file (a note.txt will do)")
     if kept.state == DELETED:
         kept.state, kept.created_at = CANDIDATE, now()
     kept.location = row.location

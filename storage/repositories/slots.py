@@ -93,10 +93,12 @@ class Slots:
         row.updated_at = shared.updated_at = now()
         await self.session.flush()
 
-    async def stir(self) -> None:
-        """Raise the revision though no pointer moved: something else that workers are told has changed."""
+    async def stir(self, beyond: int = 0) -> None:
+        """Raise the revision though no pointer moved: something else that workers are told has changed, or what they
+        were told came from another database and has the revision `beyond`.
+        """
         shared = await self.lock(SHARED)
-        shared.revision = await self.revision() + 1
+        shared.revision = max(await self.revision(), beyond) + 1
         shared.updated_at = now()
         await self.session.flush()
 

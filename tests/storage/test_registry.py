@@ -9,7 +9,7 @@ import pytest
 
 from storage import adapter_files
 from storage.adapter_manifest import StoreUnavailable
-from storage.contracts import TrainJob
+from storage.contracts import ServedSlot, Serving, TrainJob
 from storage.embedded import EmbeddedRedis
 from storage.presets import Presets
 from storage.registry import Registry, RegistryError
@@ -239,6 +239,23 @@ async def test_what_redis_did_not_hear_is_said_at_the_next_publish(shop: Shop, e
     assert await shop.active() == a
     await shop.registry.publish()
     assert await shop.active() == b
+
+
+async def test_what_another_database_has_told_is_overruled(shop: Shop) -> None:
+    a = await shop.add("a")
+    await shop.board.publish(Serving(revision=40, slots=(ServedSlot(name="shared", active="a-of-yesterday"),)))
+    serving = await shop.registry.promote(a)
+    assert serving.revision == 41 and await shop.board.serving() == serving
+    assert await shop.active() == a
+
+
+async def test_a_slower_teller_leaves_the_newer_word(shop: Shop) -> None:
+    a, b = await shop.add("a"), await shop.add("b")
+    await shop.registry.promote(a)
+    old = await shop.registry.serving()
+    new = await shop.registry.promote(b)
+    assert not await shop.board.publish(old)
+    assert await shop.registry.publish() == new == await shop.board.serving()
 
 
 async def test_a_promotion_lasts_when_redis_is_down(shop: Shop, embedded: EmbeddedRedis) -> None:
