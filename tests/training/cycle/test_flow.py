@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,13 +59,13 @@ def trainer(env: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]
                 process.wait(20)
 
 
-async def order(settings: StorageSettings, job_id: str, **keys: Any) -> None:
+async def order(settings: StorageSettings, job_id: str, *, method: str = "auto", **keys: Any) -> None:
     """A job as the bot adds it, with its sets frozen already."""
     await upgrade(settings.database())
     database = Database(settings.database())
     overrides = {name: str(value) for name, value in (made.SMALL | keys).items()}
     async with database.unit() as unit:
-        await unit.jobs.add(TrainJob(job_id=job_id, method="auto", overrides=overrides), trigger="admin")
+        await unit.jobs.add(TrainJob(job_id=job_id, method=method, overrides=overrides), trigger="admin")
         await unit.commit()
     await database.close()
 
@@ -84,6 +85,13 @@ async def until(settings: StorageSettings, job_id: str, states: tuple[str, ...],
         assert time.monotonic() < end, f"the job is {row.state}"
         await asyncio.sleep(0.1)
     return row
+
+
+async def reached(far: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not far():
+        assert time.monotonic() < end, "it never came so far"
+        await asyncio.sleep(0.05)
 
 
 async def test_thumbs_become_an_adapter_with_a_verdict(
@@ -111,3 +119,57 @@ async def test_thumbs_become_an_adapter_with_a_verdict(
     assert [one.adapter_id for one in adapters] == [row.adapter_id]
     assert adapters[0].prompt and adapters[0].parent is None and adapters[0].base == "bundled"
     assert states == ["queued", "preparing", "training", "evaluating", row.state]
+
+
+@pytest.mark.parametrize("state", ["training", "evaluating"])
+async def test_a_refit_killed_with_its_trainer_ends_in_one_adapter(
+    state: str, redis: Redis, embedded: EmbeddedRedis, storage_settings: StorageSettings, tmp_path: Path
+) -> None:
+    folder = JobFolder.of(tmp_path, "killed")
+    made.freeze(folder)
+    await order(storage_settings, "killed", steps=10)
+    env = environment(tmp_path, embedded.url)
+    checkpoints = folder.run("kto") / "checkpoints"
+
+    def far() -> bool:
+        if state == "training":
+            return any(checkpoints.glob("checkpoint-[2-9]/trainer_state.json"))
+        return any((folder.path / "evaluation").rglob("*.jsonl"))
+
+    with trainer(env, tmp_path / "trainer.log") as first:
+        await until(storage_settings, "killed", (state,))
+        await reached(far)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    with trainer(env, tmp_path / "trainer.log"):
+        row = await until(storage_settings, "killed", ENDED)
+    assert row.state in ("gated", "rejected"), row.error
+    run = json.loads((folder.run("kto") / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    assert run["step"] == 10
+    text = (folder.run("kto") / "metrics.jsonl").read_text(encoding="utf-8")
+    assert text.count('"desirable_weight"') == (2 if state == "training" else 1), "a finished run is not begun again"
+    database = Database(storage_settings.database())
+    async with database.view() as unit:
+        assert [one.adapter_id for one in await unit.adapters.all()] == [row.adapter_id]
+    await database.close()
+
+
+@pytest.mark.parametrize(("method", "rows"), [("dpo", 24), ("simpo", 24), ("sft", 24)])
+async def test_other_methods_take_the_same_way(
+    method: str,
+    rows: int,
+    redis: Redis,
+    embedded: EmbeddedRedis,
+    storage_settings: StorageSettings,
+    tmp_path: Path,
+) -> None:
+    folder = JobFolder.of(tmp_path, method)
+    made.freeze(folder, thumbs=0, pairs=rows, answers=rows)
+    await order(storage_settings, method, method=method)
+    # Pairs enough for a preference model, which then has a say.
+    more = {"TRAINING_PREFERENCE_PAIRS": "10"} if method == "dpo" else {}
+    with trainer(environment(tmp_path, embedded.url, **more), tmp_path / "trainer.log"):
+        row = await until(storage_settings, method, ENDED)
+    assert row.state in ("gated", "rejected"), row.error
+    assert row.method == method and row.verdict is not None
+    assert ("preference" in row.verdict["metrics"]) is (method == "dpo")
