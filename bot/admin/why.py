@@ -11,7 +11,8 @@ from typing import Any
 from aiogram.utils.formatting import Bold, Code, ExpandableBlockQuote, Text, as_list
 
 from bot.admin import callbacks as c
-from bot.admin import texts, words
+from bot.admin import why_texts as texts
+from bot.admin import words
 from bot.admin.names import adapter_name
 from bot.admin.screens import Screen, clipped
 from bot.keyboards import button, rows

@@ -11,7 +11,8 @@ from aiogram.filters import Command
 from aiogram.types import CallbackQuery, Message
 
 from bot.admin import callbacks as c
-from bot.admin import screens, texts, why
+from bot.admin import screens, why
+from bot.admin import why_texts as texts
 from bot.admin.gate import Admin, ByButton, ByMessage
 from bot.admin.replays import Repeated, Replays, Unrepeatable
 from bot.answers import Answers

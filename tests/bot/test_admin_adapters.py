@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from bot.admin import texts
+from bot.admin import texts, why_texts
 from bot.admin.callbacks import ref
 from bot.playground.world import World
 from bot.texts import UNKNOWN_COMMAND
@@ -133,17 +133,17 @@ async def test_why_tells_where_an_answer_came_from_and_repeats_it(scene: Stage) 
         assert "👉 90 % · joy 90 %, neutral 10 %\nУра, суп!" in told.text
         assert "<b>скучно</b>ыы" in told.text and "ы" * 300 not in told.text
         before = len(scene.worker.asked)
-        await anna.press(told, texts.REPLAY)
+        await anna.press(told, why_texts.REPLAY)
         repeated = await anna.next_message()
-        assert repeated.text.startswith(texts.REPLAY_SAME)
+        assert repeated.text.startswith(why_texts.REPLAY_SAME)
         asked = scene.worker.asked[before]
         assert (asked.seed, asked.arm, asked.emotion) == (41, "abc123", "joy")
         assert asked.request_id.startswith("replay-") and asked.turns == scene.worker.asked[before - 1].turns
 
         scene.worker.answer = lambda request: made(request, "Совсем другое.", base_model="other")
-        await anna.press(told, texts.REPLAY)
+        await anna.press(told, why_texts.REPLAY)
         repeated = await anna.next_message()
-        assert texts.REPLAY_OTHER in repeated.text and "Отличается: основа." in repeated.text
+        assert why_texts.REPLAY_OTHER in repeated.text and "Отличается: основа." in repeated.text
         assert "Совсем другое." in repeated.text
 
         # The dialogue goes on as if nothing had been.
@@ -164,9 +164,9 @@ async def test_why_in_a_group_goes_to_the_operator_alone_and_others_have_no_such
         await vera.send("@otklik_bot, как дела?", chat=group)
         answer = await anna.next_message(chat=group)
         await anna.send("/why@otklik_bot", chat=group, reply_to=answer.id)
-        assert (await anna.next_message(chat=group)).text == texts.WHY_IN_PRIVATE
+        assert (await anna.next_message(chat=group)).text == why_texts.WHY_IN_PRIVATE
         told = await anna.next_message()
-        assert texts.WHY_HEAD in told.text
+        assert why_texts.WHY_HEAD in told.text
         await vera.send("/why@otklik_bot", chat=group, reply_to=answer.id)
         assert (await anna.next_message(chat=group)).text == UNKNOWN_COMMAND
 
@@ -179,7 +179,7 @@ async def test_only_what_was_shown_can_be_repeated(scene: Stage) -> None:
         foreign = scene.worker.asked[-1].request_id
         asked = len(scene.worker.asked)
         toast = await anna.forge(panel, f"@w:{ADMIN}:replay:{foreign}")
-        assert toast.alert and toast.text == texts.WHY_GONE
+        assert toast.alert and toast.text == why_texts.WHY_GONE
         assert len(scene.worker.asked) == asked
         async with scene.database.view() as unit:
             assert [(row.action, row.allowed) for row in await unit.audit.last()] == [("replay", False)]
