@@ -12,8 +12,8 @@ from types import TracebackType
 from training.cycle.news import News
 from training.settings import TrainingSettings
 
-# Workers finish the answers that they began before they make room.
-ROOM_SECONDS = 8.0
+# Workers finish the answers that they began before they make room; one that does not answer is not waited for longer.
+ROOM_SECONDS, LOOK_SECONDS = 60.0, 0.5
 RENEW_SECONDS = 15.0
 LEAST_SECONDS = 60.0
 
@@ -28,7 +28,10 @@ class Drain:
     async def __aenter__(self) -> Drain:
         if self.settings.drain:
             await self.renew(None)
-            await asyncio.sleep(ROOM_SECONDS)
+            for _ in range(round(ROOM_SECONDS / LOOK_SECONDS)):
+                if await self.news.room():
+                    break
+                await asyncio.sleep(LOOK_SECONDS)
         return self
 
     async def __aexit__(

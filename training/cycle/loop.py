@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from redis.asyncio import Redis
 
+from storage.contracts import now
 from storage.database import Database
 from storage.loop_board import LoopBoard
 from storage.registry import Registry
@@ -117,6 +118,9 @@ class RefitLoop:
 
     async def _minute(self) -> None:
         """What heals after a crash between SQL and Redis, and what must not wait."""
+        if self.summing.newest is not None:
+            # Nothing changed, but somebody looked: the panel tells how old a summary is.
+            await self.news.summary(self.summing.newest.model_copy(update={"at": now()}))
         await self.registry.publish()
         await forgetting.purge_all(self.database, self.storage.dir, self.busy)
 

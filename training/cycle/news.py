@@ -56,6 +56,16 @@ class News:
         until = now() + timedelta(seconds=seconds)
         await self._quietly(lambda board: board.ask_drain(until), must=True)
 
+    async def room(self) -> bool:
+        """Whether every worker that shares the GPU has left it; True where none says that it shares one."""
+        found: dict[str, bool] = {}
+
+        async def ask(board: LoopBoard) -> None:
+            found.update(await board.sharing())
+
+        await self._quietly(ask, must=True)
+        return all(found.values())
+
     async def end_drain(self) -> None:
         """Workers may come back; if this is not heard, they come back when the time is over."""
         await self._quietly(lambda board: board.end_drain(), must=True)
