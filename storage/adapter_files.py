@@ -48,7 +48,7 @@ from storage.adapter_places import (
 )
 from storage.contracts import ServedAdapter
 
-__all__ = ["Stored", "discard", "faults", "fetch", "hash_adapter", "is_there", "store"]
+__all__ = ["Stored", "discard", "faults", "fetch", "hash_adapter", "store"]
 
 log = structlog.get_logger()
 
@@ -93,14 +93,6 @@ def faults(location: str, sha256: str) -> list[str]:
         return [fault for name, file in manifest.files.items() if (fault := _fault(fs, place, name, file))]
 
 
-def is_there(location: str) -> bool:
-    """Whether an adapter was stored whole; its bytes are not looked at. StoreUnavailable."""
-    with reaching(location):
-        fs, place = open_address(location)
-        fs.invalidate_cache()
-        return bool(fs.exists(f"{place}/{MANIFEST}"))
-
-
 def fetch(served: ServedAdapter, cache: Path, store: str | None = None) -> Path:
     """The adapter's folder on this machine: from `cache` if it is there whole, else copied and checked.
 
@@ -128,9 +120,10 @@ def discard(location: str) -> None:
     """Remove a stored adapter, its manifest first, so that it is never half there."""
     with reaching(location):
         fs, place = open_address(location)
-        if fs.exists(f"{place}/{MANIFEST}"):
+        fs.invalidate_cache()
+        with contextlib.suppress(FileNotFoundError):  # gone already, wholly or in part
             fs.rm_file(f"{place}/{MANIFEST}")
-        if fs.exists(place):
+        with contextlib.suppress(FileNotFoundError):
             fs.rm(place, recursive=True)
 
 

@@ -21,6 +21,7 @@ class AdapterRow(Row):
 
     `base`, `prompt` and `sha256` say what it fits and what its files must be; `location` is the fsspec address of its
     folder; `data` the manifest of the set it learned from; `metrics` what the gate measured; `verdict` its reasons.
+    `emptying_at` is set while a deleted one's files are being removed.
     """
 
     __tablename__ = "adapters"
@@ -40,6 +41,7 @@ class AdapterRow(Row):
     verdict: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
     state: Mapped[str] = mapped_column(String(16), default="candidate")
     tainted_at: Mapped[datetime | None] = mapped_column(Moment, default=None)
+    emptying_at: Mapped[datetime | None] = mapped_column(Moment, default=None)
     created_at: Mapped[datetime] = mapped_column(Moment, default=now)
 
 

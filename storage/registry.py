@@ -15,15 +15,16 @@ from typing import Any, Final
 import structlog
 from redis.exceptions import RedisError
 
-from storage.adapter_files import faults, is_there, store
+from storage.adapter_files import faults, store
 from storage.adapter_manifest import StoreUnavailable, check_kind
 from storage.contracts import Serving
 from storage.database import Database, Unit
 from storage.loop_board import LoopBoard
 from storage.loop_tables import AdapterRow
 from storage.registry_garbage import collect
+from storage.registry_intake import take_in
 from storage.registry_publishing import current, publish
-from storage.registry_rows import Also, answer_as_shared, known, remember, settle, usable
+from storage.registry_rows import Also, answer_as_shared, known, settle, usable
 from storage.registry_rules import DELETED, REJECTED, RegistryError, check_share, earlier
 from storage.repositories.slots import SHARED
 from storage.settings import StorageSettings
@@ -68,30 +69,26 @@ class Registry:
         AdapterFilesError if the folder is none or the store fails.
         """
         await asyncio.to_thread(check_kind, folder, kind)
-        while True:
-            stored = await asyncio.to_thread(store, folder, self.address, prompt)
-            row = AdapterRow(
-                adapter_id=stored.adapter_id,
-                kind=kind,
-                sha256=stored.sha256,
-                location=stored.location,
-                size=stored.size,
-                base=base,
-                prompt=prompt,
-                method=method,
-                parent=parent,
-                job_id=job_id,
-                data=data or {},
-                metrics=metrics or {},
-                verdict=verdict,
-            )
-            async with self.database.unit() as unit:
-                await unit.slots.take_turns()
-                # Thrown away between the copy and this turn: copied again.
-                if await asyncio.to_thread(is_there, stored.location):
-                    row = await remember(unit, row, set(people))
-                    await unit.commit()
-                    return row
+        stored = await asyncio.to_thread(store, folder, self.address, prompt)
+        made = AdapterRow(
+            adapter_id=stored.adapter_id,
+            kind=kind,
+            sha256=stored.sha256,
+            location=stored.location,
+            size=stored.size,
+            base=base,
+            prompt=prompt,
+            method=method,
+            parent=parent,
+            job_id=job_id,
+            data=data or {},
+            metrics=metrics or {},
+            verdict=verdict,
+        )
+        row, revived = await take_in(self.database, made, set(people))
+        if revived:
+            await asyncio.to_thread(store, folder, self.address, prompt)
+        return row
 
     async def promote(
         self,

@@ -1,5 +1,5 @@
-"""What the registry reads and writes in one unit of work: what may be pointed at, an adapter's row, and
-what workers are to serve. Commits nothing.
+"""What the registry reads and writes in one unit of work: what may be pointed at, states that agree with the
+pointers, and what workers are to serve. Commits nothing.
 """
 
 from __future__ import annotations
@@ -7,12 +7,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from storage.contracts import ServedAdapter, ServedSlot, Serving, now
+from storage.contracts import ServedAdapter, ServedSlot, Serving
 from storage.database import Unit
 from storage.loop_tables import AdapterRow
 from storage.preset_overlay import everything, overlaid
 from storage.presets import Presets
-from storage.registry_rules import CANARY, CANDIDATE, DELETED, LIVE, REJECTED, RegistryError, earlier, state_of
+from storage.registry_rules import CANARY, DELETED, LIVE, REJECTED, RegistryError, earlier, state_of
 from storage.repositories.presets import PresetBook
 from storage.repositories.slots import SHARED
 
@@ -43,22 +43,6 @@ async def usable(unit: Unit, adapter_id: str | None, *, allow_tainted: bool, all
     if row.state == REJECTED and not allow_rejected:
         raise RegistryError(f"{adapter_id} was rejected; say explicitly that it is to be used (--allow-rejected)")
     return row
-
-
-async def remember(unit: Unit, row: AdapterRow, people: set[int]) -> AdapterRow:
-    """The adapter's row; one that was thrown away is a candidate again, one of a tainted parent is tainted."""
-    gone = await _forgotten(unit, people, row.job_id)
-    parent = await unit.adapters.get(row.parent) if row.parent else None
-    kept = await unit.adapters.add(row, people - gone)
-    if kept.sha256 != row.sha256:
-        raise RegistryError(f"two different contents share the id {row.adapter_id}; change a file (a note.txt will do)")
-    if kept.state == DELETED:
-        kept.state, kept.created_at = CANDIDATE, now()
-    kept.location = row.location
-    if gone or (parent is not None and parent.tainted_at is not None):
-        kept.tainted_at = kept.tainted_at or now()
-    await unit.session.flush()
-    return kept
 
 
 async def settle(unit: Unit) -> None:
@@ -107,15 +91,3 @@ async def _presets(unit: Unit, file: Callable[[], Presets]) -> dict[str, Any] | 
         return None
     whole, _ = everything(file(), changes)
     return overlaid(file(), changes).model_copy(update={"presets": tuple(whole)}).model_dump(mode="json")
-
-
-async def _forgotten(unit: Unit, people: set[int], job_id: str | None) -> set[int]:
-    """Who asked to be forgotten after the job that made the adapter was ordered."""
-    job = await unit.jobs.get(job_id) if job_id else None
-    forgotten = await unit.people.forgotten() if people else {}
-    agreed = await unit.people.consenting() if forgotten else set()
-    return {
-        one
-        for one in people & set(forgotten)
-        if one not in agreed or (job is not None and forgotten[one].at >= job.created_at)
-    }

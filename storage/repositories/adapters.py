@@ -48,6 +48,12 @@ class AdapterBook:
         """Change an adapter's state."""
         await self.session.execute(update(AdapterRow).where(AdapterRow.adapter_id == adapter_id).values(state=state))
 
+    async def emptied(self, adapter_id: str) -> None:
+        """The files of a deleted adapter are gone."""
+        await self.session.execute(
+            update(AdapterRow).where(AdapterRow.adapter_id == adapter_id).values(emptying_at=None)
+        )
+
     async def learned_from(self, user_id: int) -> list[str]:
         """Ids of the adapters that learned from a person's rows."""
         query = select(AdapterPersonRow.adapter_id).where(AdapterPersonRow.user_id == user_id)

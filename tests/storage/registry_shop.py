@@ -35,6 +35,11 @@ class Shop:
         values = {"kind": "lora", "base": "starter", "method": "kto", **said}
         return (await self.registry.add(folder, **values)).adapter_id
 
+    @property
+    def store(self) -> Path:
+        """The folder of the adapters' store."""
+        return Path(self.registry.address)
+
     async def active(self, slot: str = "shared") -> str | None:
         """What the board tells workers."""
         serving = await self.board.serving()

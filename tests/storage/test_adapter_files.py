@@ -72,7 +72,7 @@ def test_a_cached_copy_needs_no_store(address: str, tmp_path: Path) -> None:
     stored = adapter_files.store(lora(tmp_path / "one"), address)
     copy = adapter_files.fetch(served(stored), tmp_path / "cache")
     adapter_files.discard(stored.location)
-    assert not adapter_files.is_there(stored.location)
+    assert adapter_files.faults(stored.location, stored.sha256)
     assert adapter_files.fetch(served(stored), tmp_path / "cache") == copy
 
 
@@ -116,7 +116,7 @@ def test_an_upload_that_broke_off_counts_as_not_there(tmp_path: Path) -> None:
     fs.rm_file(f"{place}/{MANIFEST}")
     with pytest.raises(AdapterMissing, match="STORAGE_ADAPTERS"):
         adapter_files.fetch(served(stored), tmp_path / "cache")
-    assert not adapter_files.is_there(stored.location)
+    assert adapter_files.faults(stored.location, stored.sha256)
     fs.store.clear()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
 
-from storage import adapter_files
+from storage import adapter_files, registry_garbage
 from storage.contracts import JobState, TrainJob, now
 from storage.loop_tables import AdapterRow
 from storage.registry import RegistryError
@@ -128,7 +129,7 @@ async def test_garbage_is_thrown_away_once_it_is_a_day_old_and_its_row_stays_as_
     assert await shop.active() == b
 
 
-async def test_a_crash_between_the_files_and_the_row_is_healed(shop: Shop) -> None:
+async def test_files_that_vanished_are_noticed_and_thrown_away_as_garbage(shop: Shop) -> None:
     a = await shop.add("a")
     await grow_old(shop)
     async with shop.database.view() as unit:
@@ -140,6 +141,43 @@ async def test_a_crash_between_the_files_and_the_row_is_healed(shop: Shop) -> No
     assert [name for name, wrong in (await shop.registry.verify()).items() if wrong] == [a]
     assert await shop.registry.collect_garbage() == [a]
     assert await shop.states() == {a: "deleted"}
+
+
+async def test_whoever_was_killed_while_removing_files_is_followed_by_the_next(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(location: str) -> None:
+        raise RuntimeError("killed")
+
+    a = await shop.add("a")
+    await grow_old(shop)
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError, match="killed"):
+        patched.setattr(registry_garbage, "discard", killed)
+        await shop.registry.collect_garbage()
+    assert await shop.states() == {a: "deleted"}
+    assert (shop.store / a).exists()
+    assert await shop.registry.collect_garbage() == []  # it may still be at work
+    assert await collect(shop.database, 1, now() + timedelta(hours=1)) == [a]
+    assert not (shop.store / a).exists()
+    assert await shop.add("a") == a
+    await shop.registry.promote(a)
+
+
+async def test_adding_what_is_being_removed_waits_until_it_is_gone(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowly(location: str) -> None:
+        time.sleep(0.7)
+        adapter_files.discard(location)
+
+    a = await shop.add("a")
+    await grow_old(shop)
+    monkeypatch.setattr(registry_garbage, "discard", slowly)
+    removing = asyncio.create_task(shop.registry.collect_garbage())
+    await asyncio.sleep(0.3)
+    assert await shop.states() == {a: "deleted"}
+    assert await shop.add("a") == a
+    assert removing.done() and await removing == [a]
+    await shop.registry.promote(a)
+    assert await shop.states() == {a: "live"}
 
 
 async def test_throwing_away_and_promoting_at_once_never_leaves_a_pointer_without_files(shop: Shop) -> None:
