@@ -40,6 +40,19 @@ async def test_the_same_content_twice_is_one_adapter_with_its_first_lineage(shop
     assert [(row.job_id, row.metrics) for row in rows] == [("j1", {"hit": 1})]
 
 
+async def test_a_store_moves_by_adding_the_old_ones_folders(shop: Shop, tmp_path: Path) -> None:
+    a = await shop.add("a", prompt="p1", metrics={"hit": 1})
+    await shop.registry.promote(a)
+    there = StorageSettings(dir=tmp_path, adapters=str(tmp_path / "new"))
+    moved = Registry(shop.database, shop.board, there)
+    row = await moved.add(shop.store / a, kind="lora", base="starter", method="hand")
+    assert (row.adapter_id, row.prompt, row.metrics, row.state) == (a, "p1", {"hit": 1}, "live")
+    assert row.location == str(tmp_path / "new" / a)
+    await moved.publish()
+    serving = await shop.board.serving()
+    assert serving is not None and serving.adapters[0].location == row.location
+
+
 async def test_two_promotions_at_once_are_both_in_the_history_and_the_last_is_the_pointer(shop: Shop) -> None:
     names = [await shop.add(name) for name in "abcd"]
     await asyncio.gather(*(shop.registry.promote(name) for name in names))
