@@ -79,6 +79,8 @@ class AdapterWatch:
         self.own = frozenset(responder.engine.adapters)
         self.presets = responder.intake.presets
         self.serving: Serving | None = None
+        # What was followed to its end; `serving` may be on its way.
+        self.revision = 0
         self.faults: dict[str, str] = {}
         self.tested: set[str] = set(self.own)
         # Adapters of the registry that are loaded, by when they were last asked for.
@@ -121,12 +123,12 @@ class AdapterWatch:
 
     async def report(self) -> None:
         """Tell others what is loaded."""
-        revision, metrics = 0 if self.serving is None else self.serving.revision, self.responder.metrics
+        metrics = self.responder.metrics
         adapters = tuple(sorted(self.responder.engine.adapters))
-        metrics.revision.set(revision)
+        metrics.revision.set(self.revision)
         metrics.loaded.set(len(adapters))
         metrics.faults.set(len(self.faults))
-        loaded = Loaded(worker=self.worker_id, revision=revision, adapters=adapters, faults=self.faults)
+        loaded = Loaded(worker=self.worker_id, revision=self.revision, adapters=adapters, faults=self.faults)
         await persist("report", lambda: self.board.report(loaded))
 
     async def anew(self) -> None:
@@ -170,6 +172,7 @@ class AdapterWatch:
         before = self.responder.intake.routes
         after = routes(serving, self._usable(), before)
         await self._in_thread(self.responder.follow, after, presets)
+        self.revision = serving.revision
         self._settle(faults, changed)
         if after != before:
             self.responder.metrics.swaps.inc()

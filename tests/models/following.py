@@ -20,7 +20,7 @@ from storage.loop_board import LoopBoard
 from tests.models.conftest import Replies
 from tests.models.line import make_request
 
-SMALL: dict[str, Any] = {"classifier": "lexicon", "device": "cpu", "threads": 1, "candidates": 1, "max_new_tokens": 24}
+SMALL: dict[str, Any] = {"classifier": "lexicon", "device": "cpu", "threads": 1, "candidates": 1, "max_new_tokens": 12}
 
 
 @asynccontextmanager

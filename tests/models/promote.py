@@ -14,13 +14,14 @@ from storage.adapter_files import store
 from storage.contracts import ServedAdapter, ServedSlot, Serving
 
 
-def variant(folder: Path, number: int, *, spoil: float | None = None) -> Path:
-    """The starter's adapter, changed a little by `number` so that it is another one; `spoil` fills one matrix."""
+def variant(folder: Path, number: int, *, spoil: float | None = None, times: float = 1.0) -> Path:
+    """The starter's adapter, changed a little by `number` so that it is another one; `spoil` fills one matrix, `times`
+    blows all of them up."""
     folder.mkdir(parents=True)
     shutil.copy(STARTER / "adapter" / "adapter_config.json", folder)
     weights = load_file(STARTER / "adapter" / "adapter_model.safetensors")
     name = sorted(weights)[0]
-    weights = {key: tensor * (1 - number * 1e-3) for key, tensor in weights.items()}
+    weights = {key: tensor * (times * (1 - number / 50)) for key, tensor in weights.items()}
     if spoil is not None:
         weights[name] = torch.full_like(weights[name], spoil)
     save_file(weights, folder / "adapter_model.safetensors")
