@@ -33,3 +33,14 @@ def test_a_mistyped_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_urls_with_passwords_are_never_printed() -> None:
     settings = StorageSettings(redis_url="redis://:geheim@host/0")  # type: ignore[arg-type]
     assert "geheim" not in repr(settings)
+
+
+def test_the_adapters_store_lies_in_the_storage_folder_unless_named(tmp_path: Path) -> None:
+    assert StorageSettings(dir=tmp_path).adapters_address() == str(tmp_path / "adapters")
+    assert StorageSettings(adapters="s3://bucket/a").adapters_address() == "s3://bucket/a"
+
+
+def test_a_store_with_a_password_in_its_address_is_refused_without_showing_it() -> None:
+    with pytest.raises(ValidationError, match="told to every worker") as refused:
+        StorageSettings(adapters="ftp://me:geheim@host/a")
+    assert "geheim" not in str(refused.value)
