@@ -1,0 +1,95 @@
+"""Rows to be of one kind: texts on disk, and for each a few numbers by which rows are chosen. Knows no rule.
+
+About 60 bytes of memory a row.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.data.rows import Answer, Feedback, Pair, dump
+from training.data.steps.keys import key
+from training.data.steps.spool import Spool
+from training.data.steps.texts import fold, prompt_text
+
+TRAIN, HELD_OUT = 0, 1
+Keys = NDArray[np.uint64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A shelf's numbers, one of each a row.
+
+    `group`: what was judged (case and punctuation aside), `sign` the judgement of it: 1 or −1. `order`: in which order
+    rows are preferred and written, by their content alone. `line`: of the very row. `length`: characters of the
+    (chosen) answer, `other` of the rejected one.
+    """
+
+    rater: Ints
+    part: Ints
+    side: Ints
+    sign: Ints
+    reward: Ints
+    length: Ints
+    other: Ints
+    group: Keys
+    order: Keys
+    line: Keys
+    prompt: Keys
+
+    def with_raters(self, ranks: Ints) -> Columns:
+        """The same with raters numbered anew."""
+        return replace(self, rater=ranks[self.rater]) if len(self.rater) else self
+
+
+class Shelf:
+    """Filled row by row; then read as columns, and rows by their places."""
+
+    def __init__(self, path: Path) -> None:
+        self.spool = Spool(path)
+        self._numbers = {name: array("q") for name in ("rater", "part", "side", "sign", "reward", "length", "other")}
+        self._keys = {name: array("Q") for name in ("group", "order", "line", "prompt")}
+
+    def __len__(self) -> int:
+        return len(self.spool)
+
+    def add(self, row: Feedback | Pair | Answer, *, rater: int, part: int, side: int, reward: bool) -> None:
+        """Lay down a row."""
+        self.spool.add(row)
+        first, second, sign = _answers(row)
+        before = "\0".join((row.emotion or "", str(row.intensity), row.persona))
+        prompt = fold(prompt_text(row))
+        judged = "\0".join((before, prompt, *sorted((fold(first), fold(second)))))
+        texts = "\0".join((before, prompt_text(row), first, second, str(sign)))
+        numbers: dict[str, int] = {"rater": rater, "part": part, "side": side, "sign": sign, "reward": reward}
+        numbers |= {"length": len(first), "other": len(second)}
+        for name, value in numbers.items():
+            self._numbers[name].append(value)
+        keys = {"group": judged, "order": texts, "line": dump(row), "prompt": prompt}
+        for name, text in keys.items():
+            self._keys[name].append(key(text, name))
+
+    def columns(self) -> Columns:
+        """All numbers; the shelf takes no more rows."""
+        numbers: dict[str, Any] = {name: np.frombuffer(one, np.int64) for name, one in self._numbers.items()}
+        keys: dict[str, Any] = {name: np.frombuffer(one, np.uint64) for name, one in self._keys.items()}
+        if not len(self):
+            numbers = {name: np.zeros(0, np.int64) for name in numbers}
+            keys = {name: np.zeros(0, np.uint64) for name in keys}
+        return Columns(**numbers, **keys)
+
+
+def _answers(row: Feedback | Pair | Answer) -> tuple[str, str, int]:
+    """`(answer, the rejected one or nothing, sign)`. Of a pair the sign tells which of the two, sorted, is chosen."""
+    if isinstance(row, Pair):
+        return row.chosen, row.rejected, 1 if fold(row.chosen) < fold(row.rejected) else -1
+    if isinstance(row, Feedback):
+        return row.answer, "", 1 if row.desirable else -1
+    return row.answer, "", 1
