@@ -9,21 +9,24 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from storage.contracts import now
 from storage.database import Database
 from storage.presets import Presets
 from storage.settings import StorageSettings
 from training.cycle import laying, replay
-from training.cycle.choosing import Choice, Counts, Needs, choose
-from training.cycle.order import Order
+from training.cycle.choosing import Choice, Needs, choose
+from training.cycle.order import SHARED, Order
 from training.cycle.places import JobFolder
 from training.cycle.replay import Frozen
 from training.recipes import RecipeError
 from training.settings import TrainingSettings
 
-KINDS = ("answers", "pairs", "feedback")
+if TYPE_CHECKING:
+    from training.data.feedback import FeedbackLog
+
+KINDS = ("answers", "pairs", "feedback", "reward")
 
 
 def prepare(folder: JobFolder, order: Order, storage: StorageSettings) -> Choice:
@@ -38,7 +41,7 @@ def prepare(folder: JobFolder, order: Order, storage: StorageSettings) -> Choice
     plan: dict[str, Any] = {**choice.as_json(), "rows": asdict(counts)}
     if choice.method is not None:
         presets = storage.load_presets()
-        plan["preference"] = _preference(folder, order, frozen, counts, choice.method, presets)
+        plan["preference"] = _preference(folder, order, frozen, choice.method, presets)
         _lay(folder, order, frozen, choice.method, presets)
     folder.write("plan", plan)
     return choice
@@ -56,7 +59,7 @@ def frozen_sets(folder: JobFolder, slot: str, told: dict[str, Any]) -> Frozen:
 
 def _freeze(folder: JobFolder, order: Order, storage: StorageSettings) -> dict[str, Any]:
     folder.drop("sets", "plan.json")
-    told = freeze(folder.sets, storage, order.settings)
+    told = freeze(folder.sets, storage, order.settings, order.slot)
     told["folders"] = {
         kind: str(Path(place).relative_to(folder.path)) if place else None for kind, place in told["folders"].items()
     }
@@ -64,14 +67,14 @@ def _freeze(folder: JobFolder, order: Order, storage: StorageSettings) -> dict[s
     return told
 
 
-def freeze(place: Path, storage: StorageSettings, settings: TrainingSettings) -> dict[str, Any]:
+def freeze(place: Path, storage: StorageSettings, settings: TrainingSettings, slot: str) -> dict[str, Any]:
     """People's sets under a folder: where each kind lies, counts, whose rows they are, the manifest."""
     from training.data import feedback
 
     began = now()
-    log = asyncio.run(_read(storage))
     rules = feedback.FeedbackRules(**settings.feedback)
-    found = feedback.freeze(log, place, rules)
+    with asyncio.run(_read(storage, None if slot == SHARED else slot)) as log:
+        found = feedback.freeze(log, place, rules)
     return {
         "folders": {kind: str(where) if (where := getattr(found, kind)) else None for kind in KINDS},
         "counts": dict(found.counts),
@@ -82,12 +85,12 @@ def freeze(place: Path, storage: StorageSettings, settings: TrainingSettings) ->
     }
 
 
-async def _read(storage: StorageSettings) -> Any:
+async def _read(storage: StorageSettings, emotion: str | None) -> FeedbackLog:
     from training.data.feedback import read_log
 
     database = Database(storage.database())
     try:
-        return await read_log(database)
+        return await read_log(database, emotion=emotion)
     finally:
         await database.close()
 
@@ -97,13 +100,14 @@ def _lay(folder: JobFolder, order: Order, frozen: Frozen, method: str, presets: 
     laying.lay(order, folder, method, rows)
 
 
-def _preference(folder: JobFolder, order: Order, frozen: Frozen, counts: Counts, method: str, presets: Presets) -> bool:
+def _preference(folder: JobFolder, order: Order, frozen: Frozen, method: str, presets: Presets) -> bool:
     """Whether a preference model is fitted: for the gate where there are pairs enough, for RLHF always."""
-    if counts.pairs < order.settings.preference_pairs:
+    pairs = sum(1 for _ in frozen.train("reward"))
+    if pairs < order.settings.preference_pairs:
         if method == "rlhf":
             raise RecipeError(
                 f"rlhf learns from a preference model, which needs {order.settings.preference_pairs} pairs (there are "
-                f"{counts.pairs}): wait for more, or lower TRAINING_PREFERENCE_PAIRS"
+                f"{pairs}): wait for more, or lower TRAINING_PREFERENCE_PAIRS"
             )
         return False
     _lay(folder, order, frozen, "reward", presets)

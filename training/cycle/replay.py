@@ -23,7 +23,7 @@ KINDS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "kto": (("feedback", "pairs"), "pairs"),
     "dpo": (("pairs",), "pairs"),
     "simpo": (("pairs",), "pairs"),
-    "reward": (("pairs",), "pairs"),
+    "reward": (("reward",), "pairs"),
     "sft": (("answers",), "answers"),
     "rlhf": (("feedback", "pairs", "answers"), "answers"),
 }

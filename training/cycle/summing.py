@@ -93,7 +93,7 @@ def summarize(folder: JobFolder, order: Order, storage: StorageSettings) -> None
     from training.cycle.replay import Frozen
 
     folder.drop("sets")
-    told = preparing.freeze(folder.sets, storage, order.settings)
+    told = preparing.freeze(folder.sets, storage, order.settings, order.slot)
     counts = replay.count(Frozen(told["folders"], order.slot), len(told["people"]))
     choice = choose(counts, preparing.needs(order.settings), order.method)
     folder.write("summary", {"rows": rows(counts), "people": counts.people, **choice.as_json()})

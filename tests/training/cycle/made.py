@@ -42,6 +42,7 @@ def freeze(folder: JobFolder, *, thumbs: int = 40, pairs: int = 0, answers: int 
     written = {
         "feedback": judged[:thumbs],
         "pairs": [_pair(row) for row in found[:pairs]],
+        "reward": [_pair(row) for row in found[:pairs]],
         "answers": [_answer(row) for row in found[:answers]],
     }
     told = {kind: _set(folder, kind, rows) for kind, rows in written.items()}

@@ -1,0 +1,134 @@
+"""What is thrown away, and that nobody's words stay who asked to be forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from storage.contracts import JobState, TrainJob
+from storage.database import Database, upgrade
+from storage.registry import Registry
+from storage.settings import StorageSettings
+from tests.training.cycle import made
+from training.cycle import forgetting, start, tidying
+from training.cycle.places import JobFolder
+from training.settings import TrainingSettings
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> StorageSettings:
+    return StorageSettings(dir=tmp_path)
+
+
+@pytest_asyncio.fixture
+async def database(storage: StorageSettings) -> AsyncIterator[Database]:
+    await upgrade(storage.database())
+    found = Database(storage.database())
+    yield found
+    await found.close()
+
+
+def whole(storage: StorageSettings, job_id: str) -> JobFolder:
+    """A job's folder with everything that a refit leaves."""
+    folder = JobFolder.of(storage.dir, job_id)
+    made.freeze(folder, thumbs=20)
+    for place in ("mixed_kto", "runs/kto-refit/tokens", "runs/kto-refit/checkpoints", "evaluation/samples"):
+        (folder.path / place).mkdir(parents=True)
+        (folder.path / place / "rows.jsonl").write_text("слова человека", encoding="utf-8")
+    for name in ("verdict", "plan"):
+        folder.write(name, {"passed": True})
+    folder.report.write_text("# Refit")
+    return folder
+
+
+def holds_words(folder: JobFolder) -> bool:
+    return any("слова" in path.read_text(encoding="utf-8") for path in folder.path.rglob("*.jsonl"))
+
+
+async def test_sets_of_a_forgotten_person_go_and_verdicts_stay(database: Database, storage: StorageSettings) -> None:
+    folder = whole(storage, "old")
+    assert await forgetting.purge_all(database, storage.dir, set()) == []
+    async with database.unit() as unit:
+        await unit.people.forget(2)
+        await unit.people.forget(99)
+        await unit.commit()
+    assert await forgetting.purge_all(database, storage.dir, {"old"}) == [], "a job at work looks after itself"
+    assert await forgetting.purge_all(database, storage.dir, set()) == ["old"]
+    assert not holds_words(folder) and not folder.sets.exists()
+    assert folder.report.exists() and folder.read("verdict") is not None
+    assert await forgetting.purge_all(database, storage.dir, set()) == []
+
+
+async def test_somebody_forgotten_before_is_not_in_newer_sets(database: Database, storage: StorageSettings) -> None:
+    async with database.unit() as unit:
+        await unit.people.forget(2)
+        await unit.commit()
+    folder = whole(storage, "newer")  # they came back, agreed anew, and rated
+    assert await forgetting.concerns(database, folder) == set()
+
+
+async def test_old_jobs_keep_their_verdict_only(database: Database, storage: StorageSettings) -> None:
+    for number in range(4):
+        async with database.unit() as unit:
+            await unit.jobs.add(TrainJob(job_id=f"job-{number}", method="auto"), trigger="admin")
+            await unit.jobs.move(f"job-{number}", JobState.REJECTED)
+            await unit.commit()
+        whole(storage, f"job-{number}")
+    settings = TrainingSettings(schedule=None, keep_jobs=2)
+    await tidying.tidy(database, Registry(database, None, storage), storage, settings)
+    kept = [holds_words(JobFolder.of(storage.dir, f"job-{number}")) for number in range(4)]
+    assert kept == [False, False, True, True]
+    assert JobFolder.of(storage.dir, "job-0").read("verdict") is not None
+
+
+def test_a_job_id_is_never_a_way_out_of_the_folder(tmp_path: Path) -> None:
+    for name in ("../x", "a/b", "", ".hidden", "x" * 65):
+        with pytest.raises(ValueError, match="job id"):
+            JobFolder.of(tmp_path, name)
+
+
+async def promoted(database: Database, storage: StorageSettings, people: tuple[int, ...] = (1,)) -> str:
+    from models.settings import STARTER
+
+    registry = Registry(database, None, storage)
+    row = await registry.add(STARTER / "adapter", kind="lora", base="bundled", method="kto", people=people)
+    await registry.promote(row.adapter_id)
+    return row.adapter_id
+
+
+async def test_a_refit_goes_on_from_what_answers_and_is_compared_with_it(
+    database: Database, storage: StorageSettings
+) -> None:
+    begun, incumbent, remarks = await start.weights(database, storage, "shared", "bundled")
+    assert begun == incumbent and begun.adapter_id is None and not remarks
+    assert begun.folder is not None and begun.folder.name == "adapter"
+    name = await promoted(database, storage)
+    begun, incumbent, remarks = await start.weights(database, storage, "joy", "bundled")
+    assert begun == incumbent and begun.adapter_id == name and not remarks
+    assert begun.folder is not None and (begun.folder / "adapter_model.safetensors").is_file()
+
+
+async def test_a_tainted_adapter_is_left_out_and_people_are_told_why(
+    database: Database, storage: StorageSettings
+) -> None:
+    name = await promoted(database, storage, people=(1, 2))
+    await Registry(database, None, storage).taint(2)
+    begun, incumbent, remarks = await start.weights(database, storage, "shared", "bundled")
+    assert begun.adapter_id is None and incumbent.adapter_id is None
+    assert name in remarks[0][0] and "забыть" in remarks[0][0] and "forgotten" in remarks[0][1]
+
+
+async def test_an_adapter_of_another_base_or_gone_from_the_store_is_left_out(
+    database: Database, storage: StorageSettings
+) -> None:
+    import shutil
+
+    await promoted(database, storage)
+    begun, _, remarks = await start.weights(database, storage, "shared", "owner/other")
+    assert begun.folder is None and "another base" in remarks[0][1]
+    shutil.rmtree(storage.dir / "adapters")
+    begun, _, remarks = await start.weights(database, storage, "shared", "bundled")
+    assert begun.adapter_id is None and "cannot be read" in remarks[0][1]
