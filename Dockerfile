@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# Targets: bot (no torch), worker (GPU or CPU), trainer. Build one with: docker build --target bot -t otklik-bot .
+# Targets: bot and api (no torch), worker (GPU or CPU), trainer. Build one with: docker build --target bot -t otklik-bot .
 ARG PYTHON=3.12
 
 FROM python:${PYTHON}-slim AS base
@@ -18,6 +18,10 @@ USER otklik
 VOLUME /data
 HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["python", "-m", "otklik.alive", "bot"]
 ENTRYPOINT ["otklik", "bot"]
+
+FROM bot AS api
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["python", "-m", "otklik.alive", "api"]
+ENTRYPOINT ["otklik", "api"]
 
 FROM base AS learning
 # The default index brings CUDA builds of torch; for a machine without a GPU build with

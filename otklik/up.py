@@ -1,4 +1,4 @@
-"""`otklik up`: everything on one machine, supervised: redis, playground, worker, trainer, bot."""
+"""`otklik up`: everything on one machine, supervised: redis, playground, worker, trainer, bot, HTTP API."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def plan(storage: StorageSettings, bot: BotSettings) -> list[ChildSpec]:
         listen = bot.playground_listen
         specs.append(_ours("playground", ["--listen", listen, "--state", state, "--token", TOKEN], logs, env))
         env = env | {"BOT_TOKEN": TOKEN, "BOT_API_URL": f"http://{listen}"}
-    for name in ("worker", "trainer", "bot"):
+    for name in ("worker", "trainer", "bot", "api"):
         specs.append(_ours(name, [], logs, env))
     return specs
 
@@ -83,6 +83,8 @@ async def _announce(children: list[Child], say: Callable[[str], None]) -> None:
         say(f"Отклик готов. Откройте {statuses['playground']} и напишите боту.")
     else:
         say(f"Отклик готов. Бот: {statuses['bot']}")
+    if "api" in statuses:
+        say(f"Для программ (HTTP API): {statuses['api']}")
     say("Остановить: Ctrl-C")
 
 

@@ -15,7 +15,8 @@ from fastapi.middleware.cors import CORSMiddleware
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.api import chat, health, problems, ratings, suggestions
+from bot.admin.deeds import Deeds
+from bot.api import adapters, chat, health, jobs, problems, ratings, suggestions
 from bot.api.access import Gatekeeper
 from bot.api.brain import Brain
 from bot.api.metrics import Counting, Metrics
@@ -28,9 +29,11 @@ from bot.settings import host_port
 from storage.conversation import Conversation
 from storage.database import Database, upgrade
 from storage.direct import DirectLine
+from storage.loop_board import LoopBoard
 from storage.ratings import RatingBook
 from storage.ready import beat, notify_ready
 from storage.redis import connect
+from storage.registry import Registry
 from storage.settings import StorageSettings
 
 log = structlog.get_logger(__name__)
@@ -57,11 +60,12 @@ def application(settings: ApiSettings, storage: StorageSettings) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         max_body_size=settings.body_limit,
+        responses=problems.RESPONSES,
         redoc_url=None,
     )
     app.state.metrics = metrics
     problems.register(app)
-    for part in (chat.router, suggestions.router, ratings.router, health.router):
+    for part in (chat.router, suggestions.router, ratings.router, adapters.router, jobs.router, health.router):
         app.include_router(part)
     if settings.origins:
         app.add_middleware(
@@ -98,6 +102,7 @@ async def _assemble(app: FastAPI, settings: ApiSettings, storage: StorageSetting
     app.state.brain = Brain(line, lambda: catalogue.current, settings)
     app.state.gatekeeper = Gatekeeper(database, redis, conversation.keys)
     app.state.book = RatingBook(redis, storage)
+    app.state.deeds = Deeds(database, Registry(database, LoopBoard(redis, storage), storage))
     app.state.once = Once(redis, conversation.keys, settings.remember_seconds)
 
 

@@ -5,7 +5,7 @@ Every error names its cause and what to do; none quotes what people wrote.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -107,8 +107,33 @@ def answer(problem: Problem) -> JSONResponse:
     )
 
 
+# For every route's description; media types are mended by `described`.
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": ProblemBody, "description": "What is wrong with the request, and what to do (RFC 9457)."},
+    "5XX": {"model": ProblemBody, "description": "What is wrong here; trying again may help."},
+}
+
+
+def described(app: FastAPI) -> Callable[[], dict[str, Any]]:
+    """The OpenAPI description, with problems under their own media type."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        whole = plain()
+        for operations in whole["paths"].values():
+            for operation in operations.values():
+                for status in RESPONSES:
+                    content = operation["responses"].get(str(status), {}).get("content", {})
+                    if "application/json" in content:
+                        content[MEDIA] = content.pop("application/json")
+        return whole
+
+    return openapi
+
+
 def register(app: FastAPI) -> None:
-    """Every error of the application leaves it as a problem."""
+    """Every error of the application leaves it as a problem, and the description says so."""
+    setattr(app, "openapi", described(app))  # noqa: B010  (the way FastAPI is told of another description)
 
     @app.exception_handler(Problem)
     async def ours(_request: Request, problem: Problem) -> JSONResponse:

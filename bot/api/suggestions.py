@@ -25,6 +25,7 @@ from bot.api.problems import Problem
 from bot.api.shapes import Message
 from storage.contracts import ChatReply, ChatRequest, Intensity, Turn
 from storage.direct import Asked
+from storage.repositories.api_keys import FIRST
 from storage.tables import ReplyRow, TurnRow
 
 router = APIRouter(prefix="/v1", tags=["suggestions"])
@@ -167,7 +168,7 @@ async def revealed(request: Request, turn_id: int, caller: Admin) -> Suggestions
     """The same answers with the models that gave them."""
     async with request.app.state.database.view() as unit:
         turn = await unit.session.get(TurnRow, turn_id) if abs(turn_id) < 2**62 else None
-        if turn is None or turn.chat_id > records.FIRST:
+        if turn is None or turn.chat_id > FIRST:
             raise Problem(404, "no_such_suggestions", "there are no suggestions of this id")
         query = select(ReplyRow).where(ReplyRow.turn_id == turn_id).order_by(ReplyRow.variant)
         rows = list(await unit.session.scalars(query))

@@ -27,7 +27,12 @@ async def otklik_up(
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "otklik", "up"),
         env=os.environ
-        | {"STORAGE_DIR": str(folder), "MODELS_ENGINE": engine, "BOT_PLAYGROUND_LISTEN": f"127.0.0.1:{port}"},
+        | {
+            "STORAGE_DIR": str(folder),
+            "MODELS_ENGINE": engine,
+            "BOT_PLAYGROUND_LISTEN": f"127.0.0.1:{port}",
+            "API_LISTEN": f"127.0.0.1:{free_port()}",
+        },
         stdout=asyncio.subprocess.PIPE,
     )
     try:

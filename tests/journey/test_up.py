@@ -84,7 +84,12 @@ async def test_wrong_settings_of_a_child_end_it_with_the_reason(tmp_path: Path) 
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "otklik", "up"),
         env=os.environ
-        | {"STORAGE_DIR": str(tmp_path), "MODELS_ENGINE": "magic", "BOT_PLAYGROUND_LISTEN": f"127.0.0.1:{free_port()}"},
+        | {
+            "STORAGE_DIR": str(tmp_path),
+            "MODELS_ENGINE": "magic",
+            "BOT_PLAYGROUND_LISTEN": f"127.0.0.1:{free_port()}",
+            "API_LISTEN": f"127.0.0.1:{free_port()}",
+        },
         stdout=asyncio.subprocess.PIPE,
     )
     told, _ = await asyncio.wait_for(process.communicate(), 40)
