@@ -74,7 +74,7 @@ class SlotRow(Row):
 
 
 class SlotChangeRow(Row):
-    """What happened to a slot. Action: promote, rollback, release, canary, share, stop. `by` is a person, None: the loop."""
+    """What happened to a slot. Action: promote, rollback, release, canary, share, stop. `by`: None is the loop."""
 
     __tablename__ = "slot_changes"
     __table_args__ = (Index("slot_changes_order", "slot", "id"),)
