@@ -22,7 +22,7 @@ class Plan(BaseModel):
     seed: int = 0
     people: int = Field(default=48, ge=2)
     rounds: int = Field(default=3, ge=1)
-    ratings: int = Field(default=600, ge=2)
+    ratings: int = Field(default=1000, ge=2)
     waves: int = Field(default=60, ge=1, description="A round ends after so many messages a person, whatever was said.")
     questions: int = Field(default=490, ge=2)
     oracle: int = Field(default=8, ge=2, description="Answers among which the best possible choice is made.")
@@ -48,7 +48,10 @@ class Plan(BaseModel):
         own = {
             "TRAINING_SCHEDULE": "",
             "TRAINING_POLL_SECONDS": "0.5",
+            "TRAINING_THREADS": "1",
             "OMP_NUM_THREADS": "1",
+            # Nothing of the seed corpus is replayed: all that is learned comes from what people tapped.
+            "TRAINING_REPLAY": "0",
         }
         if world == CONTROL:
             return own | {"TRAINING_REFITS": "false"}
@@ -63,4 +66,11 @@ SHORT = Plan(
     questions=28,
     oracle=2,
     refit_minutes=8.0,
+    trainer={
+        "TRAINING_METHOD": "kto",
+        "TRAINING_LEAST_THUMBS": "8",
+        "TRAINING_PROMPTS": "30",
+        "TRAINING_TEXTS": "20",
+        "TRAINING_GATE": '{"least_prompts": 20, "least_compared": 20}',
+    },
 )

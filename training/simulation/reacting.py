@@ -20,7 +20,7 @@ class Habits:
     """How people behave, as probabilities; `noise` is the spread of how they feel today, in logits."""
 
     rates: float = 0.9
-    another: float = 0.5
+    another: float = 0.7
     corrects: float = 0.1
     noise: float = 0.3
 
