@@ -32,7 +32,7 @@ def taster() -> Taster:
     ],
 )
 def test_an_answer_that_lacks_one_thing_is_liked_less(worse: dict[str, float]) -> None:
-    changed = Features(**{**GOOD.__dict__, **worse})  # type: ignore[arg-type]
+    changed = Features(**{**GOOD.__dict__, **worse})
     assert utility(WISH, changed) < utility(WISH, GOOD)
 
 
