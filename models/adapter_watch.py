@@ -217,7 +217,10 @@ class AdapterWatch:
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 folder = await in_daemon(self.fetch, adapter)
-            await self._in_thread(engine.load_adapter, name, folder)
+            if engine.remote:
+                await in_daemon(engine.load_adapter, name, folder)
+            else:
+                await self._in_thread(engine.load_adapter, name, folder)
         except TimeoutError:
             return f"its files did not come within {FETCH_SECONDS:.0f} seconds"
         except (ModelsError, ValueError) as error:

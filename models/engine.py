@@ -78,6 +78,10 @@ class Engine(Protocol):
         """Ids of the adapters that rows may name."""
 
     @property
+    def remote(self) -> bool:
+        """Whether adapters are loaded elsewhere: then `load_adapter` may take long, and any thread may call it."""
+
+    @property
     def running(self) -> int:
         """Rows admitted and not finished."""
 

@@ -174,6 +174,7 @@ class Absent:
     """Stands where the engine was; nothing can be asked of it."""
 
     running = 0
+    remote = False
     adapters: frozenset[str] = frozenset()
 
     def __init__(self, engine: Engine) -> None:

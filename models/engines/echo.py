@@ -23,6 +23,7 @@ class EchoEngine:
     """Repeats the person's last message under the title of the emotion, one step after admission."""
 
     base_model = "echo"
+    remote = False
     sampling = Sampling()
 
     def __init__(self, adapters: Sequence[str] = ()) -> None:

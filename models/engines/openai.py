@@ -18,7 +18,7 @@ import httpx
 import structlog
 
 from models.engine import Broken, Event, Finished, Row
-from models.engines import chat_api
+from models.engines import chat_api, runtime_lora
 from models.errors import AdapterBroken, EngineUnavailable, ModelsError, PromptTooLong, UnknownAdapter
 from models.prompt import Prompt
 from models.settings import ModelsSettings
@@ -32,10 +32,15 @@ TRIES = 3
 PATIENCE = 0.05
 PAUSE = 0.25
 LONGEST_PAUSE = 10.0
+CHAT = "chat/completions"
 
 
 class ServerError(EngineUnavailable):
     """The server is there, but failed or knows no such address."""
+
+
+class NotThere(ServerError):
+    """The server knows no such model, or no such address."""
 
 
 class Refused(EngineUnavailable):
@@ -44,6 +49,8 @@ class Refused(EngineUnavailable):
 
 class OpenAIEngine:
     """See `models.engine.Engine`. `step` waits up to 50 ms for an answer."""
+
+    remote = True
 
     def __init__(
         self, settings: ModelsSettings, presets: Presets, *, transport: httpx.AsyncBaseTransport | None = None
@@ -56,7 +63,9 @@ class OpenAIEngine:
         self.address = chat_api.without_userinfo(settings.openai_url or "")
         self.extensions = settings.openai_extensions
         self.prompt_version = chat_api.messages_version(presets)
-        self._adapters: set[str] = set()
+        # Adapters and where the server finds them, so that one that it has lost can be loaded again.
+        self._adapters: dict[str, Path] = {}
+        self._loading = asyncio.Lock()
         self._asked: dict[str, tuple[Row, Future[chat_api.Answer]]] = {}
         key = settings.openai_key
         self._client = httpx.AsyncClient(
@@ -89,7 +98,7 @@ class OpenAIEngine:
         for row in rows:
             prompt = self._windowed(row.prompt, row.sampling.max_new_tokens)
             payload = chat_api.body(row, prompt, self.presets, self.model, extensions=self.extensions)
-            self._asked[row.row_id] = row, self._start(self._complete(payload))
+            self._asked[row.row_id] = row, self._start(self._complete(payload, row.adapter))
 
     def step(self) -> list[Event]:
         wait([future for _, future in self._asked.values()], timeout=PATIENCE, return_when=FIRST_COMPLETED)
@@ -111,25 +120,18 @@ class OpenAIEngine:
 
     def load_adapter(self, adapter_id: str, folder: Path) -> None:
         """Use an adapter that the server has under this name, or have it load the folder (vLLM's runtime loading)."""
-        try:
-            if adapter_id not in self._wait(self._names()):
-                self._wait(self._post("load_lora_adapter", {"lora_name": adapter_id, "lora_path": str(folder)}))
-        except (ModelsError, ValueError) as error:
-            raise AdapterBroken(
-                f"the server neither has a model named {adapter_id} nor loads {folder} ({error}); start it with this "
-                "adapter (vLLM: --lora-modules, or VLLM_ALLOW_RUNTIME_LORA_UPDATING=1)"
-            ) from error
-        self._adapters.add(adapter_id)
+        if adapter_id not in self._adapters:
+            self._wait(self._load(adapter_id, folder))
+            self._adapters[adapter_id] = folder
 
     def unload_adapter(self, adapter_id: str) -> None:
-        if adapter_id in self._adapters:
-            self._adapters.discard(adapter_id)
-            with contextlib.suppress(ModelsError, ValueError):
-                self._wait(self._post("unload_lora_adapter", {"lora_name": adapter_id}))
+        """The server is told, but not waited for."""
+        if self._adapters.pop(adapter_id, None) is not None:
+            self._start(self._unload(adapter_id))
 
     def close(self) -> None:
         self.reset()
-        self._wait(self._client.aclose())
+        self._wait(self._leave())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
         self._loop.close()
@@ -163,17 +165,63 @@ class OpenAIEngine:
             return Finished(row.row_id, answer.text, answer.tokens, answer.finish, drawn)
         return Broken(row.row_id, error if isinstance(error, Exception) else EngineUnavailable(str(error)))
 
-    async def _complete(self, payload: dict[str, Any]) -> chat_api.Answer:
+    async def _load(self, adapter_id: str, folder: Path) -> None:
+        """AdapterBroken says what the server wants."""
+        async with self._loading:
+            try:
+                if adapter_id in await self._names():
+                    return
+            except (ServerError, ValueError):
+                log.warning("the server does not list its models", url=self.address)
+            except ModelsError as error:
+                raise AdapterBroken(f"adapter {adapter_id}: {error}") from error
+            try:
+                answer = await self._client.post(runtime_lora.LOAD, json=runtime_lora.load_body(adapter_id, folder))
+            except httpx.HTTPError as error:
+                raise AdapterBroken(f"adapter {adapter_id}: the server does not answer ({error})") from error
+            if fault := runtime_lora.fault(answer.status_code, answer.text, folder):
+                raise AdapterBroken(f"adapter {adapter_id}: {fault}")
+
+    async def _unload(self, adapter_id: str) -> None:
+        async with self._loading:
+            if adapter_id in self._adapters:  # wanted again meanwhile
+                return
+            with contextlib.suppress(ModelsError):
+                await self._post(runtime_lora.UNLOAD, runtime_lora.unload_body(adapter_id))
+
+    async def _leave(self) -> None:
+        """What the server was told already should reach it, but a silent one keeps nobody."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2), self._loading:
+                pass
+        await self._client.aclose()
+
+    async def _ask(self, payload: dict[str, Any], adapter: str | None) -> httpx.Response:
+        """One completion; an adapter that the server has lost (it was started anew) is loaded again first."""
+        try:
+            return await self._post(CHAT, payload)
+        except NotThere:
+            folder = self._adapters.get(adapter or "")
+            if adapter is None or folder is None:
+                raise
+        log.warning("the server has lost an adapter", adapter=adapter)
+        try:
+            await self._load(adapter, folder)
+        except AdapterBroken as error:
+            raise ServerError(str(error)) from error
+        return await self._post(CHAT, payload)
+
+    async def _complete(self, payload: dict[str, Any], adapter: str | None) -> chat_api.Answer:
         plain = chat_api.without_extensions(payload)
         sent = payload
         try:
-            response = await self._post("chat/completions", payload)
+            response = await self._ask(payload, adapter)
         except Refused:
             if plain == payload:
                 raise
             sent = plain
             # Strict servers refuse what others need; the first refusal settles it for this server.
-            response = await self._post("chat/completions", plain)
+            response = await self._ask(plain, adapter)
             if self.extensions:
                 log.warning("the server refuses sampling beyond OpenAI's fields; they are left out from now on")
             self.extensions = False
@@ -220,7 +268,7 @@ def refused(status: int, text: str) -> ModelsError:
     if chat_api.is_too_long(status, text):
         return PromptTooLong("the server says that the prompt exceeds the model's context")
     if status == 404:
-        return ServerError("HTTP 404")
+        return NotThere("HTTP 404")
     # The body is left out: servers quote the dialogue in it, and this text is logged.
     return Refused(f"HTTP {status}")
 

@@ -37,6 +37,8 @@ REMEMBERED = 512
 class TransformersEngine:
     """See `models.engine.Engine`. `tokens`: what the cache may hold in reserve."""
 
+    remote = False
+
     def __init__(self, base: Base, presets: Presets, *, tokens: int = 32768) -> None:
         self.base = base
         self.presets = presets

@@ -286,9 +286,10 @@ def test_adapters_are_loaded_on_servers_that_can_and_named_on_those_that_cannot(
     engine.load_adapter("new", Path("/adapters/new"))
     assert engine.adapters == {"new"}
     engine.unload_adapter("new")
-    assert asked == ["/load_lora_adapter", "/unload_lora_adapter"]
     with pytest.raises(UnknownAdapter):
         engine.admit([row(adapter="new")])
+    engine.close()
+    assert asked == ["/load_lora_adapter", "/unload_lora_adapter"]
     with pytest.raises(AdapterBroken, match="new"):
         mocked(lambda request: httpx.Response(404)).load_adapter("new", Path("/adapters/new"))
 
