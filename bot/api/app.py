@@ -22,6 +22,7 @@ from bot.api.brain import Brain
 from bot.api.metrics import Counting, Metrics
 from bot.api.once import Once
 from bot.api.settings import ApiSettings
+from bot.api.watching import Watch
 from bot.catalogue import Catalogue
 from bot.failures import insist
 from bot.logs import log_to_stderr
@@ -91,14 +92,16 @@ async def _assemble(app: FastAPI, settings: ApiSettings, storage: StorageSetting
     catalogue = Catalogue(storage.load_presets())
     await insist("presets", catalogue.refresh, database)
     line = await stack.enter_async_context(DirectLine(conversation, "api").running())
-    keeper = asyncio.create_task(_stay_fresh(catalogue, database))
-    stack.push_async_callback(_end, keeper)
+    watch = Watch(database, jobs.text_of, jobs.over)
+    for loop in (_stay_fresh(catalogue, database), watch.run()):
+        stack.push_async_callback(_end, asyncio.create_task(loop))
     app.state.settings = settings
     app.state.database = database
     app.state.redis = redis
     app.state.conversation = conversation
     app.state.catalogue = catalogue
     app.state.line = line
+    app.state.watch = watch
     app.state.brain = Brain(line, lambda: catalogue.current, settings)
     app.state.gatekeeper = Gatekeeper(database, redis, conversation.keys)
     app.state.book = RatingBook(redis, storage)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator
@@ -18,6 +17,8 @@ from bot.api.access import Caller, needs
 from bot.api.chat import IdempotencyKey
 from bot.api.once import Once
 from bot.api.problems import Problem
+from bot.api.watching import Watch
+from storage.contracts import JobState
 from storage.database import Database
 from storage.loop_tables import JobRow
 from storage.repositories.jobs import ENDED
@@ -26,7 +27,6 @@ from storage.repositories.slots import SHARED
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 Admin = Annotated[Caller, Depends(needs("admin"))]
 METHODS = ("auto", "sft", "dpo", "simpo", "kto", "rlhf")
-LOOK = 0.5
 ALIVE = 10.0
 
 
@@ -118,28 +118,27 @@ async def cancel(request: Request, job_id: str, caller: Admin) -> JobCard:
 )
 async def events(request: Request, job_id: str, caller: Admin) -> StreamingResponse:
     """A refit as it goes on: an event `job` with every change, until it has ended or waits for a decision."""
-    database: Database = request.app.state.database
-    await _find(database, job_id)
+    row = await _find(request.app.state.database, job_id)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_watch(database, job_id), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(_events(request.app.state.watch, row), media_type="text/event-stream", headers=headers)
 
 
-async def _watch(database: Database, job_id: str) -> AsyncIterator[str]:
-    shown, quiet, number = "", 0.0, 0
-    while True:
-        row = await _find(database, job_id)
-        text = json.dumps(card(row).model_dump(mode="json"), ensure_ascii=False)
-        if text != shown:
-            number += 1
-            yield f"id: {number}\nevent: job\ndata: {text}\n\n"
-            shown, quiet = text, 0.0
-        elif quiet >= ALIVE:
+async def _events(watch: Watch, row: JobRow) -> AsyncIterator[str]:
+    async for change in watch.follow(row, ALIVE):
+        if change is None:
             yield ": alive\n\n"
-            quiet = 0.0
-        if row.state in (*ENDED, "gated"):
-            return
-        await asyncio.sleep(LOOK)
-        quiet += LOOK
+        else:
+            yield f"id: {change[0]}\nevent: job\ndata: {change[1]}\n\n"
+
+
+def text_of(row: JobRow) -> str:
+    """A refit as an event's data."""
+    return json.dumps(card(row).model_dump(mode="json"), ensure_ascii=False)
+
+
+def over(row: JobRow) -> bool:
+    """Whether a refit has ended, or waits for a decision."""
+    return row.state in (*ENDED, JobState.GATED)
 
 
 async def _find(database: Database, job_id: str) -> JobRow:

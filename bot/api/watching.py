@@ -1,0 +1,89 @@
+"""Refits as they go on, for many readers at once: one look at SQL for all of them, whoever reads slowly skips steps."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from storage.database import Database
+from storage.loop_tables import JobRow
+
+log = structlog.get_logger(__name__)
+
+LOOK = 0.5
+
+
+class Watch:
+    """The newest text of every watched refit. `text` makes it of a row."""
+
+    def __init__(self, database: Database, text: Callable[[JobRow], str], ended: Callable[[JobRow], bool]) -> None:
+        self.database = database
+        self.text = text
+        self.ended = ended
+        self._readers: Counter[str] = Counter()
+        self._known: dict[str, tuple[int, str, bool]] = {}
+        self._changed = asyncio.Condition()
+
+    @property
+    def readers(self) -> int:
+        """How many read now."""
+        return self._readers.total()
+
+    async def run(self) -> None:
+        """Look again and again, while anybody reads."""
+        while True:
+            await asyncio.sleep(LOOK)
+            if self._readers:
+                with contextlib.suppress(SQLAlchemyError, OSError):
+                    await self._look(list(self._readers))
+
+    async def follow(self, row: JobRow, quiet: float) -> AsyncIterator[tuple[int, str] | None]:
+        """`(number, text)` at every change, None after `quiet` seconds without one; ends with the refit."""
+        self._readers[row.job_id] += 1
+        try:
+            await self._tell(row)
+            seen = 0
+            while True:
+                number, text, ended = self._known[row.job_id]
+                if number != seen:
+                    seen = number
+                    yield number, text
+                    continue
+                if ended:
+                    return
+                if not await self._wait(row.job_id, seen, quiet):
+                    yield None
+        finally:
+            self._readers[row.job_id] -= 1
+            if self._readers[row.job_id] <= 0:
+                del self._readers[row.job_id]
+                self._known.pop(row.job_id, None)
+
+    async def _wait(self, job_id: str, seen: int, quiet: float) -> bool:
+        try:
+            async with asyncio.timeout(quiet), self._changed:
+                await self._changed.wait_for(lambda: self._known[job_id][0] != seen)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _look(self, job_ids: list[str]) -> None:
+        async with self.database.view() as unit:
+            rows = list(await unit.session.scalars(select(JobRow).where(JobRow.job_id.in_(job_ids))))
+        for row in rows:
+            if row.job_id in self._readers:
+                await self._tell(row)
+
+    async def _tell(self, row: JobRow) -> None:
+        number, text, _ = self._known.get(row.job_id, (0, "", False))
+        fresh = self.text(row)
+        if fresh != text:
+            async with self._changed:
+                self._known[row.job_id] = (number + 1, fresh, self.ended(row))
+                self._changed.notify_all()
