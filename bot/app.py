@@ -107,6 +107,7 @@ async def assemble(settings: BotSettings, storage: StorageSettings) -> AsyncIter
         await stack.enter_async_context(office.replays.line.running())
         outbox, flights, book = Outbox(), Flights(), RatingBook(redis, storage)
         turns = Turns(database, conversation, book, catalogue, settings, outbox, flights)
+        turns.asking.grace = office.drain.seconds_left
         me = await introduce_patiently(bot)
         services = Services(
             database=database,
@@ -124,6 +125,9 @@ async def assemble(settings: BotSettings, storage: StorageSettings) -> AsyncIter
             deeds=office.deeds,
             job_watch=office.job_watch,
             replays=office.replays,
+            drafts=office.drafts,
+            preset_deeds=office.preset_deeds,
+            drain=office.drain,
             supervisor=supervisor,
             me=me,
         )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
 from bot.decisions import window
 from bot.settings import BotSettings
+from storage.arms import ACTIVE, CANARY, arm
 from storage.contracts import ChatRequest, Turn, now, request_id
 from storage.database import Unit
-from storage.tables import InboxRow, TurnRow
+from storage.tables import InboxRow, ReplyRow, TurnRow
 
 
 class Style(Protocol):
@@ -44,6 +45,8 @@ class Asking:
 
     def __init__(self, settings: BotSettings) -> None:
         self.settings = settings
+        # Seconds that requests get beyond the ordinary deadline, while workers are away for a known time.
+        self.grace: Callable[[], float] = lambda: 0.0
 
     async def request(
         self,
@@ -53,10 +56,12 @@ class Asking:
         style: Style,
         *,
         variant: int = 0,
+        first: ReplyRow | None = None,
     ) -> tuple[ChatRequest, int]:
         """The request of a turn, and which variant is shown of the turn before (0: the first, or there is none).
 
-        The same turn, revision and variant always give the same request id.
+        The same turn, revision and variant always give the same request id. `first`: the answer that another variant
+        is wanted of.
         """
         dialogue, shown_before = await self._window(unit, turn, [row.text for row in messages])
         ids = tuple(row.message_id for row in messages)
@@ -68,10 +73,21 @@ class Asking:
             emotion=style.emotion,
             intensity=style.intensity,
             persona=style.persona,
+            arm=await self._arm(unit, turn, style.emotion, first),
             variant=variant,
-            deadline=now() + timedelta(seconds=self.settings.deadline_seconds),
+            deadline=now() + timedelta(seconds=self.settings.deadline_seconds + self.grace()),
         )
         return request, shown_before
+
+    async def _arm(self, unit: Unit, turn: TurnRow, emotion: str, first: ReplyRow | None) -> str:
+        """The dialogue's arm in the slot that its emotion goes by («авто»: the shared one). A turn's variants stay in
+        the turn's arm as long as the same canary runs, also when its share changes."""
+        slot = await unit.slots.serving(emotion)
+        if slot is None or slot.canary is None or slot.canary_at is None:
+            return ACTIVE
+        if first is not None and first.created_at >= slot.canary_at and first.arm in (ACTIVE, CANARY):
+            return first.arm
+        return arm(turn.chat_id, turn.epoch, slot)
 
     async def _window(self, unit: Unit, turn: TurnRow, messages: list[str]) -> tuple[tuple[Turn, ...], int]:
         limits = self.settings

@@ -10,7 +10,7 @@ from aiogram.types import TelegramObject
 
 from storage.database import Database
 from storage.preset_overlay import Overlay, everything, overlaid
-from storage.presets import Preset, Presets
+from storage.presets import AutoPreset, Preset, Presets
 from storage.repositories.presets import PresetBook
 
 
@@ -34,6 +34,11 @@ class Catalogue:
         self.current = overlaid(self.file, changes)
         self.all, self.off = everything(self.file, changes)
         return True
+
+    def fallback(self, wanted: str, *, but_not: str = "") -> Preset | AutoPreset:
+        """What a chat gets whose preset is off: the installation's default, else «авто»."""
+        found = self.current.find(wanted)
+        return found if found is not None and found.id != but_not else self.current.auto
 
     def changed(self, preset_id: str) -> Overlay | None:
         """What operators changed of a preset."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from datetime import datetime, timedelta
 
 import structlog
 from aiogram import Bot
@@ -123,6 +124,9 @@ class Progress:
         if row is None or row.delivery != "waiting":
             self.flights.land(flight.request_id)
             return
+        deadline = datetime.fromisoformat(row.request["deadline"]) if row.request else now()
+        if now() < deadline + timedelta(seconds=OVERDUE):
+            return  # it was given more time than usual
         reply = ChatReply(
             request_id=flight.request_id,
             chat_id=flight.chat_id,

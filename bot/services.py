@@ -8,11 +8,14 @@ from typing import Any
 from aiogram.types import User
 
 from bot.admin.deeds import Deeds
+from bot.admin.drafts import Drafts
 from bot.admin.job_watch import JobWatch
+from bot.admin.preset_deeds import PresetDeeds
 from bot.admin.replays import Replays
 from bot.answers import Answers
 from bot.catalogue import Catalogue
 from bot.courier import Courier
+from bot.drain import Drain
 from bot.limiter import Limiter
 from bot.metrics import Metrics
 from bot.settings import BotSettings
@@ -44,6 +47,9 @@ class Services:
     deeds: Deeds
     job_watch: JobWatch
     replays: Replays
+    drafts: Drafts
+    preset_deeds: PresetDeeds
+    drain: Drain
     supervisor: Supervisor
     me: User
 

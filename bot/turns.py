@@ -58,16 +58,23 @@ class Turns:
         preset = presets.find(self.settings.default_emotion) or presets.presets[0]
         return await unit.chats.ensure(chat_id, kind=kind, emotion=preset.id, intensity=getattr(preset, "intensity", 2))
 
-    async def receive(self, said: Said) -> None:
-        """Store a message once and, if the chat is free, queue a turn. Returns when it cannot get lost any more."""
+    async def receive(self, said: Said) -> str | None:
+        """Store a message once and, if the chat is free, queue a turn. Returns when it cannot get lost any more.
+
+        A chat whose preset is switched off gets the default one; then the id of the one that is off is returned.
+        """
         async with self.database.unit() as unit:
             chat = await self.chat(unit, said.chat_id, said.kind)
+            gone = None
+            if self.catalogue.current.find(chat.emotion) is None:
+                gone, chat.emotion = chat.emotion, self.catalogue.fallback(self.settings.default_emotion).id
             person = await unit.people.ensure(said.user_id)
             person.blocked = False
             await unit.inbox.add(said.chat_id, said.message_id, said.user_id, said.text)
             requests = await self._begin(unit, chat)
             await unit.commit()
         await self._push_all(requests)
+        return gone
 
     async def advance(self, chat_id: int) -> None:
         """Queue the chat's next turn if it is free; push again what is stored but perhaps not queued."""
@@ -182,7 +189,7 @@ class Turns:
         persona = str((first.request or {}).get("persona", ""))
         style = AsBefore(first.emotion, first.intensity, persona)
         messages = await unit.inbox.of_turn(turn.id)
-        request, _ = await self.asking.request(unit, turn, messages, style, variant=number)
+        request, _ = await self.asking.request(unit, turn, messages, style, variant=number, first=first)
         return await unit.replies.ask(turn, request, origin=origin)
 
     async def edited(self, said: Said) -> EditAction:

@@ -8,8 +8,9 @@ from typing import Any
 from aiogram.types import InlineKeyboardButton
 from aiogram.utils.formatting import Bold, Code, Text, as_list
 
+from bot import wording as words
 from bot.admin import callbacks as c
-from bot.admin import card, texts, words
+from bot.admin import card, texts
 from bot.admin.names import adapter_name, slot_title
 from bot.admin.screens import Screen
 from bot.keyboards import button, rows

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from aiogram.utils.formatting import Bold, Text, as_list
 
+from bot import wording as words
 from bot.admin import callbacks as c
-from bot.admin import texts, words
+from bot.admin import texts
 from bot.admin.screens import Screen
 from bot.keyboards import button, rows
 from storage.loop_tables import AuditRow

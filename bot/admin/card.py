@@ -11,8 +11,9 @@ from typing import Any
 from aiogram.types import InlineKeyboardMarkup
 from aiogram.utils.formatting import Bold, Text, as_list
 
+from bot import wording as words
 from bot.admin import callbacks as c
-from bot.admin import texts, words
+from bot.admin import texts
 from bot.admin.names import adapter_name, method_name, slot_title, state_of
 from bot.admin.screens import Screen
 from bot.keyboards import button, rows

@@ -5,8 +5,9 @@ from __future__ import annotations
 from aiogram.types import InlineKeyboardMarkup
 from aiogram.utils.formatting import Bold, Text, as_list
 
+from bot import wording as words
 from bot.admin import callbacks as c
-from bot.admin import card, texts, words
+from bot.admin import card, texts
 from bot.admin.names import method_name, slot_title, state_of
 from bot.admin.screens import Screen
 from bot.keyboards import button, rows

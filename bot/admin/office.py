@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from aiogram import Bot
 
 from bot.admin.deeds import Deeds
+from bot.admin.drafts import Drafts
 from bot.admin.job_watch import JobWatch
 from bot.admin.notices import Notices
+from bot.admin.preset_deeds import PresetDeeds
 from bot.admin.replays import Replays
 from bot.catalogue import Catalogue
+from bot.drain import Drain
 from bot.settings import BotSettings
 from bot.supervision import Supervisor
 from storage.conversation import Conversation
@@ -35,6 +38,9 @@ class Office:
     job_watch: JobWatch
     notices: Notices
     replays: Replays
+    drafts: Drafts
+    preset_deeds: PresetDeeds
+    drain: Drain
     every: float
 
     def run(self, supervisor: Supervisor) -> None:
@@ -52,6 +58,11 @@ class Office:
             await supervisor.rest(self.every)
             await self.notices.tick()
 
+        async def follow_drain() -> None:
+            await supervisor.rest(LOOK)
+            await self.drain.look()
+
+        supervisor.loop("drain", follow_drain)
         supervisor.loop("refits", follow_jobs)
         supervisor.loop("news", tell_news)
         supervisor.loop("presets", follow_presets)
@@ -68,13 +79,17 @@ def furnish(
     """Everything of the operators' end. `bot` must not wait by itself when Telegram says «later»."""
     redis, keys = conversation.redis, conversation.keys
     board = LoopBoard(redis, storage)
+    registry = Registry(database, board, storage)
     return Office(
         database=database,
         board=board,
         catalogue=catalogue,
-        deeds=Deeds(database, Registry(database, board, storage)),
+        deeds=Deeds(database, registry),
         job_watch=JobWatch(bot, redis, keys, database, board, catalogue, settings),
         notices=Notices(bot, redis, keys, database, board, catalogue, settings),
         replays=Replays(redis, keys, DirectLine(conversation, "admin")),
+        drafts=Drafts(redis, keys),
+        preset_deeds=PresetDeeds(database, registry, catalogue),
+        drain=Drain(redis, keys, board),
         every=min(LOOK, settings.admin_edit_seconds),
     )

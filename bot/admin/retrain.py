@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from aiogram.types import InlineKeyboardButton
 from aiogram.utils.formatting import Bold, Text, as_list
 
+from bot import wording as words
 from bot.admin import callbacks as c
-from bot.admin import texts, words
+from bot.admin import texts
 from bot.admin.names import slot_title
 from bot.admin.screens import Screen
 from bot.keyboards import button, rows

@@ -10,9 +10,9 @@ from typing import Any
 
 from aiogram.utils.formatting import Bold, Code, ExpandableBlockQuote, Text, as_list
 
+from bot import wording as words
 from bot.admin import callbacks as c
 from bot.admin import why_texts as texts
-from bot.admin import words
 from bot.admin.names import adapter_name
 from bot.admin.screens import Screen, clipped
 from bot.keyboards import button, rows

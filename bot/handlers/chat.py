@@ -9,10 +9,13 @@ from aiogram.types import Message, User
 
 from bot import texts
 from bot.addressing import addressed, words
+from bot.catalogue import Catalogue
 from bot.decisions import Said
+from bot.drain import Drain
 from bot.limiter import Limiter, Verdict
 from bot.settings import BotSettings
 from bot.turns import Turns
+from bot.wording import lasting
 
 
 def router() -> Router:
@@ -22,7 +25,15 @@ def router() -> Router:
     return chat
 
 
-async def talk(message: Message, turns: Turns, limiter: Limiter, settings: BotSettings, me: User) -> None:
+async def talk(
+    message: Message,
+    turns: Turns,
+    limiter: Limiter,
+    settings: BotSettings,
+    me: User,
+    catalogue: Catalogue,
+    drain: Drain,
+) -> None:
     """Store the message and queue a turn, or say why not."""
     if message.from_user is None or message.from_user.is_bot:
         return
@@ -37,7 +48,14 @@ async def talk(message: Message, turns: Turns, limiter: Limiter, settings: BotSe
     if not verdict.allowed:
         await refuse(message, verdict)
         return
-    await turns.receive(Said(message.chat.id, message.chat.type, message.message_id, message.from_user.id, text))
+    said = Said(message.chat.id, message.chat.type, message.message_id, message.from_user.id, text)
+    gone = await turns.receive(said)
+    if gone is not None:
+        was, now_is = catalogue.get(gone), catalogue.fallback(settings.default_emotion)
+        await message.answer(texts.EMOTION_FALLEN_BACK.format(was=was.title if was else gone, now=now_is.title))
+    left = await drain.news_for(message.chat.id)
+    if left is not None:
+        await message.answer(texts.DRAINING.format(left=lasting(left)))
 
 
 async def refuse(message: Message, verdict: Verdict) -> None:

@@ -13,7 +13,7 @@ from bot.playground.world import World
 from bot.texts import UNKNOWN_COMMAND
 from storage.contracts import Candidate, ChatReply, ChatRequest, Provenance, Sampling
 from tests.bot.stage import Stage, reply_to, stage
-from tests.bot.trainer import Trainer, tap
+from tests.bot.trainer import Trainer, show, tap
 
 ADMIN = World().next_person
 OTHER = ADMIN + 1
@@ -30,7 +30,7 @@ async def test_the_history_has_pages_cards_and_a_way_back(scene: Stage) -> None:
     ids = [await trainer.adapter(f"a{number}") for number in range(8)]
     await trainer.registry.promote(ids[0], by=ADMIN)
     async with scene.person() as anna:
-        listed = await anna.ask("/adapters")
+        listed = await show(anna, "/adapters", "Адаптеры")
         assert listed.text.startswith("Адаптеры: 8")
         assert "эмоция 41 % → 58 %" in listed.text
         older = await tap(anna, listed, texts.OLDER, texts.NEWER)
@@ -43,7 +43,7 @@ async def test_the_history_has_pages_cards_and_a_way_back(scene: Stage) -> None:
         asked = await tap(anna, choice, "🌐 общий", "Да, в бой")
         assert f"Сейчас для «общий» отвечает {ids[0][:12]}" in asked.text
         await tap(anna, asked, "Да, в бой", "🚀 отвечает: общий")
-        listed = await anna.ask("/adapters")
+        listed = await show(anna, "/adapters", "Адаптеры")
         older = await tap(anna, listed, texts.OLDER, texts.NEWER)
         card = await tap(anna, older, ids[0][:12], texts.TO_LIVE_IN)
         choice = await tap(anna, card, texts.TO_LIVE_IN, "🌐 общий")
@@ -63,7 +63,7 @@ async def test_a_canary_for_one_emotion_starts_and_ends_from_the_card(scene: Sta
     trainer = Trainer(scene)
     adapter = await trainer.adapter("joyful")
     async with scene.person() as anna:
-        card = await tap(anna, await anna.ask("/adapters"), adapter[:12], texts.TO_CANARY_IN)
+        card = await tap(anna, await show(anna, "/adapters", "Адаптеры"), adapter[:12], texts.TO_CANARY_IN)
         choice = await tap(anna, card, texts.TO_CANARY_IN, "😊 радость")
         shares = await tap(anna, choice, "😊 радость", "🐤 10 %")
         asked = await tap(anna, shares, "🐤 10 %", "Да, канарейка 10 %")
@@ -82,7 +82,7 @@ async def test_a_confirmation_holds_only_for_what_was_shown(scene: Stage) -> Non
     trainer = Trainer(scene)
     first, second = await trainer.adapter("one"), await trainer.adapter("two")
     async with scene.person() as anna:
-        card = await tap(anna, await anna.ask("/adapters"), second[:12], texts.TO_LIVE_IN)
+        card = await tap(anna, await show(anna, "/adapters", "Адаптеры"), second[:12], texts.TO_LIVE_IN)
         choice = await tap(anna, card, texts.TO_LIVE_IN, "🌐 общий")
         asked = await tap(anna, choice, "🌐 общий", "Да, в бой")
         await trainer.registry.promote(first, by=OTHER)
@@ -97,7 +97,7 @@ async def test_a_tainted_adapter_is_marked_and_refused(scene: Stage) -> None:
     adapter = await trainer.adapter("tainted", people=[77])
     await trainer.registry.taint(77)
     async with scene.person() as anna:
-        listed = await anna.ask("/adapters")
+        listed = await show(anna, "/adapters", "Адаптеры")
         assert f"⚠️ {adapter[:12]}" in listed.text
         toast = await anna.forge(listed, f"@a:{ADMIN}:live:{ref(adapter)}:shared:1:0:0")
         assert toast.alert and toast.text == texts.REFUSED_TAINTED

@@ -13,7 +13,7 @@ from bot.playground.person import Person, Seen
 from bot.playground.world import World
 from storage.contracts import JobState
 from tests.bot.stage import Stage, stage, until
-from tests.bot.trainer import Trainer, tap
+from tests.bot.trainer import Trainer, show, tap
 
 ADMIN = World().next_person
 OTHER = ADMIN + 1
@@ -71,7 +71,7 @@ async def test_the_card_shows_old_against_new_and_brings_the_version_to_people(s
         serving = await trainer.board.serving()
         assert serving is not None and serving.slots[0].active == adapter
         assert (await trainer.job("nightly")).state == JobState.LIVE
-        panel = await anna.ask("/admin")
+        panel = await show(anna, "/admin", texts.PANEL)
         assert f"общий: {adapter[:12]}" in panel.text
         async with scene.database.view() as unit:
             assert [row.action for row in await unit.audit.last()] == ["promote", "share", "canary"]

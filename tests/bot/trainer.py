@@ -119,3 +119,12 @@ async def tap(person: Person, message: Seen, button: str, shows: str) -> Seen:
     """Press, and wait until the message shows something (in its text or on a button)."""
     await person.press(message, button)
     return await person.until(message, lambda seen: shows in seen.text or shows in str(seen.buttons))
+
+
+async def show(person: Person, command: str, begins: str) -> Seen:
+    """The answer to an operator's command, whatever news come between."""
+    await person.send(command)
+    while True:
+        message = await person.next_message()
+        if message.text.startswith(begins):
+            return message
