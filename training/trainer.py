@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 15.0
+# Shorter than the patience of whoever supervises this process.
+LONGEST_FAREWELL = 5.0
 
 
 async def run(settings: StorageSettings, stop: asyncio.Event, training: TrainingSettings | None = None) -> None:
@@ -46,7 +48,8 @@ async def run(settings: StorageSettings, stop: asyncio.Event, training: Training
     try:
         await _store(book, database, stop)
         if refits is not None:
-            await refits
+            # A step saves what it has and the job is given back; what takes longer is cut off, nothing is lost by it.
+            await asyncio.wait({refits}, timeout=LONGEST_FAREWELL)
     finally:
         if refits is not None:
             refits.cancel()

@@ -90,7 +90,7 @@ async def finish(running: Running, row: JobRow, order: Order, folder: JobFolder)
     if folder.pictured.is_file():
         await running.news.picture(order.job_id, await asyncio.to_thread(folder.pictured.read_bytes))
     state = await _next(running, order, adapter, told)
-    notes = {"adapter_id": adapter.adapter_id, "verdict": told, "method": method, "eta_seconds": None}
+    notes = {"adapter_id": adapter.adapter_id, "verdict": told, "method": method, "eta_seconds": None, "error": None}
     async with running.database.unit() as unit:
         await unit.jobs.move(order.job_id, state, _first(told), owner=running.owner, **notes)
         await unit.commit()

@@ -90,11 +90,10 @@ def summarize(folder: JobFolder, order: Order, storage: StorageSettings) -> None
     """In the process of its own: freeze, count, choose, write `summary.json`, and leave nobody's words behind."""
     from training.cycle import preparing, replay
     from training.cycle.choosing import choose
-    from training.cycle.replay import Frozen
 
     folder.drop("sets")
     told = preparing.freeze(folder.sets, storage, order.settings, order.slot)
-    counts = replay.count(Frozen(told["folders"], order.slot), len(told["people"]))
+    counts = replay.count(preparing.frozen_sets(folder, order.slot, told), len(told["people"]))
     choice = choose(counts, preparing.needs(order.settings), order.method)
     folder.write("summary", {"rows": rows(counts), "people": counts.people, **choice.as_json()})
     folder.drop("sets")

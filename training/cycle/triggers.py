@@ -91,11 +91,13 @@ async def look(
     async with database.unit() as unit:
         name = mark_name(settings)
         last = await unit.jobs.newest(SHARED)
+        ratings = await unit.jobs.ratings_since(last.created_at if last is not None else None)
         known = Known(
             handled=await _handled(unit, name),
-            ratings=await unit.jobs.ratings_since(last.created_at if last is not None else None),
+            ratings=ratings,
             busy=bool(await unit.jobs.open(SHARED)),
-            able=None if summary is None else summary.method is not None,
+            # A summary from before the newest ratings says nothing about them.
+            able=summary.method is not None if summary is not None and summary.ratings == ratings else None,
         )
         decision = decide(settings, known, moment)
         if decision.handled is not None:

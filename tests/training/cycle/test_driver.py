@@ -26,6 +26,7 @@ from storage.loop_tables import JobRow
 from storage.registry import Registry
 from storage.settings import StorageSettings
 from tests.training.cycle import pretend_trainer
+from training.cycle import finishing
 from training.cycle.news import News
 from training.cycle.places import JobFolder
 from training.cycle.running import Running
@@ -372,6 +373,46 @@ async def test_somebody_forgotten_meanwhile_is_not_in_what_comes_out(
         assert await unit.adapters.learned_from(2) == []
         adapter = await unit.adapters.get(str(found.adapter_id))
     assert adapter is not None and adapter.tainted_at is None
+
+
+async def test_a_crash_between_registry_and_row_leaves_one_adapter_and_one_verdict(
+    database: Database,
+    redis: Redis,
+    storage_settings: StorageSettings,
+    folder: JobFolder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await add(database)
+    _, work = running(database, redis, storage_settings, auto_promote=True)
+
+    async def fall(*_: Any) -> JobState:
+        raise ConnectionResetError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(finishing, "_next", fall)
+        with pytest.raises(ConnectionResetError):
+            await work()
+    assert len(await adapters(database)) == 1 and (await row(database)).state == "evaluating"
+    await work()
+    found = await row(database)
+    assert found.state == "live" and await adapters(database) == [found.adapter_id]
+    assert await states(database) == ["queued", *WORKING, "live"] and steps(folder) == ["prepare", "train", "evaluate"]
+    async with database.view() as unit:
+        assert [change.action for change in await unit.slots.history("shared")] == ["promote"]
+
+
+async def test_a_slot_of_its_own_gets_its_own_adapter(
+    database: Database, redis: Redis, storage_settings: StorageSettings, folder: JobFolder
+) -> None:
+    async with database.unit() as unit:
+        await unit.jobs.add(TrainJob(job_id="job", method="auto"), trigger="admin", slot="joy")
+        await unit.commit()
+    _, work = running(database, redis, storage_settings, auto_promote=True)
+    await work()
+    found = await row(database)
+    async with database.view() as unit:
+        slots = {slot.name: slot.active for slot in await unit.slots.all()}
+    assert found.state == "live" and slots == {"joy": found.adapter_id}
 
 
 async def test_redis_away_holds_no_refit_up(

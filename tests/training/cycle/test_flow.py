@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from redis.asyncio import Redis
 
 from storage.contracts import TrainJob
@@ -22,9 +24,13 @@ from storage.database import Database, upgrade
 from storage.embedded import EmbeddedRedis
 from storage.loop_board import LoopBoard
 from storage.loop_tables import JobRow
+from storage.presets import load_presets
 from storage.settings import StorageSettings
 from tests.training.cycle import made
+from tests.training.feedback.made import Town
+from training.cycle import laying
 from training.cycle.places import JobFolder
+from training.data.reading import shipped
 
 pytestmark = pytest.mark.slow
 
@@ -87,6 +93,19 @@ async def until(settings: StorageSettings, job_id: str, states: tuple[str, ...],
     return row
 
 
+async def ordered(settings: StorageSettings, seconds: float = 30) -> str:
+    """The id of the job that the trainer orders by itself."""
+    database = Database(settings.database())
+    end = time.monotonic() + seconds
+    while True:
+        async with database.view() as unit:
+            if jobs := await unit.jobs.last():
+                await database.close()
+                return jobs[0].job_id
+        assert time.monotonic() < end, "no refit was ordered"
+        await asyncio.sleep(0.2)
+
+
 async def reached(far: Callable[[], bool], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not far():
@@ -94,29 +113,56 @@ async def reached(far: Callable[[], bool], seconds: float = 60) -> None:
         await asyncio.sleep(0.05)
 
 
-async def test_thumbs_become_an_adapter_with_a_verdict(
+async def rated(settings: StorageSettings, people: int, each: int) -> int:
+    """People who agreed talk and tap; how many thumbs there are."""
+    await upgrade(settings.database())
+    database = Database(settings.database())
+    town = Town(database)
+    pairs = [row for row in shipped.pairs(None, load_presets()) if row.tags["split"] == "train"]
+    random.Random(3).shuffle(pairs)
+    for user in range(1, people + 1):
+        await town.person(user)
+        await town.chat(user)
+        for number in range(each):
+            row, good = pairs.pop(), number % 2 == 0
+            answer = row.chosen if good else row.rejected
+            (name,) = await town.ask(user, row.prompt, answer, emotion=row.emotion, intensity=row.intensity)
+            await town.rate(user, user, name, thumb=1 if good else -1)
+    await database.close()
+    return people * each
+
+
+async def test_ratings_in_sql_become_an_adapter_with_a_verdict(
     redis: Redis, embedded: EmbeddedRedis, storage_settings: StorageSettings, tmp_path: Path
 ) -> None:
-    folder = JobFolder.of(tmp_path, "first")
-    made.freeze(folder)
-    await order(storage_settings, "first")
-    with trainer(environment(tmp_path, embedded.url), tmp_path / "trainer.log"):
-        row = await until(storage_settings, "first", ENDED)
+    count = await rated(storage_settings, people=8, each=6)
+    recipe = tmp_path / "kto.yaml"
+    shipped_recipe = yaml.safe_load((laying.SHIPPED / "kto_starter.yaml").read_text(encoding="utf-8"))
+    recipe.write_text(yaml.safe_dump(shipped_recipe | made.SMALL), encoding="utf-8")
+    env = environment(tmp_path, embedded.url, TRAINING_MIN_RATINGS=str(count), TRAINING_RECIPES=f"kto={recipe}")
+    board = LoopBoard(redis, storage_settings)
+    with trainer(env, tmp_path / "trainer.log"):
+        job_id = await ordered(storage_settings)
+        row = await until(storage_settings, job_id, ENDED)
     assert row.state in ("gated", "rejected"), row.error
+    assert row.trigger == "ratings"
+    folder = JobFolder.of(tmp_path, job_id)
+    summary = await board.summary()
+    assert summary is not None and summary.method == "kto" and summary.why
+    assert summary.rows["liked"] + summary.rows["disliked"] + 12 >= count, "all but those of people held out"
     assert row.method == "kto" and row.verdict is not None and row.adapter_id is not None
     assert row.verdict["reasons_ru"]
     assert folder.report.is_file() and 0 < folder.pictured.stat().st_size <= 200_000
-    board = LoopBoard(redis, storage_settings)
-    event = await board.event("first")
+    event = await board.event(job_id)
     assert event is not None and event.state == row.state and event.verdict
-    assert await board.picture("first") == folder.pictured.read_bytes()
+    assert await board.picture(job_id) == folder.pictured.read_bytes()
     database = Database(storage_settings.database())
     async with database.view() as unit:
         adapters = await unit.adapters.all()
-        states = [change.state for change in await unit.jobs.changes("first")]
-        assert await unit.adapters.learned_from(2) == [row.adapter_id]
+        states = [change.state for change in await unit.jobs.changes(job_id)]
+        learned = [user for user in range(1, 9) if row.adapter_id in await unit.adapters.learned_from(user)]
     await database.close()
-    assert [one.adapter_id for one in adapters] == [row.adapter_id]
+    assert [one.adapter_id for one in adapters] == [row.adapter_id] and len(learned) >= 6
     assert adapters[0].prompt and adapters[0].parent is None and adapters[0].base == "bundled"
     assert states == ["queued", "preparing", "training", "evaluating", row.state]
 

@@ -113,6 +113,13 @@ async def test_counted_ratings_order_one_job_and_begin_to_count_anew(database: D
     assert second is not None and second.job_id != first.job_id
 
 
+async def test_a_summary_holds_a_refit_back_only_while_nobody_has_rated_since(database: Database) -> None:
+    wanted = settings(min_ratings=5, schedule=None)
+    await rate(database, 6)
+    assert await look(database, wanted, DataSummary(method=None, ratings=6)) is None
+    assert await look(database, wanted, DataSummary(method=None, ratings=4)) is not None
+
+
 async def test_a_night_is_remembered_over_restarts(database: Database) -> None:
     await rate(database, 3)
     able = DataSummary(method="kto")
