@@ -165,7 +165,8 @@ class Refit:
             await self._step("prepare", lambda: Progress())
         plan = folder.read("plan") or {}
         if plan.get("method") is None:
-            raise JobFailed(" ".join(plan.get("ru", ())) or "nothing to learn from")
+            first, *others = plan.get("ru") or ["учиться не на чем"]
+            raise JobFailed(" ".join([first, "; ".join(others)]).strip())
         async with self.all.database.unit() as unit:
             await unit.jobs.note(
                 self.row.job_id, self.all.owner, method=plan["method"], plan=plan, folder=self._place()
