@@ -212,9 +212,9 @@ async def test_other_methods_take_the_same_way(
     folder = JobFolder.of(tmp_path, method)
     made.freeze(folder, thumbs=0, pairs=rows, answers=rows)
     await order(storage_settings, method, method=method)
-    # Pairs enough for a preference model, which then has a say.
-    more = {"TRAINING_PREFERENCE_PAIRS": "10"} if method == "dpo" else {}
-    with trainer(environment(tmp_path, embedded.url, **more), tmp_path / "trainer.log"):
+    # Pairs enough for a preference model, which then has a say; and once through `accelerate launch`.
+    more = {"dpo": {"TRAINING_PREFERENCE_PAIRS": "10"}, "sft": {"TRAINING_LAUNCH": "--num_processes 1 --cpu"}}
+    with trainer(environment(tmp_path, embedded.url, **more.get(method, {})), tmp_path / "trainer.log"):
         row = await until(storage_settings, method, ENDED)
     assert row.state in ("gated", "rejected"), row.error
     assert row.method == method and row.verdict is not None
