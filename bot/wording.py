@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 BAR = 12
+# What must not be torn apart at the end of a line.
+NARROW = "\u00a0"
 
 
 def number(value: float, digits: int = 2) -> str:
@@ -14,7 +16,17 @@ def number(value: float, digits: int = 2) -> str:
 
 def percent(share: float, digits: int = 0) -> str:
     """A share as «63 %»."""
-    return f"{number(share * 100, digits)} %"
+    return f"{number(share * 100, digits)}{NARROW}%"
+
+
+def seconds(value: float) -> str:
+    """A short time."""
+    return f"меньше 0,1{NARROW}с" if value < 0.05 else f"{number(value, 1)}{NARROW}с"
+
+
+def together(text: str) -> str:
+    """Percents of a foreign text kept whole."""
+    return text.replace(" %", f"{NARROW}%")
 
 
 def plural(count: int, one: str, few: str, many: str) -> str:
@@ -30,7 +42,7 @@ def lasting(seconds: float) -> str:
         return "меньше минуты"
     minutes = round(seconds / 60)
     if minutes < 60:
-        return f"~{minutes} мин"
+        return f"~{minutes}{NARROW}мин"
     hours, rest = divmod(minutes, 60)
     if hours < 24:
         return f"~{hours} ч {rest} мин" if rest else f"~{hours} ч"

@@ -174,6 +174,14 @@ class StreamQueue(Generic[M]):
         )
         return bool(moved)
 
+    async def silence(self) -> float | None:
+        """Seconds since any consumer of the group last asked for messages; None if there never was one."""
+        try:
+            consumers = await self.redis.xinfo_consumers(self.stream, self.group)
+        except ResponseError:
+            return None
+        return min((one["idle"] / 1000 for one in consumers), default=None)
+
     async def outstanding(self) -> int:
         """Messages waiting or being worked on."""
         return int(await self.redis.xlen(self.stream))

@@ -11,7 +11,7 @@ from aiogram.utils.formatting import Bold, Code, Text, as_list
 from bot import wording as words
 from bot.admin import callbacks as c
 from bot.admin import card, texts
-from bot.admin.names import adapter_name, slot_title
+from bot.admin.names import adapter_name, slot_title, slot_words
 from bot.admin.screens import Screen
 from bot.keyboards import button, rows
 from storage.loop_tables import AdapterRow, SlotChangeRow, SlotRow
@@ -166,7 +166,7 @@ def choose_share(adapter_id: str, slot: str, presets: Presets, admin: int) -> Sc
         button(texts.TO_CANARY_SHARE.format(share=one), c.OfAdapter.model_validate({**values, "share": one}))
         for one in card.SHARES
     ]
-    text = texts.WHICH_SHARE.format(adapter=adapter_name(adapter_id), slot=slot_title(slot, presets))
+    text = texts.WHICH_SHARE.format(adapter=adapter_name(adapter_id), **slot_words(slot, presets))
     return Screen(Text(text), rows(shares, [_card_button(texts.BACK, adapter_id, admin)]))
 
 
@@ -175,7 +175,7 @@ def question(data: c.OfAdapter, adapter_id: str | None, slot: SlotRow | None, pr
     asked, yes = texts.ADAPTER_QUESTIONS[data.act]
     text = asked.format(
         adapter=adapter_name(adapter_id),
-        slot=slot_title(data.slot, presets),
+        **slot_words(data.slot, presets),
         now=adapter_name(slot.active if slot else None),
         share=data.share,
     )

@@ -14,7 +14,7 @@ from aiogram.utils.formatting import Bold, Text, as_list
 from bot import wording as words
 from bot.admin import callbacks as c
 from bot.admin import texts
-from bot.admin.names import adapter_name, method_name, slot_title, state_of
+from bot.admin.names import adapter_name, method_name, slot_words, state_of
 from bot.admin.screens import Screen
 from bot.keyboards import button, rows
 from storage.contracts import JobState
@@ -54,7 +54,7 @@ def passed(verdict: Verdict | None) -> bool | None:
 
 def about(job: JobRow, presets: Presets) -> list[Text]:
     """The paragraphs: what it is, old against new, the verdict."""
-    head = texts.CARD_HEAD.format(method=method_name(job), slot=slot_title(job.slot, presets))
+    head = texts.CARD_HEAD.format(method=method_name(job), **slot_words(job.slot, presets))
     lines = [texts.CARD_ADAPTER.format(adapter=adapter_name(job.adapter_id))] if job.adapter_id else []
     parts = [Text(Bold(head), *(f"\n{line}" for line in lines))]
     compared = [
@@ -64,7 +64,10 @@ def about(job: JobRow, presets: Presets) -> list[Text]:
     if compared:
         parts.append(Text(Bold(texts.CARD_PAIRS), "\n", "\n".join(compared)))
     if (ok := passed(job.verdict)) is not None:
-        reasons = [f"• {str(reason)[:MOST_REASON]}" for reason in _list(job.verdict, "reasons_ru")[:MOST_REASONS]]
+        reasons = [
+            f"• {words.together(str(reason))[:MOST_REASON]}"
+            for reason in _list(job.verdict, "reasons_ru")[:MOST_REASONS]
+        ]
         parts.append(Text(Bold(texts.VERDICT_PASSED if ok else texts.VERDICT_FAILED), *(f"\n{one}" for one in reasons)))
     return parts
 
@@ -98,7 +101,7 @@ def question(job: JobRow, data: c.OfJob, presets: Presets) -> Screen:
         "reject": texts.SURE_ASK_REJECT,
     }[data.act]
     yes = {"promote": texts.SURE_LIVE, "canary": texts.SURE_CANARY, "reject": texts.SURE_REJECT}[data.act]
-    text = asked.format(adapter=adapter_name(job.adapter_id), slot=slot_title(job.slot, presets), share=data.share)
+    text = asked.format(adapter=adapter_name(job.adapter_id), **slot_words(job.slot, presets), share=data.share)
     return Screen(
         as_list(*about(job, presets), Text(text), sep="\n\n"),
         rows(

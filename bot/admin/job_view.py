@@ -8,7 +8,7 @@ from aiogram.utils.formatting import Bold, Text, as_list
 from bot import wording as words
 from bot.admin import callbacks as c
 from bot.admin import card, texts
-from bot.admin.names import method_name, slot_title, state_of
+from bot.admin.names import method_name, slot_words, state_of
 from bot.admin.screens import Screen
 from bot.keyboards import button, rows
 from storage.contracts import JobEvent, JobState
@@ -21,7 +21,7 @@ MOST_ERROR = 300
 
 def render(job: JobRow, event: JobEvent | None, presets: Presets, admin: int) -> Screen:
     """The message that keeps itself current."""
-    head = texts.JOB_HEAD.format(method=_asked(job), slot=slot_title(job.slot, presets))
+    head = texts.JOB_HEAD.format(method=_asked(job), **slot_words(job.slot, presets))
     parts: list[Text] = [Text(Bold(head), "\n", "\n".join(_about(job)))]
     if state_of(job) in WORKABLE:
         parts += [Text("\n".join(_steps(job))), *_progress(job, event)]

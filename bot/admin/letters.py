@@ -10,7 +10,7 @@ from aiogram.utils.formatting import Bold, Text, as_list
 
 from bot.admin import callbacks as c
 from bot.admin import card, texts
-from bot.admin.names import adapter_name, method_name, slot_title
+from bot.admin.names import adapter_name, method_name, slot_words
 from bot.admin.screens import Screen
 from bot.keyboards import button, rows
 from storage.contracts import JobState
@@ -20,6 +20,7 @@ from storage.presets import Presets
 # What the registry writes when a preset's slot begins as the shared one; nobody meets anything new by that.
 SILENT_REASON = "as in the slot shared"
 MOST_REASON = 300
+JUDGED = (JobState.GATED, JobState.CANARY, JobState.LIVE, JobState.REJECTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +32,16 @@ class Letter:
     picture: str | None = None
 
 
-def of_job(change: JobChangeRow, job: JobRow, presets: Presets, admin: int) -> Letter | None:
-    """What is written of a job's change; where the pointer moved too, the slot's change says it."""
+def of_job(change: JobChangeRow, job: JobRow, presets: Presets, before: str | None, admin: int) -> Letter | None:
+    """What is written of a job's change; where the pointer moved too, the slot's change says it.
+
+    `before`: the state before this one. Who decided on a card has seen it; the loop's own decisions come with it.
+    """
     by = job.order.get("requested_by")
     asked_by = by if isinstance(by, int) else None
     if change.state == JobState.QUEUED:
         return Letter(_short(texts.NEWS_QUEUED, job, presets, admin), but_not=asked_by)
-    if change.state == JobState.GATED and card.passed(job.verdict) is not None:
-        return Letter(card.render(job, presets, admin), picture=job.job_id)
-    if change.state == JobState.REJECTED and card.passed(job.verdict) is False:
+    if before == JobState.EVALUATING and change.state in JUDGED and job.adapter_id is not None:
         return Letter(card.render(job, presets, admin), picture=job.job_id)
     if change.state == JobState.REJECTED:
         return Letter(_short(texts.NEWS_REJECTED, job, presets, admin))
@@ -56,7 +58,7 @@ def of_slot(change: SlotChangeRow, presets: Presets, admin: int) -> Letter | Non
     if text is None or change.reason == SILENT_REASON:
         return None
     said = text.format(
-        slot=slot_title(change.slot, presets),
+        **slot_words(change.slot, presets),
         before=adapter_name(change.before),
         after=adapter_name(change.after),
         share=round((change.share or 0.0) * 100),
@@ -72,7 +74,7 @@ def of_slot(change: SlotChangeRow, presets: Presets, admin: int) -> Letter | Non
 def _short(text: str, job: JobRow, presets: Presets, admin: int, error: str = "") -> Screen:
     head = text.format(
         method=method_name(job),
-        slot=slot_title(job.slot, presets),
+        **slot_words(job.slot, presets),
         trigger=texts.TRIGGERS.get(job.trigger, job.trigger),
     )
     parts = [Text(Bold(head))]

@@ -26,6 +26,14 @@ def slot_title(name: str, presets: Presets) -> str:
     return preset.title if preset else name
 
 
+def slot_words(name: str, presets: Presets) -> dict[str, str]:
+    """A slot in a sentence: `slot` alone, `for_slot` and `For_slot` («для …»), `subject` at a sentence's head."""
+    title = slot_title(name, presets)
+    told = texts.FOR_SHARED if name == SHARED else texts.FOR_PRESET.format(title=title)
+    subject = texts.SHARED_SUBJECT if name == SHARED else texts.PRESET_SUBJECT.format(title=title)
+    return {"slot": title, "for_slot": told, "For_slot": told[0].upper() + told[1:], "subject": subject}
+
+
 def method_name(job: JobRow) -> str:
     """The method: the chosen one where it is known, else what was asked for."""
     method = job.method or str(job.order.get("method", "auto"))

@@ -28,7 +28,8 @@ from storage.repositories.loop_news import LoopNews
 
 log = structlog.get_logger(__name__)
 
-# Numbers that are remembered; a change may become visible behind its successors by a few.
+# A change may become visible behind its successors, by no more than so many; more numbers are remembered.
+LATE = 50
 REMEMBER = 300
 AT_ONCE = 50
 WEEK = 7 * 86400
@@ -80,14 +81,20 @@ class Notices:
             await self._begin(jobs, slots)
             return
         presets = self.catalogue.current
+        old_jobs, old_slots = await self._known(jobs), await self._known(slots)
         async with self.database.view() as unit:
             news = LoopNews(unit.session)
-            of_jobs = await news.jobs(await self._floor(jobs), REMEMBER + AT_ONCE)
-            of_slots = await news.slots(await self._floor(slots), REMEMBER + AT_ONCE)
-        for change, job in of_jobs:
-            await self._tell(jobs, change.id, partial(letters.of_job, change, job, presets))
+            of_jobs = [
+                (change, job, await news.before(change))
+                for change, job in await news.jobs(max(old_jobs) - LATE, LATE + AT_ONCE)
+                if change.id not in old_jobs
+            ]
+            of_slots = await news.slots(max(old_slots) - LATE, LATE + AT_ONCE)
+        for change, job, before in of_jobs:
+            await self._tell(jobs, change.id, partial(letters.of_job, change, job, presets, before))
         for moved in of_slots:
-            await self._tell(slots, moved.id, partial(letters.of_slot, moved, presets))
+            if moved.id not in old_slots:
+                await self._tell(slots, moved.id, partial(letters.of_slot, moved, presets))
 
     async def _begin(self, jobs: str, slots: str) -> None:
         """The first bot of an installation tells nothing of what was before it."""
@@ -96,13 +103,10 @@ class Notices:
         await self.redis.zadd(slots, {str(number): number for number in [0, *old_slots]})
         await self.redis.zadd(jobs, {str(number): number for number in [0, *old_jobs]})
 
-    async def _floor(self, key: str) -> int:
-        lowest = await self.redis.zrange(key, 0, 0)
-        return int(str(lowest[0])) if lowest else 0
+    async def _known(self, key: str) -> set[int]:
+        return {int(str(number)) for number in await self.redis.zrange(key, 0, -1)} or {0}
 
     async def _tell(self, key: str, number: int, write: Write) -> None:
-        if await self.redis.zscore(key, str(number)) is not None:
-            return
         told = f"{key}:{number}"
         for admin in self.admins:
             if await self.redis.sismember(told, str(admin)):

@@ -12,7 +12,7 @@ from aiogram.utils.formatting import Bold, Text, as_list
 from bot import wording as words
 from bot.admin import callbacks as c
 from bot.admin import texts
-from bot.admin.names import adapter_name, method_name, slot_title, stage
+from bot.admin.names import adapter_name, method_name, slot_title, slot_words, stage
 from bot.admin.screens import Screen
 from bot.keyboards import button, rows
 from storage.contracts import Loaded, now
@@ -122,7 +122,7 @@ def _load(found: Now) -> list[str]:
         lines = [texts.LOAD_LINE.format(done=found.flow.done, asked=found.flow.asked, rate=rate)]
     half, most = found.flow.quantile(0.5), found.flow.quantile(0.95)
     if half is not None and most is not None:
-        lines.append(texts.LOAD_TIMES.format(half=words.number(half, 1), most=words.number(most, 1)))
+        lines.append(texts.LOAD_TIMES.format(half=words.seconds(half), most=words.seconds(most)))
     if found.flow.failed:
         lines.append(texts.LOAD_FAILED.format(failed=found.flow.failed))
     lines.append(texts.QUEUE_LINE.format(queue=found.queue))
@@ -196,7 +196,7 @@ def _jobs(found: Now, presets: Presets) -> list[str]:
     return [
         texts.JOB_LINE.format(
             method=method_name(job),
-            slot=slot_title(job.slot, presets),
+            **slot_words(job.slot, presets),
             stage=stage(job),
         )
         for job in found.jobs[-MOST_JOBS:]

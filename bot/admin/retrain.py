@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from aiogram.types import InlineKeyboardButton
 from aiogram.utils.formatting import Bold, Text, as_list
@@ -11,20 +11,22 @@ from aiogram.utils.formatting import Bold, Text, as_list
 from bot import wording as words
 from bot.admin import callbacks as c
 from bot.admin import texts
-from bot.admin.names import slot_title
+from bot.admin.names import slot_words
 from bot.admin.screens import Screen
 from bot.keyboards import button, rows
 from storage.contracts import DataSummary
 from storage.presets import Presets
 from storage.repositories.slots import SHARED
 
-# A trainer renews its summary far more often.
-SILENT = timedelta(minutes=30)
+# A running trainer asks for ratings every second.
+SILENT = 60.0
 
 
-def overview(summary: DataSummary | None, admin: int, at: datetime) -> Screen:
-    """The data and the methods."""
-    lines = [Bold(texts.RETRAIN_HEAD), *_data(summary, at), Text(texts.CHOOSE_METHOD)]
+def overview(summary: DataSummary | None, silence: float | None, admin: int, at: datetime) -> Screen:
+    """The data and the methods. `silence`: seconds since a trainer asked for ratings, None: none ever did."""
+    silent = silence is None or silence > SILENT
+    warning = [Text(texts.NO_TRAINER)] if silent else []
+    lines = [Bold(texts.RETRAIN_HEAD), *_data(summary, at), *warning, Text(texts.CHOOSE_METHOD)]
     methods = [
         [button(title, c.Order(admin=admin, step="slot", method=method))] for method, title in texts.METHODS.items()
     ]
@@ -47,7 +49,7 @@ def _data(summary: DataSummary | None, at: datetime) -> list[Text]:
         Text("\n".join([would, *(f"• {reason}" for reason in summary.why)])),
         Text(texts.SUMMARY_AT.format(ago=words.ago(summary.at, at))),
     ]
-    return [*parts, Text(texts.OLD_SUMMARY)] if at - summary.at > SILENT else parts
+    return parts
 
 
 def slots(method: str, presets: Presets, admin: int) -> Screen:
@@ -66,7 +68,7 @@ def confirmation(order: c.Order, presets: Presets, admin: int) -> Screen:
     """The last question. Its button carries a nonce: pressed twice it starts one job."""
     go = order.model_copy(update={"step": "go", "nonce": secrets.token_hex(4)})
     back = order.model_copy(update={"step": "slot"})
-    text = texts.CONFIRM_ORDER.format(method=_method(order.method), slot=slot_title(order.slot, presets))
+    text = texts.CONFIRM_ORDER.format(method=_method(order.method), **slot_words(order.slot, presets))
     return Screen(Text(text), rows([button(texts.START, go)], [button(texts.BACK, back)]))
 
 

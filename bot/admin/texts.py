@@ -43,7 +43,7 @@ UNDONE = "Ничего не изменилось."
 PANEL = "Пульт"
 LOAD = "Нагрузка за час"
 LOAD_LINE = "ответов {done} из {asked}, сейчас {rate} в минуту"
-LOAD_TIMES = "половина за {half} с, почти все (95 %) за {most} с"
+LOAD_TIMES = "половина готова за {half}, почти все — за {most}"
 LOAD_NONE = "запросов не было"
 LOAD_FAILED = "⚠️ не получилось: {failed}"
 QUEUE = "Очередь"
@@ -68,9 +68,13 @@ SLOTS = "Кто отвечает"
 SLOT_LINE = "{slot}: {active}"
 SLOT_CANARY = "   🐤 {canary} — {share} диалогов"
 SHARED = "общий"
+FOR_SHARED = "для общего слота"
+FOR_PRESET = "для эмоции «{title}»"
+SHARED_SUBJECT = "Общий слот"
+PRESET_SUBJECT = "Эмоция «{title}»"
 OWN_ADAPTER = "встроенный"
 JOBS = "Обучение"
-JOB_LINE = "{method} для «{slot}»: {stage}"
+JOB_LINE = "{method} {for_slot}: {stage}"
 NO_JOBS = "сейчас ничего не обучается"
 UPDATED = "Обновлено {at}"
 
@@ -103,23 +107,20 @@ PEOPLE_LINE = "людей: {people}, новых оценок с прошлого
 WOULD_DO = "«Авто» сделает: {method}"
 WOULD_DO_NOTHING = "«Авто» пока ничего не станет делать"
 SUMMARY_AT = "Сводка: {ago}"
-NO_SUMMARY = (
-    "Сводки данных ещё нет: тренер её не присылал. Скорее всего, он не запущен — запустите otklik trainer. "
-    "Задание можно поставить и сейчас: оно дождётся тренера."
-)
-OLD_SUMMARY = "⚠️ Тренер давно молчит: запустите otklik trainer. Задание можно поставить, оно дождётся."
+NO_SUMMARY = "Сводки данных ещё нет: тренер её пока не прислал."
+NO_TRAINER = "⚠️ Тренер не запущен: нужен otklik trainer. Задание можно поставить и сейчас, оно его дождётся."
 CHOOSE_METHOD = "Каким способом учить?"
 CHOOSE_SLOT = "Способ: {method}. Для каких ответов? «Общий» отвечает за все эмоции, у которых нет своего адаптера."
 CONFIRM_ORDER = (
-    "Начать переобучение: {method}, для «{slot}»?\n\n"
+    "Начать переобучение: {method}, {for_slot}?\n\n"
     "Отвечать людям по-новому бот от этого не начнёт: после обучения новая версия пройдёт проверку, "
     "и решение останется за вами."
 )
-ALREADY_OPEN = "Для «{slot}» уже есть задание: {stage}. Вот оно."
+ALREADY_OPEN = "{For_slot} уже есть задание: {stage}. Вот оно."
 BUTTON_OLD = "Эта кнопка устарела: вот что сейчас."
 
 # A job
-JOB_HEAD = "Переобучение: {method} для «{slot}»"
+JOB_HEAD = "Переобучение: {method} {for_slot}"
 JOB_CHOSEN = "«Авто» выбрало: {method}"
 TRIGGERS = {
     "schedule": "по расписанию",
@@ -153,7 +154,7 @@ JOB_WAITS = "Тренер ещё не взялся за задание."
 JOB_CANCELLING = "Отменяю: тренер остановится на ближайшем шаге."
 JOB_LATER = "Сообщение обновляется само."
 JOB_ENDS = {
-    JobState.GATED: "⚖️ Обучение закончено, новая версия проверена. Решение — за вами.",
+    JobState.GATED: "⚖️ Решение за вами: 🐤 показать доле диалогов, 🚀 пустить в бой или 🗑 отклонить.",
     JobState.CANARY: "🐤 Новая версия отвечает части диалогов.",
     JobState.LIVE: "🚀 Новая версия отвечает людям.",
     JobState.REJECTED: "🗑 Новая версия отклонена. Отвечает прежняя.",
@@ -168,7 +169,7 @@ NO_JOB = "Такого задания больше нет."
 JOB_STARTED = "Задание поставлено."
 
 # What a refit came to
-CARD_HEAD = "Новая версия: {method} для «{slot}»"
+CARD_HEAD = "Новая версия: {method} {for_slot}"
 CARD_ADAPTER = "Адаптер {adapter}"
 CARD_PAIRS = "Было → стало"
 CARD_PAIR = "{what}: {old} → {new}"
@@ -179,8 +180,8 @@ CLAIMS = {
 }
 VERDICT_PASSED = "✅ Проверка пройдена"
 VERDICT_FAILED = "❌ Проверка не пройдена"
-SURE_ASK_LIVE = "Пустить в бой? Все ответы для «{slot}» станет давать {adapter}. Прежнюю версию можно будет вернуть."
-SURE_ASK_CANARY = "Запустить канарейку? {share} % диалогов для «{slot}» встретят {adapter}, остальные — прежнюю версию."
+SURE_ASK_LIVE = "Пустить в бой? Все ответы {for_slot} станет давать {adapter}. Прежнюю версию можно будет вернуть."
+SURE_ASK_CANARY = "Запустить канарейку? {share} % диалогов {for_slot} встретят {adapter}, остальные — прежнюю версию."
 SURE_ASK_REJECT = "Отклонить {adapter}? Никто её не встретит. Файлы со временем удалятся."
 DONE = "Готово."
 OVERTAKEN = "Не получилось: пока вы решали, всё изменилось. Сейчас: {stage}."
@@ -194,18 +195,18 @@ REFUSED_OTHERWISE = "Реестр не разрешает: {error}"
 NOTE_GAVE_WAY = "место заняла другая версия"
 
 # What operators are told
-NEWS_QUEUED = "🎓 Переобучение поставлено: {method} для «{slot}» ({trigger})"
-NEWS_REJECTED = "🗑 Новая версия отклонена: {method} для «{slot}»"
-NEWS_FAILED = "⚠️ Переобучение не получилось: {method} для «{slot}»"
-NEWS_CANCELLED = "✖️ Переобучение отменено: {method} для «{slot}»"
+NEWS_QUEUED = "🎓 Переобучение поставлено: {method} {for_slot} ({trigger})"
+NEWS_REJECTED = "🗑 Новая версия отклонена: {method} {for_slot}"
+NEWS_FAILED = "⚠️ Переобучение не получилось: {method} {for_slot}"
+NEWS_CANCELLED = "✖️ Переобучение отменено: {method} {for_slot}"
 NEWS_SHOW = "Показать"
 NEWS_SLOT = {
-    "promote": "🚀 «{slot}»: теперь отвечает {after} (прежде {before})",
-    "rollback": "↩️ «{slot}»: откат к {after} (прежде {before})",
-    "canary": "🐤 «{slot}»: {after} отвечает {share} % диалогов",
-    "share": "🐤 «{slot}»: канарейка {after} теперь отвечает {share} % диалогов",
-    "stop": "⏹ «{slot}»: канарейка {before} остановлена",
-    "release": "🌐 «{slot}»: снова отвечает общий адаптер (прежде {before})",
+    "promote": "🚀 {subject}: теперь отвечает {after} (прежде {before})",
+    "rollback": "↩️ {subject}: откат к {after} (прежде {before})",
+    "canary": "🐤 {subject}: {after} отвечает {share} % диалогов",
+    "share": "🐤 {subject}: канарейка {after} теперь отвечает {share} % диалогов",
+    "stop": "⏹ {subject}: канарейка {before} остановлена",
+    "release": "🌐 {subject}: снова отвечает общий слот (прежде {before})",
 }
 NEWS_REASON = "Почему: {reason}"
 NEWS_BY = "Решение: администратор {who}"
@@ -268,17 +269,28 @@ TO_CANARY_IN = "🐤 В канарейку…"
 END_CANARY = "⏹ Остановить канарейку: {slot}"
 RELEASE = "🌐 {slot}: снова общий адаптер"
 WHICH_SLOT = "{adapter}: для каких ответов?"
-WHICH_SHARE = "{adapter} для «{slot}»: какой доле диалогов?"
+WHICH_SHARE = "{adapter} {for_slot}: какой доле диалогов?"
 ADAPTER_QUESTIONS = {
     "live": (
-        "Сейчас для «{slot}» отвечает {now}. Пустить в бой {adapter}? Его встретят все, прежнего можно вернуть.",
+        "Сейчас {for_slot} отвечает {now}. Пустить в бой {adapter}? Его встретят все, прежнего можно вернуть.",
         "Да, в бой",
     ),
     "try": (
-        "Сейчас для «{slot}» отвечает {now}. Пусть {share} % диалогов встретят {adapter}?",
+        "Сейчас {for_slot} отвечает {now}. Пусть {share} % диалогов встретят {adapter}?",
         "Да, канарейка {share} %",
     ),
-    "end": ("Остановить канарейку {adapter} для «{slot}»? Все диалоги снова встретят {now}.", "Да, остановить"),
-    "free": ("«{slot}» больше не будет отвечать через {now}: снова за неё отвечает общий адаптер. Так?", "Да, общий"),
+    "end": ("Остановить канарейку {adapter} {for_slot}? Все диалоги снова встретят {now}.", "Да, остановить"),
+    "free": ("{subject}: больше не через {now}, снова отвечает общий слот. Так?", "Да, общий"),
 }
 NO_ADAPTER = "Такого адаптера больше нет."
+AUDIT_DETAILS = {
+    "slot": "слот",
+    "percent": "доля, %",
+    "method": "способ",
+    "job": "задание",
+    "why": "причина",
+    "not_admin": "не администратор",
+    "not_private": "не в личке",
+    "not_theirs": "чужая кнопка",
+    "malformed": "непонятная кнопка",
+}

@@ -10,7 +10,7 @@ from bot.admin import card, job_view, retrain, screens, texts
 from bot.admin.deeds import DECIDABLE, Deeds, Outcome
 from bot.admin.gate import Admin, ByButton
 from bot.admin.job_watch import JobWatch
-from bot.admin.names import slot_title, stage
+from bot.admin.names import slot_words, stage
 from bot.keyboards import button, rows
 from bot.screen import say
 from storage.contracts import now
@@ -18,6 +18,7 @@ from storage.database import Database
 from storage.loop_board import LoopBoard
 from storage.loop_tables import JobRow
 from storage.presets import Presets
+from storage.ratings import RatingBook
 from storage.repositories.slots import SHARED
 
 Order = c.Order
@@ -37,9 +38,12 @@ def router() -> Router:
     return jobs
 
 
-async def overview(query: CallbackQuery, admin: Admin, board: LoopBoard) -> None:
+async def overview(query: CallbackQuery, admin: Admin, board: LoopBoard, book: RatingBook, job_watch: JobWatch) -> None:
     """What there is to learn from, and the methods."""
-    await screens.replace(query, retrain.overview(await board.summary(), admin.id, now()))
+    if query.message is not None:
+        await job_watch.leave(admin.id, query.message.message_id)
+    screen = retrain.overview(await board.summary(), await book.stream.silence(), admin.id, now())
+    await screens.replace(query, screen)
     await say(query, "")
 
 
@@ -86,7 +90,7 @@ async def start(
     if job.job_id == job_id:
         await say(query, texts.JOB_STARTED)
     else:
-        told = texts.ALREADY_OPEN.format(slot=slot_title(job.slot, presets), stage=stage(job))
+        told = texts.ALREADY_OPEN.format(**slot_words(job.slot, presets), stage=stage(job))
         await say(query, told, alert=True)
 
 

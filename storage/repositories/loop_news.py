@@ -18,6 +18,12 @@ class LoopNews:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
 
+    async def before(self, change: JobChangeRow) -> str | None:
+        """The state that a job had before a change."""
+        query = select(JobChangeRow.state).where(JobChangeRow.job_id == change.job_id, JobChangeRow.id < change.id)
+        found: str | None = await self.session.scalar(query.order_by(JobChangeRow.id.desc()).limit(1))
+        return found
+
     async def jobs(self, after: int, limit: int) -> Sequence[tuple[JobChangeRow, JobRow]]:
         """Changes with a greater number and the job as it is now, oldest first."""
         rows = await self.session.execute(

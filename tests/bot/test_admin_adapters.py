@@ -32,7 +32,7 @@ async def test_the_history_has_pages_cards_and_a_way_back(scene: Stage) -> None:
     async with scene.person() as anna:
         listed = await show(anna, "/adapters", "Адаптеры")
         assert listed.text.startswith("Адаптеры: 8")
-        assert "эмоция 41 % → 58 %" in listed.text
+        assert "эмоция 41\u00a0% → 58\u00a0%" in listed.text
         older = await tap(anna, listed, texts.OLDER, texts.NEWER)
         assert f"🚀 отвечает: общий · {texts.ADAPTER_PASSED}" in older.text
         assert f"в бой: администратор {ADMIN}" in older.text
@@ -41,7 +41,7 @@ async def test_the_history_has_pages_cards_and_a_way_back(scene: Stage) -> None:
         card = await tap(anna, listed, ids[7][:12], texts.TO_LIVE_IN)
         choice = await tap(anna, card, texts.TO_LIVE_IN, "🌐 общий")
         asked = await tap(anna, choice, "🌐 общий", "Да, в бой")
-        assert f"Сейчас для «общий» отвечает {ids[0][:12]}" in asked.text
+        assert f"Сейчас для общего слота отвечает {ids[0][:12]}" in asked.text
         await tap(anna, asked, "Да, в бой", "🚀 отвечает: общий")
         listed = await show(anna, "/adapters", "Адаптеры")
         older = await tap(anna, listed, texts.OLDER, texts.NEWER)
@@ -130,7 +130,7 @@ async def test_why_tells_where_an_answer_came_from_and_repeats_it(scene: Stage) 
         told = await anna.next_message()
         assert "Эмоция: 😊 радость, сила 2" in told.text
         assert "Адаптер: abc123" in told.text and "Зерно 41, попыток: 2" in told.text
-        assert "👉 90 % · joy 90 %, neutral 10 %\nУра, суп!" in told.text
+        assert "👉 90\u00a0% · joy 90\u00a0%, neutral 10\u00a0%\nУра, суп!" in told.text
         assert "<b>скучно</b>ыы" in told.text and "ы" * 300 not in told.text
         before = len(scene.worker.asked)
         await anna.press(told, why_texts.REPLAY)

@@ -47,12 +47,12 @@ async def test_the_card_shows_old_against_new_and_brings_the_version_to_people(s
         assert (await anna.next_message()).text.startswith("🎓 Переобучение поставлено")
         adapter = await trainer.finish("nightly")
         card = await card_of(anna)
-        assert "попадание в эмоцию: 41 % → 58 %" in card.text
+        assert "попадание в эмоцию: 41\u00a0% → 58\u00a0%" in card.text
         assert f"{texts.VERDICT_PASSED}\n• эмоция попадает чаще" in card.text
         assert card.buttons[0] == ["🐤 5 %", "🐤 10 %", "🐤 25 %", "🐤 50 %"]
 
         card = await tap(anna, card, "🐤 25 %", "Да, канарейка 25 %")
-        assert "25 % диалогов для «общий»" in card.text
+        assert "25 % диалогов для общего слота" in card.text
         card = await tap(anna, card, texts.NO, "🐤 5 %")
         assert (await trainer.job("nightly")).state == JobState.GATED
         card = await tap(anna, card, "🐤 25 %", "Да, канарейка 25 %")
@@ -112,7 +112,7 @@ async def test_each_change_is_told_once_also_over_restarts_and_not_to_whom_it_wa
         await asyncio.gather(anna.ask("/admin"), boris.ask("/admin"))
         first, second = await trainer.adapter("one"), await trainer.adapter("two")
         await trainer.registry.promote(first, by=OTHER)
-        assert (await anna.next_message()).text.startswith(f"🚀 «общий»: теперь отвечает {first[:12]}")
+        assert (await anna.next_message()).text.startswith(f"🚀 Общий слот: теперь отвечает {first[:12]}")
         await scene.stop()
         await trainer.registry.begin_canary(second, 0.1)
         await trainer.registry.end_canary(reason="эмоция попадает реже")
@@ -133,6 +133,6 @@ async def test_a_failed_refit_is_told_with_its_reason(scene: Stage, trainer: Tra
         await anna.next_message()
         await trainer.move("nightly", JobState.FAILED, error="мало памяти")
         told = await anna.next_message()
-        assert told.text == "⚠️ Переобучение не получилось: авто для «общий»\nПричина: мало памяти"
+        assert told.text == "⚠️ Переобучение не получилось: авто для общего слота\nПричина: мало памяти"
         shown = await tap(anna, told, texts.NEWS_SHOW, texts.JOB_ENDS[JobState.FAILED])
         assert shown.buttons == [[texts.TO_PANEL]]

@@ -61,7 +61,7 @@ async def test_the_panel_tells_what_goes_on_and_is_renewed_in_place(scene: Stage
         await scene.drain_ratings()
         panel = await anna.ask("/admin")
         assert "ответов 1 из 1" in panel.text
-        assert "радость: 100 % из 1 · 100 % из 1" in panel.text
+        assert "радость: 100\u00a0% из 1 · 100\u00a0% из 1" in panel.text
         assert "👍 1   👎 0" in panel.text
         assert "общий: встроенный" in panel.text
         assert texts.NO_JOBS in panel.text
@@ -75,6 +75,8 @@ async def test_the_data_is_shown_before_anything_starts(scene: Stage) -> None:
         panel = await anna.ask("/admin")
         await anna.press(panel, texts.RETRAIN)
         panel = await anna.until(panel, lambda seen: texts.NO_SUMMARY in seen.text)
+        assert texts.NO_TRAINER in panel.text
+        await scene.drain_ratings()
         summary = DataSummary(
             rows={"pairs": 12, "feedback": 340}, people=7, ratings=55, method="kto", why=("оценок хватает для KTO",)
         )
@@ -84,6 +86,7 @@ async def test_the_data_is_shown_before_anything_starts(scene: Stage) -> None:
         await anna.press(panel, texts.RETRAIN)
         shown = await anna.until(panel, lambda seen: "340" in seen.text)
         assert "пары «лучше — хуже»: 12" in shown.text
+        assert texts.NO_TRAINER not in shown.text
         assert "«Авто» сделает: KTO\n• оценок хватает для KTO" in shown.text
         assert "людей: 7, новых оценок с прошлого раза: 55" in shown.text
 
@@ -103,12 +106,12 @@ async def test_the_message_follows_the_job_also_over_a_restart(scene: Stage) -> 
         await board.tell(
             JobEvent(job_id=job.job_id, state="training", step=50, steps=100, loss=0.4123, eta_seconds=125)
         )
-        shown = await anna.until(message, lambda seen: "50 %" in seen.text)
-        assert "▓▓▓▓▓▓░░░░░░ 50 %\nшаг 50 из 100 · ошибка (loss) 0,412 · осталось ~2 мин" in shown.text
+        shown = await anna.until(message, lambda seen: "50\u00a0%" in seen.text)
+        assert "▓▓▓▓▓▓░░░░░░ 50\u00a0%\nшаг 50 из 100 · ошибка (loss) 0,412 · осталось ~2\u00a0мин" in shown.text
         await scene.stop()
         await board.tell(JobEvent(job_id=job.job_id, state="training", step=75, steps=100))
         await scene.start()
-        await anna.until(message, lambda seen: "75 %" in seen.text)
+        await anna.until(message, lambda seen: "75\u00a0%" in seen.text)
         await move(scene, job.job_id, JobState.FAILED, error="мало памяти")
         ended = await anna.until(message, lambda seen: "мало памяти" in seen.text)
         assert ended.buttons == [[texts.TO_PANEL]]
@@ -127,7 +130,7 @@ async def test_start_pressed_twice_starts_one_job_and_a_second_order_shows_the_f
         job = await open_job(scene)
         theirs = await boris.ask("/admin")
         toast = await boris.forge(theirs, f"@r:{OTHER}:go:dpo:shared:ffffffff")
-        assert toast == type(toast)(texts.ALREADY_OPEN.format(slot="общий"), True)
+        assert toast == type(toast)(texts.ALREADY_OPEN.format(For_slot="Для общего слота", stage="ждёт тренера"), True)
         await boris.until(theirs, lambda seen: "Переобучение: KTO" in seen.text)
         assert (await open_job(scene)).job_id == job.job_id
 

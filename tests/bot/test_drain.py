@@ -23,7 +23,7 @@ async def test_people_are_told_once_a_drain_and_answered_afterwards(tmp_path: Pa
         drain = scene.parts.office.drain
         await until(lambda: drain.seconds_left() > 0)
         told = await anna.ask("привет")
-        assert told.text.startswith("Учусь, вернусь через ~10 мин.")
+        assert told.text.startswith("Учусь, вернусь через ~10\u00a0мин.")
         await anna.send("ты где?")
         await anna.silence(0.5)
         await board.end_drain()
@@ -36,5 +36,5 @@ async def test_people_are_told_once_a_drain_and_answered_afterwards(tmp_path: Pa
         await until(lambda: told_nobody(scene))
         await board.ask_drain(now() + timedelta(minutes=3))
         await until(lambda: drain.seconds_left() > 0)
-        assert (await anna.ask("снова?")).text.startswith("Учусь, вернусь через ~3 мин.")
+        assert (await anna.ask("снова?")).text.startswith("Учусь, вернусь через ~3\u00a0мин.")
         assert (await anna.next_message()).text == "[joy 2] снова?"

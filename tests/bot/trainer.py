@@ -110,6 +110,7 @@ class Trainer:
         await self.board.put_picture(job_id, png())
         if not passed:
             await self.registry.reject(adapter)
+        await self.move(job_id, JobState.EVALUATING)
         state = JobState.GATED if passed else JobState.REJECTED
         await self.move(job_id, state, adapter_id=adapter, verdict=told, method="kto")
         return adapter
