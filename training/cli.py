@@ -84,18 +84,24 @@ def _quiet() -> None:
 
 
 def data(argv: list[str]) -> int:
-    """`otklik data seed|starter|build|preview|check|helpdesk …`."""
+    """`otklik data seed|starter|build|preview|check|helpdesk|feedback …`."""
     from training.data import build_command, commands
     from training.data.helpdesk import commands as desks
     from training.data.reading import commands as reading
 
     table = {"seed": commands.seed, "starter": commands.starter, "build": build_command.build}
     table |= {"preview": reading.preview, "check": reading.check}
-    table |= {"helpdesk": desks.helpdesk}
+    table |= {"helpdesk": desks.helpdesk, "feedback": _feedback}
     if not argv or argv[0] not in table:
         print(f"usage: otklik data {'|'.join(table)} … (each has --help)", file=sys.stderr)
         return 0 if argv and argv[0] in ("-h", "--help") else 2
     return table[argv[0]](argv[1:])
+
+
+def _feedback(argv: list[str]) -> int:
+    from training.data.feedback import commands  # reads SQL: heavier than the other commands
+
+    return commands.feedback(argv)
 
 
 def main(argv: list[str]) -> int:

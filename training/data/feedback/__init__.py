@@ -9,8 +9,10 @@ from training.data.feedback.entry import Entry, Given, Judgement
 from training.data.feedback.exchange import export_log, import_log
 from training.data.feedback.freezing import FeedbackSets, freeze
 from training.data.feedback.log import FeedbackLog
+from training.data.feedback.purging import purge
 from training.data.feedback.reading import read_log
 from training.data.feedback.rules import FeedbackRules
+from training.data.feedback.summary import to_summary
 
 __all__ = [
     "Entry",
@@ -22,5 +24,7 @@ __all__ = [
     "export_log",
     "freeze",
     "import_log",
+    "purge",
     "read_log",
+    "to_summary",
 ]

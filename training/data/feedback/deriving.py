@@ -92,7 +92,8 @@ class Deriver:
 
     def _thumb(self, scene: _Scene, answer: Given, person: str, said: Said) -> Iterator[Lesson]:
         if said.verdict == 0:
-            self.counts["contradicts_itself"] += said.thumb != 0
+            if said.thumb:
+                self.counts["contradicts_itself"] += 1
             return
         liked = said.verdict > 0
         if self._may_show(scene, answer.text, good=liked):

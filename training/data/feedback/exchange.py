@@ -28,8 +28,8 @@ def import_log(path: Path, *, work: Path | None = None, emotion: str | None = No
     RecipeError if there is no good line. Whose words and judgements are in the file must have agreed: only that is
     exported.
     """
-    log = FeedbackLog(work)
     with path.open("rb") as lines:
+        log = FeedbackLog(work)
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue

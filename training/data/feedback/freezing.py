@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from training.data import sets
 from training.data.feedback.choosing import SETS, Chosen, choose
 from training.data.feedback.gathering import WITH, Gathered, gather
@@ -27,8 +25,6 @@ from training.data.feedback.rules import FeedbackRules
 from training.data.feedback.shelf import Ints, Shelf
 from training.data.rows import Row
 from training.objectives import kto_weights
-
-log = structlog.get_logger(__name__)
 
 # Raised when the same log under the same rules gives other rows.
 VERSION = 1
@@ -85,7 +81,6 @@ def _write(entries: FeedbackLog, gathered: Gathered, folder: Path, rules: Feedba
     manifest = {**shared, "counts": counts, "sets": {name: _identity(one) for name, one in written.items()}}
     text = json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     (folder / MANIFEST).write_text(text, encoding="utf-8")
-    log.info("feedback_frozen", folder=str(folder), rows=counts["rows"], people=counts["people"])
     places = {name: one.folder if one else None for name, one in written.items()}
     ids = frozenset(map(int, people)) if entries.numbered else frozenset[int]()
     return FeedbackSets(folder=folder, counts=counts, people=ids, manifest=manifest, **places)
@@ -130,6 +125,11 @@ def _identity(one: sets.PreparedSet | None) -> dict[str, Any] | None:
     return {"rows": one.manifest["rows"], "sha256": one.manifest["sha256"]} if one else None
 
 
+def _thumbs(written: sets.PreparedSet | None) -> dict[str, int]:
+    found: dict[str, int] = written.manifest["thumbs"] if written else {"desirable": 0, "undesirable": 0}
+    return found
+
+
 def _counts(
     entries: FeedbackLog,
     gathered: Gathered,
@@ -148,6 +148,7 @@ def _counts(
         "steps": {name: one.steps for name, one in chosen.items()},
         "rows": {name: one.get(sets.TRAIN, 0) for name, one in rows.items()},
         "held_out": {name: one.get(sets.HELD_OUT, 0) for name, one in rows.items()},
+        "thumbs": _thumbs(written["feedback"]),
         "people": len(people),
         "raters": len(gathered.raters),
         "raters_left_out": len(believed.left_out),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+import weakref
 from array import array
 from collections import Counter
 from collections.abc import Iterator
@@ -33,6 +34,8 @@ class FeedbackLog:
         self.ratings = 0
         self.faults: list[str] = []
         self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder, buffering=BUFFER)  # noqa: SIM115
+        # Who forgets to close it needs no telling: the file has no name and is gone.
+        weakref.finalize(self, self._file.close)
         self._starts = array("Q")
         self._end = 0
         self._seen = KeySet()
