@@ -144,7 +144,14 @@ class TrainingSettings(BaseSettings):
         return self
 
     def base_name(self) -> str:
-        """The base as MODELS_BASE names it: `bundled`, a folder or a hub id."""
-        from models.settings import ModelsSettings
+        """The base as MODELS_BASE names it: `bundled`, a folder or a hub id. ValueError if nothing says which one a
+        foreign server has."""
+        from models.settings import BUNDLED, ModelsSettings
 
-        return self.base or ModelsSettings().base
+        models = ModelsSettings()
+        if self.base is None and models.engine == "openai" and models.base == BUNDLED:
+            raise ValueError(
+                "MODELS_ENGINE=openai: name the base model that the server has in TRAINING_BASE (a folder or hub id), "
+                "so that adapters are trained on it"
+            )
+        return self.base or models.base

@@ -13,10 +13,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from storage.settings import StorageSettings
 from training.cycle.places import JobFolder
+from training.settings import TrainingSettings
 
 MEGABYTE = 1 << 20
 PROGRAM = ("-m", "training.cycle.stage")
+OPENAI = ("MODELS_OPENAI_URL", "MODELS_OPENAI_KEY", "MODELS_OPENAI_MODEL")
 
 
 class StepProcess:
@@ -80,3 +83,19 @@ class StepProcess:
         # Its group may outlive it: what `accelerate launch` started, for one.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, number)
+
+
+def env_of(storage: StorageSettings, settings: TrainingSettings) -> dict[str, str]:
+    """Where the steps find what this process has from arguments rather than from the environment."""
+    env = {"STORAGE_DIR": str(storage.dir.absolute()), "STORAGE_PRESETS": str(storage.presets.absolute())}
+    env["OMP_NUM_THREADS"] = str(settings.threads)
+    # Whatever serves people here, a refit answers with the weights that it tunes.
+    env |= {
+        "MODELS_ENGINE": "transformers",
+        "MODELS_OPENAI_URL": "",
+        "MODELS_OPENAI_KEY": "",
+        "MODELS_OPENAI_MODEL": "",
+    }
+    if storage.database_url is not None:
+        env["STORAGE_DATABASE_URL"] = storage.database_url.get_secret_value()
+    return env

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from storage.presets import Presets
@@ -167,6 +168,7 @@ def _conclude(
         "method": plan["method"],
         "metrics": metrics(verdict),
         "prompt": _prompt_version(order, presets),
+        "base": base_name(order.base),
         "prompts": len(evidence.prompts),
     }
     report.write(folder, order, plan, verdict)
@@ -189,6 +191,14 @@ def _prompt_version(order: Order, presets: Presets) -> str:
     return prompt_version(bases.load_tokenizer(base_path(order.base)), presets)
 
 
-def exists(folder: Path) -> bool:
-    """Whether a whole adapter lies there."""
-    return (folder / "adapter_config.json").is_file()
+def base_name(base: str) -> str:
+    """The base's name as a worker that has loaded it says: with a hash, or a hub id's commit."""
+    from models.engines.loading import name_of
+
+    where = base_path(base)
+    if Path(where).is_dir():
+        return name_of(where, None)
+    from transformers import AutoConfig, PretrainedConfig
+
+    config: PretrainedConfig = AutoConfig.from_pretrained(where)
+    return name_of(where, SimpleNamespace(config=config))

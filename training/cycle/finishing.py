@@ -70,17 +70,19 @@ async def finish(running: Running, row: JobRow, order: Order, folder: JobFolder)
     from training.cycle.running import JobFailed
 
     told, plan, sets = (folder.read(name) or {} for name in ("verdict", "plan", "sets"))
+    # `base` as MODELS_BASE names it; the adapter's own `base` is the very weights, which workers check.
+    data = {"base": order.base, "rows": plan.get("rows")} | {key: sets.get(key) for key in ("manifest", "counts")}
     method = str(plan["method"])
     try:
         adapter = await running.registry.add(
             folder.adapter(method),
             kind="lora",
-            base=order.base,
+            base=told.get("base") or order.base,
             method=method,
             parent=order.start.adapter_id,
             job_id=order.job_id,
             prompt=told.get("prompt"),
-            data={"manifest": sets.get("manifest"), "counts": sets.get("counts"), "rows": plan.get("rows")},
+            data=data,
             metrics=told.get("metrics"),
             verdict=told,
             people=sets.get("people", ()),

@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from storage.database import Database
+from storage.repositories.jobs import ENDED
 
 log = structlog.get_logger(__name__)
 
@@ -49,25 +50,30 @@ class Hold:
 
     async def keep(self) -> None:
         """Renew until told otherwise. While SQL is away it goes on, but not for longer than the lease may last."""
-        known = time.monotonic()
+        known = renewed = time.monotonic()
         while self.ended is None:
             try:
-                self.ended = await self._renew()
+                # A look is cheap and tells of a cancellation soon; writing waits for its time.
+                renew = time.monotonic() - renewed > self.lease * RENEWED
+                self.ended = await self._look(renew)
                 known = time.monotonic()
+                renewed = known if renew else renewed
             except (SQLAlchemyError, OSError) as error:
                 log.warning("lease not renewed", job=self.job_id, error=type(error).__name__)
             if time.monotonic() - known > self.lease * GIVEN_UP:
                 self.ended = "lost"
             await asyncio.sleep(min(1.0, self.lease * RENEWED))
 
-    async def _renew(self) -> Why | None:
-        async with self.database.unit() as unit:
-            ours = await unit.jobs.renew(self.job_id, self.owner, self.lease)
+    async def _look(self, renew: bool) -> Why | None:
+        if renew:
+            async with self.database.unit() as unit:
+                await unit.jobs.renew(self.job_id, self.owner, self.lease)
+                await unit.commit()
+        async with self.database.view() as unit:
             row = await unit.jobs.get(self.job_id)
-            await unit.commit()
-        if not ours:
+        if row is None or row.owner != self.owner or row.state in ENDED:
             return "lost"
-        return "cancel" if row is not None and row.cancel else None
+        return "cancel" if row.cancel else None
 
 
 @asynccontextmanager

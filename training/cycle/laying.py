@@ -20,6 +20,8 @@ SHIPPED = recipes.FOLDER / "refit"
 # So often every row is seen where the recipe's steps would allow for more: few rows are soon learned by heart.
 PASSES = 3
 LEAST_STEPS = 20
+# Keys that a refit sets itself: its folder, what it starts from and what it learns.
+OWN = ("name", "base", "adapter", "data", "output")
 
 
 def base_path(base: str) -> str:
@@ -38,6 +40,8 @@ def recipe_file(order: Order, method: str) -> Path:
 
 def lay(order: Order, folder: JobFolder, method: str, rows: int) -> Path:
     """Write the job's recipe, every fault told before anything is trained; RecipeError lists them."""
+    if taken := [key for key in order.overrides if key.split(".")[0] in OWN]:
+        raise recipes.RecipeError(f"{', '.join(taken)}: a refit sets this itself; leave it out of its overrides")
     path = recipe_file(order, method)
     raw = _read(path)
     raw |= {"name": "refit", "base": base_path(order.base), "data": str(folder.path / f"mixed_{method}")}

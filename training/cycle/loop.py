@@ -22,8 +22,9 @@ from storage.loop_board import LoopBoard
 from storage.registry import Registry
 from storage.settings import StorageSettings
 from training.cycle import forgetting, tidying, triggers
+from training.cycle.child import env_of
 from training.cycle.news import News
-from training.cycle.running import Running, env_of
+from training.cycle.running import Running
 from training.cycle.summing import Summing
 from training.settings import TrainingSettings
 

@@ -13,12 +13,13 @@ SHARED = "shared"
 
 class Weights(BaseModel):
     """An adapter to start from or to compare with. `adapter_id` None: what a worker has by itself; `folder` None: the
-    bare base."""
+    bare base. `base`: the name, with a hash or commit, of the base that it was made for, where that is known."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     adapter_id: str | None = None
     folder: Path | None = None
+    base: str | None = None
 
 
 class Order(BaseModel):

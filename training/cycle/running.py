@@ -20,7 +20,7 @@ from storage.database import Database
 from storage.loop_tables import JobRow
 from storage.settings import StorageSettings
 from training.cycle import finishing, forgetting, progress, start
-from training.cycle.child import PROGRAM, StepProcess
+from training.cycle.child import PROGRAM, StepProcess, env_of
 from training.cycle.draining import Drain
 from training.cycle.finishing import Adapters
 from training.cycle.holding import Hold, Interrupted, held
@@ -140,7 +140,10 @@ class Refit:
         if known is not None:
             order = Order.model_validate({**known, "settings": self.all.settings})
         else:
-            base = self.all.settings.base_name()
+            try:
+                base = self.all.settings.base_name()
+            except ValueError as error:
+                raise JobFailed(str(error)) from error
             begun, incumbent, remarks = await start.weights(self.all.database, self.all.storage, self.row.slot, base)
             order = Order(
                 job_id=self.row.job_id,
@@ -283,12 +286,3 @@ class Refit:
                 eta_seconds=at.eta_seconds,
             )
             await unit.commit()
-
-
-def env_of(storage: StorageSettings, settings: TrainingSettings) -> dict[str, str]:
-    """Where the steps find what this process has from arguments rather than from the environment."""
-    env = {"STORAGE_DIR": str(storage.dir.absolute()), "STORAGE_PRESETS": str(storage.presets.absolute())}
-    env["OMP_NUM_THREADS"] = str(settings.threads)
-    if storage.database_url is not None:
-        env["STORAGE_DATABASE_URL"] = storage.database_url.get_secret_value()
-    return env

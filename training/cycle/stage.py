@@ -23,6 +23,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from models.serving import other_base
 from storage.settings import StorageSettings
 from training.cycle.order import Order
 from training.cycle.places import JobFolder
@@ -92,7 +93,14 @@ def _run(method: str, folder: JobFolder, order: Order, storage: StorageSettings)
         return
     from training import recipes
     from training.cli import METHODS
+    from training.cycle.evaluating import base_name
     from training.watch import Interrupted, quiet
+
+    if order.start.base and other_base(order.start.base, now := base_name(order.base)):
+        raise StepFailed(
+            f"{order.start.adapter_id} was made for {order.start.base}, and the base is {now} now: roll the slot "
+            f"{order.slot} back to the worker's own, then refit"
+        )
 
     module, kind = METHODS[method]
     trainer = importlib.import_module(module)

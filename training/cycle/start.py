@@ -44,7 +44,7 @@ async def weights(
         log.warning("the slot's adapter cannot be fetched", adapter=adapter.adapter_id, error=str(error))
         said = f"файлы адаптера {adapter.adapter_id} не читаются, обучение начато с исходного"
         return own, own, ((said, f"{adapter.adapter_id} cannot be read ({error}), so the refit started without it"),)
-    found = Weights(adapter_id=adapter.adapter_id, folder=folder)
+    found = Weights(adapter_id=adapter.adapter_id, folder=folder, base=adapter.base)
     return found, found, ()
 
 
@@ -62,10 +62,11 @@ def reason(adapter: AdapterRow, base: str) -> Remark | None:
             f"адаптер {name} вида {adapter.kind} так не дообучается, обучение начато с исходного",
             f"{name} is of kind {adapter.kind}, which a refit cannot go on from",
         )
-    if adapter.base != base:
+    made_for = adapter.data.get("base") or adapter.base
+    if made_for != base:
         return (
-            f"адаптер {name} сделан для другой модели ({adapter.base}), обучение начато с исходного",
-            f"{name} was made for another base ({adapter.base})",
+            f"адаптер {name} сделан для другой модели ({made_for}), обучение начато с исходного",
+            f"{name} was made for another base ({made_for})",
         )
     return None
 

@@ -94,6 +94,12 @@ def test_a_wrong_recipe_is_told_before_anything_is_trained(
     assert "kto_starter.yaml" in str(caught.value)
 
 
+@pytest.mark.parametrize("key", ["output", "base", "data.sources.seed.path", "name", "adapter"])
+def test_what_a_refit_sets_itself_cannot_be_laid_over(key: str, folder: JobFolder) -> None:
+    with pytest.raises(RecipeError, match=f"{key}: a refit sets this itself"):
+        laying.lay(order(overrides={key: "elsewhere"}), folder, "kto", 100)
+
+
 def test_a_recipe_that_is_not_there_is_named(folder: JobFolder, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="does not exist"):
         laying.lay(order(recipe=tmp_path / "none.yaml"), folder, "kto", 100)
