@@ -153,13 +153,12 @@ class Deriver:
                         yield from self._pair(scene, chosen, rejected, "thumbs", person, 0, reward=True)
 
     def _by_classifier(self, entry: Entry, scene: _Scene, answer: Given) -> Iterator[Lesson]:
-        able = [one for one in answer.candidates if one.text.strip()]
-        whole = [one for one in able if defect(one.text, scene.message) is None]
-        if not whole or len(able) < 2:
+        able = sorted((one for one in answer.candidates if one.text.strip()), key=lambda one: (one.fit, one.text))
+        if len(able) < 2:
             return
-        best = max(whole, key=lambda one: (one.fit, one.text))
-        worst = min(able, key=lambda one: (one.fit, one.text))
-        if best.fit - worst.fit < self.rules.fit_margin or fold(best.text) == fold(worst.text):
+        worst, far = able[0], [one for one in able if one.fit - able[0].fit >= self.rules.fit_margin]
+        best = next((one for one in reversed(far) if scene.fault(one.text) is None), None)
+        if best is None or fold(best.text) == fold(worst.text):
             self.counts["classifier_unsure"] += 1
             return
         shared = scene.row("classifier", answer.adapter, made_by="classifier")
@@ -186,8 +185,8 @@ class Deriver:
 
     def _may_show(self, scene: _Scene, text: str, *, good: bool) -> bool:
         """Whether an answer may stand in a row, as one to learn or as one to avoid."""
-        fault = defect(text, scene.message)
-        if not text.strip() or (good and fault is not None):
+        fault = scene.fault(text) if good else None
+        if not text.strip() or fault is not None:
             self.counts[str(fault or Defect.EMPTY)] += 1
             return False
         if good and speaks_of_suicide(text):
@@ -202,12 +201,19 @@ class _Scene:
 
     message: str
     fields: dict[str, Any]
+    faults: dict[str, Defect | None]
 
     @classmethod
     def of(cls, entry: Entry, clean: Callable[[str], str]) -> _Scene:
         prompt = tuple(Turn(role=turn.role, text=clean(turn.text)) for turn in entry.prompt)
         shared = {"emotion": entry.emotion, "intensity": entry.intensity, "persona": clean(entry.persona)}
-        return cls(entry.prompt[-1].text, {"prompt": prompt, **shared})
+        return cls(entry.prompt[-1].text, {"prompt": prompt, **shared}, {})
+
+    def fault(self, text: str) -> Defect | None:
+        """Why an answer must not be sent; an answer is looked at once, though several things are said of it."""
+        if text not in self.faults:
+            self.faults[text] = defect(text, self.message)
+        return self.faults[text]
 
     def row(self, signal: str, adapter: str | None, **tags: str) -> dict[str, Any]:
         """Fields of one row; tags say what it was made of."""

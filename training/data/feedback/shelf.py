@@ -7,18 +7,22 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.rows import Answer, Feedback, Pair, dump
+from training.data.rows import Answer, Feedback, Pair
 from training.data.steps.keys import key
 from training.data.steps.spool import Spool
-from training.data.steps.texts import fold, prompt_text
+from training.data.steps.texts import fold as fold_anew
+from training.data.steps.texts import prompt_text
 
 TRAIN, HELD_OUT = 0, 1
+# The rows of one entry come one after another and share their texts.
+fold = lru_cache(256)(fold_anew)
 Keys = NDArray[np.uint64]
 Ints = NDArray[np.int64]
 
@@ -72,7 +76,8 @@ class Shelf:
         numbers |= {"length": len(first), "other": len(second)}
         for name, value in numbers.items():
             self._numbers[name].append(value)
-        keys = {"group": judged, "order": texts, "line": dump(row), "prompt": prompt}
+        line = "\0".join((texts, row.person, *(f"{name} {value}" for name, value in row.tags.items())))
+        keys = {"group": judged, "order": texts, "line": line, "prompt": prompt}
         for name, text in keys.items():
             self._keys[name].append(key(text, name))
 
