@@ -48,7 +48,10 @@ class Split(BaseModel):
         default="apart", description="`shared`: unless split by it, a person may be on both sides."
     )
     near: float | None = Field(
-        default=0.8, gt=0, le=1, description="From which likeness on prompts of both sides are counted; null: not."
+        default=0.8,
+        gt=0,
+        le=1,
+        description="From which likeness on to a training prompt a held-out row is dropped; null: only the same ones.",
     )
 
 

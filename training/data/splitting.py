@@ -1,7 +1,7 @@
 """Which rows are held out, and the proof that nothing of them is learned from. Knows rows and keys, no recipe's file.
 
 Training rows stream through and leave their keys; held-out rows wait on disk, and those that share a person, a
-dialogue or a prompt with a training row are dropped when all keys are known.
+dialogue or a prompt with a training row, or whose prompt is nearly one of its, are dropped when all keys are known.
 """
 
 from __future__ import annotations
@@ -38,10 +38,9 @@ class Splitter:
                 self._spool.add(row)
                 continue
             shared = identities(row, self.split)
-            for name, one in shared.items():
-                self._keys.add(key(one, name))
-            if self._near:
-                self._near.add(shared["prompt"])
+            fresh = [self._keys.add(key(one, name)) for name, one in shared.items()]
+            if self._near and fresh[0]:
+                self._near.remember(shared["prompt"])
             yield row
 
     def held_out(self) -> Iterator[Row]:
@@ -53,7 +52,8 @@ class Splitter:
                 self.counts[f"dropped_same_{leak}"] += 1
                 continue
             if self._near and self._near.find(shared["prompt"]) is not None:
-                self.counts["near_duplicate_prompts"] += 1
+                self.counts["dropped_near_prompt"] += 1
+                continue
             yield row
 
     def close(self) -> None:
@@ -73,7 +73,7 @@ def is_held_out(row: Row, split: Split) -> bool:
 
 
 def identities(row: Row, split: Split) -> dict[str, str]:
-    """What a row must not share with one of the other side, folded."""
+    """What a row must not share with one of the other side, folded; its prompt first."""
     found = {"prompt": fold(prompt_text(row))}
     if WINDOW in row.tags:
         found["dialogue"] = row.tags[WINDOW]

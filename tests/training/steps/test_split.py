@@ -83,18 +83,31 @@ def test_answers_cut_from_one_dialogue_stay_together(seed_answers: list[Answer],
     assert not {row.tags["dialogue"] for row in train} & {row.tags["dialogue"] for row in held_out}
 
 
-def test_near_duplicate_prompts_across_the_split_are_counted(seed_answers: list[Answer]) -> None:
-    prompts = [
-        "Посоветуй, пожалуйста, какой хороший фильм посмотреть вечером с друзьями и с пиццей" + " ну" * n
-        for n in (0, 1)
-    ]
+def asked(*prompts: str) -> list[Answer]:
+    return [Answer(prompt=(Turn(role="user", text=prompt),), answer="Комедию") for prompt in prompts]
+
+
+def test_near_duplicate_prompts_stay_on_one_side_of_the_split() -> None:
+    prompt = "Посоветуй, пожалуйста, какой хороший фильм посмотреть вечером с друзьями и с пиццей"
+    alike = asked(*(f"{prompt}{tail} {mark}" for tail in ("", " ну") for mark in "абвгдежз"))
+    others = asked(*(f"{subject}?" for subject in ("Где кот", "Куда ушёл поезд", "Кто там", "Что на обед", "Чей дом")))
+    train, held_out, counts = parted([*alike, *others], by="prompt", held_out=0.4, near=0.7)
+    beside = parted([*alike, *others], by="prompt", held_out=0.4)[1]
+    assert [row for row in train if row in alike] and [row for row in held_out if row in others]
+    assert not [row for row in held_out if row in alike]
+    assert counts == {"dropped_near_prompt": len(beside) - len(held_out)} and len(beside) > len(held_out)
+
+
+def test_a_held_out_prompt_like_one_that_is_itself_like_an_earlier_one_is_found() -> None:
+    first = "Расскажи мне про то, как весной на реке вскрывается лёд и плывут большие белые льдины мимо города"
+    second = f"{first} к далёкому тёплому морю"
+    third = f"{second} под крики голодных чаек"
     rows = [
-        Answer(prompt=(Turn(role="user", text=f"{prompt}{mark}"),), answer="Комедию")
-        for prompt in prompts
-        for mark in (" а", " б", " в", " г", " д", " е", " ж", " з")
+        row.model_copy(update={"tags": {"split": side}})
+        for row, side in zip(asked(first, second, third), ("train", "train", "held_out"), strict=True)
     ]
-    train, held_out, counts = parted(rows, by="prompt", held_out=0.4, near=0.7)
-    assert train and counts["near_duplicate_prompts"] == len(held_out) > 0
+    assert parted([rows[0], rows[2]], by="tag", near=0.72)[2] == {}
+    assert parted(rows, by="tag", near=0.72)[2] == {"dropped_near_prompt": 1}
 
 
 def test_a_split_that_rows_bring_is_kept_and_leaks_are_still_dropped() -> None:

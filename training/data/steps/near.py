@@ -24,6 +24,8 @@ from training.data.steps.texts import Which, fold, words
 CACHE_KIB = 32 << 10
 # Texts of one band that a new one is compared with: a crowd of half-alike texts must not make every look-up slow.
 CROWD = 8
+# The same where likes are kept too, and only few texts are looked up: a miss is a leak there.
+WHOLE_CROWD = 64
 # Shingles hashed at once: each takes four bytes a permutation, and a text may be a book.
 AT_ONCE = 1 << 14
 
@@ -79,11 +81,20 @@ class NearIndex:
         crowds = self._crowds(keys)
         if self._first_like(signature, crowds) is not None:
             return False
+        self._store(signature, keys, crowds, CROWD)
+        return True
+
+    def remember(self, text: str) -> None:
+        """Keep a text whether or not an earlier one is like it: who is like it need not be like the earlier one."""
+        signature = self._signature(text)
+        keys = self._keys(signature)
+        self._store(signature, keys, self._crowds(keys), WHOLE_CROWD)
+
+    def _store(self, signature: NDArray[np.uint16], keys: list[int], crowds: dict[int, list[int]], most: int) -> None:
         self._count += 1
         self._db.execute("INSERT INTO texts VALUES (?, ?)", (self._count, signature.tobytes()))
-        free = [key for key in keys if len(crowds.get(key, ())) < CROWD]
+        free = [key for key in keys if len(crowds.get(key, ())) < most]
         self._db.executemany("INSERT OR IGNORE INTO bands VALUES (?, ?)", [(key, self._count) for key in free])
-        return True
 
     def find(self, text: str) -> int | None:
         """The number (from 1) of the first text remembered that is like this one."""
