@@ -45,8 +45,8 @@ The set is a folder: `train.jsonl`, `held_out.jsonl` and `manifest.json` with ha
 every step, the seed and the versions of tools. The same recipe over the same files gives the same bytes.
 
 A held-out row that shares a person, a dialogue or a prompt (case and punctuation aside) with a training row is
-dropped and counted; near-duplicate prompts across the split are counted. A mix by shares ends when the first source
-runs dry.
+dropped and counted; so is one whose prompt is nearly a training row's (`split.near`, 0.8 unless told otherwise). A mix
+by shares ends when the first source runs dry. Who reads a set checks its files against its manifest's hashes first.
 
 Sources are described by `otklik data preview --help`. This page is written by `python -m training.data.page`; a test
 keeps it current, and `otklik data build --steps` prints the part below.

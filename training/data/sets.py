@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from training.data.rows import Row, dump, parse
+from training.data.sources import sha256
 from training.recipes import RecipeError
 
 TRAIN, HELD_OUT, MANIFEST = "train.jsonl", "held_out.jsonl", "manifest.json"
+ANEW = "delete the folder and build the set anew: otklik data build, or the run that made it"
 Kind = TypeVar("Kind", bound=Row)
 
 
@@ -41,11 +43,22 @@ class PreparedSet:
 
 
 def load(folder: Path) -> PreparedSet:
-    """The set of a folder; RecipeError says what is missing."""
+    """The set of a folder; RecipeError says what is missing, or which file is no longer what its manifest tells of."""
     for name in (TRAIN, HELD_OUT, MANIFEST):
         if not (folder / name).is_file():
             raise RecipeError(f"data: {folder} holds no prepared set ({name} is missing); make one: otklik data build")
-    return PreparedSet(folder, json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        told = {name: manifest["sha256"][name] for name in (TRAIN, HELD_OUT)}
+    except (ValueError, KeyError, TypeError):
+        raise RecipeError(f"data: {folder / MANIFEST} is no manifest of a prepared set; {ANEW}") from None
+    for name, wanted in told.items():
+        if sha256(folder / name) != wanted:
+            raise RecipeError(
+                f"data: {folder / name} was changed after it was built: its manifest no longer tells "
+                f"what it holds; {ANEW}"
+            )
+    return PreparedSet(folder, manifest)
 
 
 def write(folder: Path, train: Iterable[Row], held_out: Iterable[Row], manifest: Mapping[str, Any]) -> PreparedSet:

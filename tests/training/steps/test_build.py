@@ -14,8 +14,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from storage.contracts import Turn
 from storage.presets import Presets
-from training.data import page
+from training.data import page, sets
 from training.data.build import build, prepared
 from training.data.build_command import build as command
 from training.data.data_recipe import DataRecipe
@@ -234,3 +235,22 @@ def test_the_page_about_data_is_current_and_its_recipe_sound() -> None:
     shown = page.HEAD.split("```yaml\n")[1].split("```")[0]
     made = DataRecipe.model_validate(yaml.safe_load(shown))
     assert made.order == ("articles", "tickets") and len(made.steps) == 7
+
+
+@pytest.mark.parametrize("name", ["train.jsonl", "held_out.jsonl"])
+def test_a_set_that_was_changed_after_it_was_built_is_refused(name: str, tmp_path: Path) -> None:
+    rows = [Answer(prompt=(Turn(role="user", text=str(n)),), answer="да") for n in range(3)]
+    folder = sets.write(tmp_path / "set", rows[:2], rows[2:], {}).folder
+    assert sets.load(folder).manifest["rows"] == {"train.jsonl": 2, "held_out.jsonl": 1}
+    path = folder / name
+    path.write_text(path.read_text(encoding="utf-8").replace("да", "нет"), encoding="utf-8")
+    with pytest.raises(RecipeError, match=rf"{name} was changed after it was built.*otklik data build"):
+        sets.load(folder)
+
+
+def test_a_manifest_that_tells_no_hashes_is_refused(tmp_path: Path) -> None:
+    row = Answer(prompt=(Turn(role="user", text="а"),), answer="да")
+    folder = sets.write(tmp_path / "set", [row], [], {}).folder
+    (folder / "manifest.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"manifest\.json is no manifest of a prepared set"):
+        sets.load(folder)
