@@ -77,6 +77,10 @@ class Keys:
         """Hash worker id → whether it has left the GPU that it shares with training."""
         return self._key("sharing")
 
+    def session(self, name: str) -> str:
+        """A session of the dashboard."""
+        return self._key("session", name)
+
     def once(self, key_id: str, digest: str) -> str:
         """The answer to an HTTP request with an Idempotency-Key."""
         return self._key("once", key_id, digest)

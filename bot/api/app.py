@@ -24,9 +24,11 @@ from bot.api.once import Once
 from bot.api.settings import ApiSettings
 from bot.api.watching import Watch
 from bot.catalogue import Catalogue
+from bot.dashboard.mount import mount
+from bot.dashboard.sessions import Sessions
 from bot.failures import insist
 from bot.logs import log_to_stderr
-from bot.settings import host_port
+from bot.settings import BotSettings, host_port
 from storage.conversation import Conversation
 from storage.database import Database, upgrade
 from storage.direct import DirectLine
@@ -45,13 +47,16 @@ DESCRIPTION = """Russian answers in a chosen emotion, by the same models that an
 `POST /v1/chat/completions` is OpenAI's; `emotion`, `intensity`, `persona`, `candidates` are ours."""
 
 
-def application(settings: ApiSettings, storage: StorageSettings) -> FastAPI:
-    """The ASGI application; clients are opened when it starts and closed when it ends."""
+def application(settings: ApiSettings, storage: StorageSettings, bot: BotSettings | None = None) -> FastAPI:
+    """The ASGI application; clients are opened when it starts and closed when it ends.
+
+    `bot`: whose operators may open the dashboard in Telegram.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            await _assemble(app, settings, storage, stack)
+            await _assemble(app, settings, storage, bot, stack)
             yield
 
     metrics = Metrics()
@@ -77,11 +82,14 @@ def application(settings: ApiSettings, storage: StorageSettings) -> FastAPI:
             expose_headers=["Retry-After", "RateLimit-Policy", "Idempotency-Replayed"],
             max_age=600,
         )
+    mount(app)
     app.add_middleware(Counting, metrics=metrics)
     return app
 
 
-async def _assemble(app: FastAPI, settings: ApiSettings, storage: StorageSettings, stack: AsyncExitStack) -> None:
+async def _assemble(
+    app: FastAPI, settings: ApiSettings, storage: StorageSettings, bot: BotSettings | None, stack: AsyncExitStack
+) -> None:
     await insist("migrations", upgrade, storage.database())
     database = Database(storage.database())
     stack.push_async_callback(database.close)
@@ -105,7 +113,9 @@ async def _assemble(app: FastAPI, settings: ApiSettings, storage: StorageSetting
     app.state.brain = Brain(line, lambda: catalogue.current, settings)
     app.state.gatekeeper = Gatekeeper(database, redis, conversation.keys)
     app.state.book = RatingBook(redis, storage)
-    app.state.deeds = Deeds(database, Registry(database, LoopBoard(redis, storage), storage))
+    app.state.board = LoopBoard(redis, storage)
+    app.state.deeds = Deeds(database, Registry(database, app.state.board, storage))
+    app.state.sessions = Sessions(redis, conversation.keys, app.state.gatekeeper, bot)
     app.state.once = Once(redis, conversation.keys, settings.remember_seconds)
 
 
@@ -129,7 +139,7 @@ async def serve(settings: ApiSettings, storage: StorageSettings) -> None:
     import uvicorn
 
     host, port = host_port(settings.listen)
-    app = application(settings, storage)
+    app = application(settings, storage, BotSettings())
     config = uvicorn.Config(
         app,
         host=host,

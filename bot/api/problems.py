@@ -131,6 +131,16 @@ def described(app: FastAPI) -> Callable[[], dict[str, Any]]:
     return openapi
 
 
+def invalid(error: RequestValidationError) -> JSONResponse:
+    """A request of another shape than described, every wrong field named."""
+    faults = [
+        Fault(field=".".join(map(str, one["loc"][1:])) or str(one["loc"][0]), message=one["msg"])
+        for one in error.errors()
+    ]
+    text = "; ".join(f"{one.field}: {one.message}" for one in faults[:5])
+    return JSONResponse(body(422, "invalid_request", text, faults), 422, media_type=MEDIA)
+
+
 def register(app: FastAPI) -> None:
     """Every error of the application leaves it as a problem, and the description says so."""
     setattr(app, "openapi", described(app))  # noqa: B010  (the way FastAPI is told of another description)
@@ -140,13 +150,8 @@ def register(app: FastAPI) -> None:
         return answer(problem)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-        faults = [
-            Fault(field=".".join(map(str, one["loc"][1:])) or str(one["loc"][0]), message=one["msg"])
-            for one in error.errors()
-        ]
-        text = "; ".join(f"{one.field}: {one.message}" for one in faults[:5])
-        return JSONResponse(body(422, "invalid_request", text, faults), 422, media_type=MEDIA)
+    async def wrong(_request: Request, error: RequestValidationError) -> JSONResponse:
+        return invalid(error)
 
     @app.exception_handler(HTTPException)
     async def plain(_request: Request, error: HTTPException) -> JSONResponse:

@@ -48,6 +48,10 @@ class ApiKeys:
         await self.session.flush()
         return key_id, f"otk_{key_id}_{secret}"
 
+    async def get(self, key_id: str) -> ApiKeyRow | None:
+        """A key by its id."""
+        return await self.session.get(ApiKeyRow, key_id)
+
     async def check(self, presented: str) -> ApiKeyRow | None:
         """The key that a text is, if it is one and is not revoked. Compared in constant time."""
         found = SHAPE.fullmatch(presented)

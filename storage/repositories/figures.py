@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from storage.tables import RatingRow, ReplyRow
+from storage.tables import ForgottenRow, PersonRow, RatingRow, ReplyRow
 
 # Weights of the four criteria in one number.
 WEIGHTS = {"content": 0.45, "grammar": 0.20, "structure": 0.20, "style": 0.15}
@@ -90,6 +90,34 @@ class Figures:
         for emotion, fits, count in rows:
             counts.setdefault(str(emotion), [0, 0])[0 if fits else 1] += int(count)
         return {emotion: (good + bad, good / (good + bad)) for emotion, (good, bad) in counts.items()}
+
+    async def fits_by_day(self, since: datetime) -> dict[str, dict[str, tuple[int, float]]]:
+        """Per emotion and day (UTC, `2026-01-31`): checked answers, and the share of them that fits."""
+        day = func.date(ReplyRow.created_at)
+        rows = await self.session.execute(
+            select(ReplyRow.emotion, day, ReplyRow.fit_ok, func.count())
+            .where(ReplyRow.created_at >= since, ReplyRow.fit_ok.is_not(None))
+            .group_by(ReplyRow.emotion, day, ReplyRow.fit_ok)
+        )
+        counts: dict[tuple[str, str], list[int]] = {}
+        for emotion, date, fits, count in rows:
+            counts.setdefault((str(emotion), str(date)), [0, 0])[0 if fits else 1] += int(count)
+        found: dict[str, dict[str, tuple[int, float]]] = {}
+        for (emotion, date), (good, bad) in counts.items():
+            found.setdefault(emotion, {})[date] = (good + bad, good / (good + bad))
+        return found
+
+    async def consents(self) -> dict[str, int]:
+        """How many people agreed to be learned from, declined, did not answer, and asked to be forgotten."""
+        rows = await self.session.execute(select(PersonRow.consent, func.count()).group_by(PersonRow.consent))
+        counts = {consent: int(count) for consent, count in rows}
+        gone = await self.session.scalar(select(func.count()).select_from(ForgottenRow))
+        return {
+            "agreed": counts.get(True, 0),
+            "declined": counts.get(False, 0),
+            "unanswered": counts.get(None, 0),
+            "forgotten": int(gone or 0),
+        }
 
     async def judged(self, since: datetime) -> Judged:
         """Judgements given since a moment, as they stand."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 import httpx
 import pytest_asyncio
@@ -16,6 +17,7 @@ from redis.asyncio import Redis
 
 from bot.api.app import application
 from bot.api.settings import ApiSettings
+from bot.settings import BotSettings
 from models.build import build_responder
 from models.settings import ModelsSettings
 from models.worker import Worker
@@ -46,7 +48,10 @@ class Desk:
         return text
 
 
-Serve = Callable[[ApiSettings], Awaitable[Desk]]
+class Serve(Protocol):
+    """Starts the API."""
+
+    def __call__(self, settings: ApiSettings, bot: BotSettings | None = None) -> Awaitable[Desk]: ...
 
 
 @pytest_asyncio.fixture
@@ -57,11 +62,13 @@ async def serve(redis: Redis, storage_settings: StorageSettings) -> AsyncIterato
         database = Database(storage_settings.database())
         stack.push_async_callback(database.close)
 
-        async def start(settings: ApiSettings) -> Desk:
+        async def start(settings: ApiSettings, bot: BotSettings | None = None) -> Desk:
             listening = socket.socket()
             listening.bind(("127.0.0.1", 0))
             server = uvicorn.Server(
-                uvicorn.Config(application(settings, storage_settings), log_level="error", access_log=False, ws="none")
+                uvicorn.Config(
+                    application(settings, storage_settings, bot), log_level="error", access_log=False, ws="none"
+                )
             )
             task = asyncio.create_task(server.serve([listening]))
             while not server.started:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 
 import httpx
 import psutil
@@ -41,10 +42,10 @@ async def test_two_hundred_clients_and_one_slow_reader(serve: Serve, worker: Wor
     assert psutil.Process().memory_info().rss - before < 150 * MIB
 
 
-async def streamed(client: httpx.AsyncClient, sent: dict[str, object], pause: float = 0.0) -> str:
+async def streamed(client: httpx.AsyncClient, sent: Mapping[str, object], pause: float = 0.0) -> str:
     """A stream's text; `pause` seconds are waited at every line."""
     text, ended = "", False
-    async with client.stream("POST", "/v1/chat/completions", json=sent | {"stream": True}) as stream:
+    async with client.stream("POST", "/v1/chat/completions", json={**sent, "stream": True}) as stream:
         assert stream.status_code == 200
         async for line in stream.aiter_lines():
             await asyncio.sleep(pause)
