@@ -60,6 +60,7 @@ def environment() -> Environment:
         lasting=wording.lasting,
         short=names.adapter_name,
         number=wording.number,
+        seconds=wording.seconds,
     )
     return found
 
