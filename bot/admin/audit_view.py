@@ -30,12 +30,12 @@ def render(found: Sequence[AuditRow], page: int, admin: int) -> Screen:
 
 def _line(row: AuditRow) -> str:
     what = texts.AUDIT_ACTIONS.get(row.action, row.action)
-    said = texts.AUDIT_DETAILS
-    details = ", ".join(
-        f"{said.get(name, name)} {said.get(str(value), value)}"
-        for name, value in row.details.items()
-        if value not in (None, "")
-    )
+    details = ", ".join(_detail(name, value) for name, value in row.details.items() if value not in (None, ""))
     mark = "✅" if row.allowed else "⛔"
     told = " · ".join(part for part in (row.target[:40], details[:MOST_DETAILS]) if part)
     return f"{mark} {words.stamp(row.at)} · {row.user_id} · {what}" + (f"\n{told}" if told else "")
+
+
+def _detail(name: str, value: object) -> str:
+    told = texts.AUDIT_VALUES.get(str(value), value)
+    return texts.AUDIT_DETAILS[name].format(value=told) if name in texts.AUDIT_DETAILS else f"{name} {told}"

@@ -137,8 +137,9 @@ def _workers(found: Now) -> list[str]:
         if one.revision < found.wanted:
             line += texts.WORKER_BEHIND.format(revision=one.revision, wanted=found.wanted)
         lines.append(line)
-        for adapter, fault in one.faults.items():
-            lines.append(texts.WORKER_FAULT.format(worker=worker, adapter=adapter_name(adapter), fault=fault[:120]))
+        for what, fault in one.faults.items():
+            name = texts.FAULTY_PRESETS if what == "presets" else adapter_name(what)
+            lines.append(texts.WORKER_FAULT.format(worker=worker, adapter=name, fault=fault[:120]))
     if found.silent:
         lines.append(
             texts.WORKER_SILENT.format(count=words.plural(found.silent, "работник", "работника", "работников"))

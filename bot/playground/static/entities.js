@@ -4,6 +4,8 @@ import { el } from "./dom.js";
 const TAGS = { bold: "strong", italic: "em", underline: "u", strikethrough: "s", code: "code", pre: "pre",
   blockquote: "blockquote", expandable_blockquote: "blockquote" };
 
+const BLOCKS = new Set(["pre", "blockquote", "expandable_blockquote"]);
+
 const safe = (url) => (/^(https?|mailto|tel|tg):/i.test(url) ? url : "about:blank");
 
 function wrap(entity, text, children, onCommand) {
@@ -46,7 +48,8 @@ export function render(text, entities, onCommand) {
       if (end <= start) continue;
       if (start > at) nodes.push(text.slice(at, start));
       nodes.push(wrap(entity, text.slice(start, end), walk(start, end), onCommand));
-      at = end;
+      // A block ends its line by itself, as in the app.
+      at = BLOCKS.has(entity.type) && text[end] === "\n" && end < to ? end + 1 : end;
     }
     if (at < to) nodes.push(text.slice(at, to));
     return nodes;
