@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from storage.tables import ChatRow, RatingRow, ReplyRow, TurnRow
+from storage.tables import ChatRow, RatingHistoryRow, RatingRow, ReplyRow, TurnRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,17 @@ class Judged:
     correction: str | None
     source: str
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Preferred:
+    """One preference as it came in."""
+
+    request_id: str
+    user_id: int
+    preferred_over: str
+    source: str
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +159,25 @@ class FeedbackPages:
         if since is not None:
             query = query.where(RatingRow.updated_at >= since)
         return [Judged(*row) for row in await self.session.execute(query)]
+
+    async def preferences(self, turn_ids: Sequence[int]) -> list[Preferred]:
+        """Every preference that was ever noted between answers of these turns, oldest first.
+
+        A judgement as it stands names one answer that it is preferred to; among three variants there may be two.
+        """
+        rows = await self.session.execute(
+            select(
+                RatingHistoryRow.request_id,
+                RatingHistoryRow.user_id,
+                RatingHistoryRow.rating["preferred_over"].as_string(),
+                RatingHistoryRow.rating["source"].as_string(),
+                RatingHistoryRow.created_at,
+            )
+            .join(ReplyRow, ReplyRow.request_id == RatingHistoryRow.request_id)
+            .where(ReplyRow.turn_id.in_(turn_ids), RatingHistoryRow.rating["preferred_over"].as_string().is_not(None))
+            .order_by(RatingHistoryRow.created_at, RatingHistoryRow.rating_id)
+        )
+        return [Preferred(*row) for row in rows]
 
     async def spoken(self, after: int, until: int) -> list[Spoken]:
         """All turns of groups with `after` < id ≤ `until`, by id."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -128,7 +129,7 @@ class Town:
             moment = said.pop("created_at", START + timedelta(minutes=1))
             await unit.ratings.store(
                 Rating(
-                    rating_id=mark[:64],
+                    rating_id=hashlib.sha256(mark.encode()).hexdigest(),
                     chat_id=chat_id,
                     message_id=row.message_ids[-1],
                     user_id=user_id,

@@ -149,6 +149,51 @@ async def test_only_what_was_judged_since_a_moment_and_in_one_emotion(town: Town
     assert [one.prompt[-1].text for one in listed(await read_log(town.database, emotion="joy"))] == ["Раньше?"]
 
 
+async def test_leafing_through_three_variants_ends_in_what_was_left_on_the_screen(town: Town, tmp_path: Path) -> None:
+    """Shown 3, back to 2, to 1, forward to 2: as the bot notes it. 2 is better than both, 1 is better than none."""
+    one, two, three = await town.ask(1, "Как день?", "Да так, день.", "Чудесно, ура!", "Грустно как-то.")
+    taps = [(two, three), (one, two), (two, one)]
+    for minute, (chosen, left) in enumerate(taps):
+        moment = START + timedelta(minutes=minute)
+        source = RatingSource.REGENERATE
+        await town.rate(1, 1, chosen, preferred_over=left, source=source, created_at=moment)
+    async with town.database.unit() as unit:
+        row = await unit.replies.get(two)
+        turn = await unit.turns.get(row.turn_id) if row else None
+        assert turn is not None
+        turn.shown = two
+        await unit.commit()
+    log = await read_log(town.database)
+    sets = freeze(log, tmp_path / "sets")
+    assert sets.pairs is not None
+    pairs = {(row.chosen, row.rejected) for row in load(sets.pairs).train(Pair)}
+    assert pairs == {("Чудесно, ура!", "Да так, день."), ("Чудесно, ура!", "Грустно как-то.")}
+
+
+async def test_no_pair_crosses_an_edit_another_emotion_or_another_window(town: Town, tmp_path: Path) -> None:
+    (typed,) = await town.ask(1, "Как дила?", "Хорошо, спасибо!")
+    (joy,) = await town.ask(1, "Как дела?", "Отлично, ура!", revision=1)
+    await town.rate(1, 1, joy, preferred_over=typed)
+    first, second = await town.ask(1, "Что нового?", "Ничего.", "Всё по-новому!")
+    async with town.database.unit() as unit:
+        row = await unit.replies.get(second)
+        assert row is not None
+        row.emotion = "sadness"
+        await unit.commit()
+    await town.rate(1, 1, second, preferred_over=first)
+    third, fourth = await town.ask(1, "А потом?", "Потом суп.", "Потом театр!")
+    async with town.database.unit() as unit:
+        row = await unit.replies.get(fourth)
+        assert row is not None and row.request is not None
+        row.request = {**row.request, "turns": [{"role": "user", "text": "А позже?"}]}
+        await unit.commit()
+    await town.rate(1, 1, fourth, preferred_over=third)
+    log = await read_log(town.database)
+    sets = freeze(log, tmp_path / "sets")
+    assert sets.pairs is None
+    assert sets.counts["taught_nothing"]["other_prompt_or_emotion"] == 3
+
+
 async def test_more_turns_than_a_page_come_whole_and_once(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.data.feedback.reading.PAGE", 3)
     for number in range(10):

@@ -5,7 +5,7 @@ Knows storage's repositories and the log's shape; what rows come of it is `deriv
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 
 from storage.contracts import RatingSource, RatingStars, Turn
 from storage.database import Database
-from storage.repositories.feedback import FeedbackPages, Judged, JudgedReply, JudgedTurn, Spoken
+from storage.repositories.feedback import FeedbackPages, Judged, JudgedReply, JudgedTurn, Preferred, Spoken
 from training.data.feedback.entry import Entry, Given, Judgement, Option
 from training.data.feedback.log import FeedbackLog
 
@@ -78,10 +78,36 @@ async def read_log(
             for one in await pages.spoken(after, ids[-1]):
                 scene.spoken[one.chat_id].append(one)
             replies, ratings = await pages.replies(ids), await pages.ratings(ids, since)
+            if many := _with_many_answers(replies):
+                ratings += forgotten_preferences(ratings, await pages.preferences(many), since)
         for entry in entries(turns, replies, ratings, scene, log.counts):
             if emotion in (None, entry.emotion):
                 log.add(entry)
         after = ids[-1]
+
+
+def forgotten_preferences(
+    ratings: Sequence[Judged], noted: Iterable[Preferred], since: datetime | None = None
+) -> list[Judged]:
+    """Preferences that were overwritten by another one of the same answer, though nothing took them back.
+
+    `noted` is in the order of time; the opposite preference, said later, takes one back.
+    """
+    standing: dict[tuple[int, str, str], Preferred] = {}
+    for one in noted:
+        standing.pop((one.user_id, one.preferred_over, one.request_id), None)
+        standing[one.user_id, one.request_id, one.preferred_over] = one
+    known = {(one.user_id, one.request_id, one.preferred_over) for one in ratings}
+    return [
+        Judged(one.request_id, one.user_id, None, None, None, one.preferred_over, None, one.source, one.created_at)
+        for place, one in standing.items()
+        if place not in known and (since is None or one.created_at >= since)
+    ]
+
+
+def _with_many_answers(replies: Iterable[JudgedReply]) -> list[int]:
+    counted = Counter(reply.turn_id for reply in replies)
+    return sorted(turn for turn, count in counted.items() if count > 2)
 
 
 def entries(
@@ -150,7 +176,8 @@ def _entry(
             emotion=first.emotion,
             intensity=first.intensity,
             persona=str(request.get("persona", "")),
-            shown=turn.shown,
+            # After an edit another revision is on the screen.
+            shown=turn.shown if turn.shown in {answer.request_id for answer in answers} else None,
             answers=given,
             created_at=first.created_at,
         )
