@@ -1,6 +1,6 @@
 """Which dialogues meet a canary: pure, and the same in every process.
 
-A dialogue (a chat until its next «/reset») stays in its arm as long as the canary runs: its place in [0, 1) is a hash of
+A dialogue (a chat until its next «/reset») stays in its arm while the canary runs: its place in [0, 1) is a hash of
 chat, epoch and the canary's adapter id, and it meets the canary while its place lies under the share. So a larger share
 only adds dialogues, a smaller one only takes some away, and two canaries have nothing to do with each other. The slot's
 name is no part of it: one adapter tried in two slots meets the same dialogues in both.
