@@ -29,6 +29,9 @@ class BotSettings(BaseSettings):
     webhook_secret: SecretStr | None = Field(default=None, description="Secret token that Telegram sends along.")
     webhook_listen: str = Field(default="127.0.0.1:8080", description="host:port of the webhook's server.")
     playground_listen: str = Field(default="127.0.0.1:8765", description="host:port of the local playground.")
+    dashboard_url: str | None = Field(
+        default=None, description="Public https address of the dashboard; /admin opens it as a Mini App."
+    )
     metrics_listen: str | None = Field(default=None, description="host:port for Prometheus metrics; unset: none.")
     default_emotion: str = Field(default="auto", description="Preset id of a chat that has chosen none.")
     rate_limit: int = Field(default=30, ge=1, description="Messages a person may send per window.")
@@ -59,7 +62,7 @@ class BotSettings(BaseSettings):
             return tuple(part for part in value.replace(" ", "").split(",") if part)
         return value
 
-    @field_validator("token", "webhook_url", "webhook_secret", "metrics_listen", mode="before")
+    @field_validator("token", "webhook_url", "webhook_secret", "dashboard_url", "metrics_listen", mode="before")
     @classmethod
     def _blank_is_unset(cls, value: Any) -> Any:
         return None if value == "" else value
@@ -97,6 +100,8 @@ def _contradictions(settings: BotSettings) -> list[str]:
             wrong.append("BOT_UPDATES=webhook needs BOT_WEBHOOK_SECRET: without it anybody could send updates")
     elif settings.webhook_url is not None:
         wrong.append("BOT_WEBHOOK_URL is set, but BOT_UPDATES is polling: set BOT_UPDATES=webhook or remove the URL")
+    if settings.dashboard_url is not None and not settings.dashboard_url.startswith("https://"):
+        wrong.append("BOT_DASHBOARD_URL must begin with https:// (Telegram opens nothing else)")
     if settings.token is not None and not _token_shaped(settings.token.get_secret_value()):
         wrong.append("BOT_TOKEN does not look like <digits>:<secret> from @BotFather")
     if settings.token is None and settings.api_url != PUBLIC_API:
