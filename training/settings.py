@@ -62,6 +62,7 @@ class TrainingSettings(BaseSettings):
         default=False, description="What passes the gate (or, with a canary, wins it) answers everybody, unasked."
     )
     canary_share: float = Field(default=0.1, gt=0, lt=1, description="Share of dialogues of an automatic canary.")
+    canary: dict[str, Any] = Field(default={}, description="Rules of canaries that differ from the defaults.")
     nice: int = Field(default=10, ge=0, le=19, description="How far training steps back before other processes.")
     threads: int = Field(
         default=1, ge=1, le=64, description="CPU threads of a refit; two beside a busy worker can be slower than one."
@@ -128,6 +129,24 @@ class TrainingSettings(BaseSettings):
             from training.gating.rules import GateRules
 
             GateRules.model_validate(value)
+        return value
+
+    @field_validator("canary")
+    @classmethod
+    def _canary_rules(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if value:
+            from training.canary import CanaryRules
+
+            CanaryRules.model_validate(value)
+        return value
+
+    @field_validator("feedback")
+    @classmethod
+    def _feedback_rules(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if value:
+            from training.data.feedback import FeedbackRules
+
+            FeedbackRules.model_validate(value)
         return value
 
     @field_validator("launch")

@@ -30,7 +30,7 @@ from training.settings import TrainingSettings
 
 log = structlog.get_logger(__name__)
 
-MINUTE, HOUR = 60.0, 3600.0
+CANARY_SECONDS, MINUTE, HOUR = 10.0, 60.0, 3600.0
 LONGEST_PAUSE = 60.0
 
 
@@ -75,6 +75,7 @@ class RefitLoop:
             self._forever("jobs", self.settings.poll_seconds, self._job),
             self._forever("triggers", min(10.0, self.settings.poll_seconds * 3), self._triggers),
             self._forever("summary", min(10.0, self.settings.poll_seconds * 3), self._summary),
+            self._forever("canary", CANARY_SECONDS, self._canary),
             self._forever("minute", MINUTE, self._minute),
             self._forever("hour", HOUR, self._hour),
         )
@@ -116,6 +117,11 @@ class RefitLoop:
         found = await self.summing.look(env_of(self.storage, self.settings))
         if found is not None:
             await self.news.summary(found)
+
+    async def _canary(self) -> None:
+        from training.cycle import canary_watch  # numpy: a trainer that only stores ratings may be without
+
+        await canary_watch.watch_once(self.database, self.registry, self.board, self.settings)
 
     async def _minute(self) -> None:
         """What heals after a crash between SQL and Redis, and what must not wait."""

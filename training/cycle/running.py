@@ -175,12 +175,12 @@ class Refit:
                 self.row.job_id, self.all.owner, method=plan["method"], plan=plan, folder=self._place()
             )
             await unit.commit()
-        async with Drain(self.all.news, self.all.settings) as drain:
-            await self._train(plan, drain)
-            if await forgetting.concerns(self.all.database, folder):
-                forgetting.begin_anew(folder)
-                return False
-            if folder.read("verdict") is None:
+        if folder.read("verdict") is None:
+            async with Drain(self.all.news, self.all.settings) as drain:
+                await self._train(plan, drain)
+                if await forgetting.concerns(self.all.database, folder):
+                    forgetting.begin_anew(folder)
+                    return False
                 await self._enter(JobState.EVALUATING)
                 await self._step("evaluate", lambda: progress.of_evaluation(folder), drain)
         if await forgetting.concerns(self.all.database, folder):

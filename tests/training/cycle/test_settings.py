@@ -18,6 +18,8 @@ from training.settings import TrainingSettings
         ("TRAINING_RECIPES", "kto", "METHOD=FILE"),
         ("TRAINING_RECIPES", "magic=a.yaml", "no refit by magic"),
         ("TRAINING_GATE", '{"least_promts": 5}', "least_promts"),
+        ("TRAINING_CANARY", '{"shares": 5}', "shares"),
+        ("TRAINING_FEEDBACK", '{"held": 5}', "held"),
         ("TRAINING_LAUNCH", '"--num_processes', "quotation"),
         ("TRAINING_SHEDULE", "0 3 * * *", "TRAINING_SHEDULE is not a setting"),
     ],
