@@ -34,6 +34,8 @@ from training.settings import TrainingSettings
 
 TRAINER = pretend_trainer.__file__
 WORKING = ("preparing", "training", "evaluating")
+# Each state takes seconds: one in every run, all where slow tests run.
+OFTEN = ("training", *(pytest.param(state, marks=pytest.mark.slow) for state in ("preparing", "evaluating")))
 SLOW = {"preparing": "prepare", "training": "train", "evaluating": "evaluate"}
 
 
@@ -141,7 +143,7 @@ def running(
     return found, work
 
 
-@pytest.mark.parametrize("state", WORKING)
+@pytest.mark.parametrize("state", OFTEN)
 async def test_a_killed_trainer_is_followed_by_another_that_goes_on(
     state: str, database: Database, embedded: EmbeddedRedis, folder: JobFolder, tmp_path: Path
 ) -> None:
@@ -161,7 +163,7 @@ async def test_a_killed_trainer_is_followed_by_another_that_goes_on(
     assert done.count(SLOW[state]) == 2 and len(done) == 4, "only the step that was cut off is done again"
 
 
-@pytest.mark.parametrize("state", WORKING)
+@pytest.mark.parametrize("state", OFTEN)
 async def test_a_cancelled_job_ends_in_every_state_and_nothing_runs_on(
     state: str, database: Database, embedded: EmbeddedRedis, folder: JobFolder, tmp_path: Path
 ) -> None:
