@@ -32,7 +32,12 @@ async def introduce(bot: Bot, settings: BotSettings) -> None:
     await bot.set_my_description(texts.DESCRIPTION)
     await bot.set_my_short_description(texts.SHORT_DESCRIPTION)
     for admin in settings.admins:
-        try:
-            await bot.set_my_commands(menu(ADMIN_COMMANDS + texts.COMMANDS), scope=BotCommandScopeChat(chat_id=admin))
-        except TelegramBadRequest:
-            log.info("an admin has not written to the bot yet", admin=admin)
+        await introduce_to_admin(bot, admin)
+
+
+async def introduce_to_admin(bot: Bot, admin: int) -> None:
+    """Put the operators' commands into one operator's menu; possible only after they wrote to the bot."""
+    try:
+        await bot.set_my_commands(menu(ADMIN_COMMANDS + texts.COMMANDS), scope=BotCommandScopeChat(chat_id=admin))
+    except TelegramBadRequest:
+        log.info("an admin has not written to the bot yet", admin=admin)

@@ -12,6 +12,7 @@ from bot.admin import callbacks as c
 from bot.admin import panel, screens, texts
 from bot.admin.gate import Admin, ByButton, ByMessage, note_refusal, refusal
 from bot.admin.job_watch import JobWatch
+from bot.commands import introduce_to_admin
 from bot.limiter import Limiter
 from bot.screen import say
 from bot.settings import BotSettings
@@ -79,9 +80,10 @@ async def show(
     board: LoopBoard,
     presets: Presets,
 ) -> None:
-    """The panel as a new message."""
+    """The panel as a new message; from now on the operator's menu has the commands."""
     found = await panel.look(database, conversation, board)
     await screens.send(bot, message.chat.id, panel.render(found, presets, admin.id))
+    await introduce_to_admin(bot, admin.id)
 
 
 async def again(

@@ -17,7 +17,7 @@ from bot.playground.person import Person
 from bot.playground.world import World
 from storage.contracts import JobState
 from storage.repositories.presets import PresetBook
-from tests.bot.stage import Stage, stage
+from tests.bot.stage import Stage, stage, until
 from tests.bot.trainer import Trainer, show
 
 ADMIN = World().next_person
@@ -98,7 +98,14 @@ async def test_no_button_does_anything_for_a_stranger_and_each_attempt_is_kept(s
         for command in commands:
             assert (await stranger.ask(command)).text == people_texts.UNKNOWN_COMMAND
         assert await refused(scene) == len(buttons) + len(commands)
-        assert set(commands).isdisjoint(f"/{name}" for name in await stranger.menu())
+        await show(anna, "/admin", texts.PANEL)
+        await until(lambda: _in_menu(anna, "admin"))
+        assert {name.removeprefix("/") for name in commands} < set(await anna.menu())
+        assert {name.removeprefix("/") for name in commands}.isdisjoint(await stranger.menu())
+
+
+async def _in_menu(person: Person, name: str) -> bool:
+    return name in await person.menu()
 
 
 async def test_an_operators_buttons_are_theirs_and_work_in_private_only(scene: Stage) -> None:
