@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -10,6 +11,8 @@ from pydantic import BaseModel, Field
 
 from bot.admin.deeds import Deeds, Outcome
 from bot.api.access import Caller, needs
+from bot.api.chat import IdempotencyKey
+from bot.api.once import Once
 from bot.api.problems import Problem
 from storage.loop_tables import AdapterRow, SlotChangeRow, SlotRow
 from storage.repositories.slots import SHARED
@@ -127,20 +130,32 @@ async def history(
         return SlotHistory(changes=[_change(row) for row in await unit.slots.history(slot, limit)])
 
 
-@router.post("/slots/{slot}/promote")
-async def promote(request: Request, slot: SlotName, given: Promotion, caller: Admin) -> SlotCard:
+@router.post("/slots/{slot}/promote", response_model=SlotCard)
+async def promote(
+    request: Request, slot: SlotName, given: Promotion, caller: Admin, once_key: IdempotencyKey = None
+) -> Any:
     """Let an adapter answer; one that answered here before is gone back to."""
     deeds = await _deeds(request, slot)
-    _done(await deeds.promote(caller.chat_id, given.adapter, slot, expected=given.revision))
-    return await _one(request, slot)
+
+    async def work() -> dict[str, Any]:
+        _done(await deeds.promote(caller.chat_id, given.adapter, slot, expected=given.revision))
+        return (await _one(request, slot)).model_dump(mode="json")
+
+    return (await _once(request, caller, once_key, f"promote {slot}", given, work))[0]
 
 
-@router.post("/slots/{slot}/canary")
-async def canary(request: Request, slot: SlotName, given: Canary, caller: Admin) -> SlotCard:
+@router.post("/slots/{slot}/canary", response_model=SlotCard)
+async def canary(
+    request: Request, slot: SlotName, given: Canary, caller: Admin, once_key: IdempotencyKey = None
+) -> Any:
     """Let an adapter meet a share of the dialogues, or another share of them."""
     deeds = await _deeds(request, slot)
-    _done(await deeds.canary(caller.chat_id, given.adapter, slot, given.percent, expected=given.revision))
-    return await _one(request, slot)
+
+    async def work() -> dict[str, Any]:
+        _done(await deeds.canary(caller.chat_id, given.adapter, slot, given.percent, expected=given.revision))
+        return (await _one(request, slot)).model_dump(mode="json")
+
+    return (await _once(request, caller, once_key, f"canary {slot}", given, work))[0]
 
 
 @router.delete("/slots/{slot}/canary")
@@ -151,6 +166,18 @@ async def end_canary(request: Request, slot: SlotName, caller: Admin) -> SlotCar
     if found.canary is not None:
         _done(await deeds.end_canary(caller.chat_id, found.canary, slot))
     return await _one(request, slot)
+
+
+async def _once(
+    request: Request,
+    caller: Caller,
+    once_key: str | None,
+    what: str,
+    given: BaseModel,
+    work: Callable[[], Awaitable[dict[str, Any]]],
+) -> tuple[dict[str, Any], bool]:
+    once: Once = request.app.state.once
+    return await once.run(caller, once_key, {"what": what, **given.model_dump(mode="json")}, work)
 
 
 async def _deeds(request: Request, slot: str) -> Deeds:

@@ -33,6 +33,9 @@ async def test_an_admin_key_promotes_tries_and_rolls_back(desk: Desk, tmp_path: 
     async with desk.client(desk.admin_key) as client:
         listed = (await client.get("/v1/adapters")).json()["adapters"]
         made = await client.post("/v1/slots/shared/promote", json={"adapter": first})
+        head = {"Idempotency-Key": "again"}
+        for _ in range(2):  # one effect
+            await client.post("/v1/slots/shared/promote", json={"adapter": first}, headers=head)
         tried = await client.post("/v1/slots/shared/canary", json={"adapter": second, "percent": 10})
         ended = await client.delete("/v1/slots/shared/canary")
         await client.post("/v1/slots/shared/promote", json={"adapter": second})
@@ -45,9 +48,9 @@ async def test_an_admin_key_promotes_tries_and_rolls_back(desk: Desk, tmp_path: 
     assert ended.json()["canary"] is None
     assert back.json()["active"] == first
     assert late.status_code == 409
-    assert [one["action"] for one in told] == ["rollback", "promote", "stop", "canary", "promote"]
+    assert [one["action"] for one in told] == ["rollback", "promote", "stop", "canary", "promote", "promote"]
     async with desk.database.view() as unit:
-        assert len(await unit.audit.last()) == 5
+        assert len(await unit.audit.last()) == 6
 
 
 async def test_ordinary_keys_see_but_change_nothing(desk: Desk, tmp_path: Path) -> None:
