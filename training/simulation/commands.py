@@ -67,4 +67,4 @@ def _keep_quiet() -> None:
     """Logs go to stderr: the report's place is what stdout tells."""
     import structlog
 
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))

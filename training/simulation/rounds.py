@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+import yaml
 
 from training.cycle.places import read_json, write_json
 from training.simulation import measuring, refits
 from training.simulation.exchanges import Exchanges
 from training.simulation.material import Question
 from training.simulation.measuring import Judges, Measured
-from training.simulation.plan import CONTROL, Plan
+from training.simulation.plan import CONTROL, RECIPE, Plan
 from training.simulation.talking import Crowd
 from training.simulation.world import World, WorldBroken
 
@@ -73,8 +74,8 @@ class Simulation:
         story = self.story(name)
         if len(story.rounds) >= self.plan.rounds and story.start is not None:
             return story
-        settings = self.plan.worker_settings(), self.plan.trainer_settings(name)
-        world = World(self.folder / name, *settings)
+        trainer = self.plan.trainer_settings(name, self._recipe())
+        world = World(self.folder / name, self.plan.worker_settings(), trainer)
         async with world:
             if story.start is None:
                 await self._begin(world, story, crowd)
@@ -125,6 +126,13 @@ class Simulation:
         if not path.is_file():
             measuring.store(path, await measuring.measure(world.conversation, self.questions, self.judges))
         return probe.adapter
+
+    def _recipe(self) -> Path:
+        """The recipe of refits, with this plan's steps."""
+        path = self.folder / RECIPE.name
+        recipe = yaml.safe_load(RECIPE.read_text(encoding="utf-8")) | {"steps": self.plan.steps}
+        path.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
+        return path
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.json"

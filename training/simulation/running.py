@@ -45,7 +45,7 @@ def live(folder: Path, plan: Plan, worlds: Sequence[str]) -> Simulation:
 def _same_plan(folder: Path, plan: Plan) -> None:
     path = folder / "plan.json"
     known = read_json(path)
-    if known is not None and known != plan.model_dump(mode="json"):
+    if known is not None and Plan.model_validate(known) != plan:
         raise OtherPlan(f"{folder} holds a simulation with another plan: name another folder, or the same options")
     if known is None:
         write_json(path, plan.model_dump(mode="json"))
