@@ -50,18 +50,19 @@ class Hold:
 
     async def keep(self) -> None:
         """Renew until told otherwise. While SQL is away it goes on, but not for longer than the lease may last."""
-        known = renewed = time.monotonic()
+        renewed = time.monotonic()
         while self.ended is None:
+            began = time.monotonic()
+            # A look is cheap and tells of a cancellation soon; writing waits for its time.
+            renew = began - renewed > self.lease * RENEWED
             try:
-                # A look is cheap and tells of a cancellation soon; writing waits for its time.
-                renew = time.monotonic() - renewed > self.lease * RENEWED
-                self.ended = await self._look(renew)
-                known = time.monotonic()
-                renewed = known if renew else renewed
+                # A database that hangs must not make us believe that the lease is ours.
+                self.ended = await asyncio.wait_for(self._look(renew), self.lease * RENEWED)
+                renewed = began if renew else renewed
             except (SQLAlchemyError, OSError) as error:
                 log.warning("lease not renewed", job=self.job_id, error=type(error).__name__)
-            if time.monotonic() - known > self.lease * GIVEN_UP:
-                self.ended = "lost"
+            if time.monotonic() - renewed > self.lease * GIVEN_UP:
+                self.ended = self.ended or "lost"
             await asyncio.sleep(min(1.0, self.lease * RENEWED))
 
     async def _look(self, renew: bool) -> Why | None:
