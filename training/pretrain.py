@@ -19,6 +19,7 @@ from storage.presets import Presets
 from training import recipes
 from training.data import corpus, seed_corpus, sources
 from training.runs import Run, hash_folder, progress
+from training.stopping import Interrupted, asked_to_stop
 from training.weights import Originals
 
 # Every so many steps the first six measure one thread against two.
@@ -168,7 +169,7 @@ class Trainer:
     def fit(self, run: Run) -> None:
         """Step until the schedule ends, measuring and saving on the way."""
         saved = measured = self.spent
-        with progress("pretrain", 1.0) as shown:
+        with progress("pretrain", 1.0) as shown, asked_to_stop() as stopping:
             while self.done() < 1.0:
                 begun = time.monotonic()
                 self._choose_threads()
@@ -185,6 +186,9 @@ class Trainer:
                 if self.spent - saved > 60 * self.recipe.checkpoint_minutes:
                     run.save_checkpoint(*self.state())
                     saved = self.spent
+                if stopping() and self.done() < 1.0:
+                    run.save_checkpoint(*self.state())
+                    raise Interrupted(f"stopped at step {self.step}: continue with --resume")
         run.save_checkpoint(*self.state())
 
     def _choose_threads(self) -> None:

@@ -6,10 +6,8 @@ The arithmetic is in `estimators`, one step in `ppo`. Knows the run's folder; no
 from __future__ import annotations
 
 import os
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from training.rlhf import Ask, RlhfRecipe, gather, share, steps, turn
 from training.rollouts import Trajectory
 from training.runs import Run, hash_folder, progress, whole
 from training.scoring import Drawn, Reward, load
+from training.stopping import asked_to_stop
 from training.watch import DivergedLoss, Interrupted, diverged, numbers
 
 HELD_OUT = "held out"  # the seed of the held-out answers: the same chances before and after
@@ -183,27 +182,6 @@ class Session:
                 "![reward and KL](rlhf.png)",
             ]
         )
-
-
-@contextmanager
-def asked_to_stop() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C or SIGTERM came: the step is finished and kept first; a second Ctrl-C ends it at once."""
-    asked: list[int] = []
-
-    def ask(number: int, frame: Any) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    try:
-        earlier = {one: signal.signal(one, ask) for one in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:
-        earlier = {}  # Not the main thread: whoever started us handles signals.
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for one, handler in earlier.items():
-            signal.signal(one, handler)
 
 
 def _device(model: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -79,8 +80,9 @@ class Run:
         (self.folder / "manifest.json").write_text(json.dumps(inputs, ensure_ascii=False, indent=1), encoding="utf-8")
 
     def measure(self, **values: float | int | str) -> None:
-        """Append one line to `metrics.jsonl`."""
+        """Append one line to `metrics.jsonl`; what is no number (a mean of nothing) is left out: JSON has none such."""
         line = {"seconds": round(time.monotonic() - self.started, 2), **values}
+        line = {name: one for name, one in line.items() if not isinstance(one, float) or math.isfinite(one)}
         with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(line, ensure_ascii=False) + "\n")
 

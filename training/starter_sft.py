@@ -19,6 +19,7 @@ from training import recipes
 from training.data import conversations, seed_corpus, sources
 from training.data.conversations import Example
 from training.runs import Run, hash_folder, progress
+from training.stopping import Interrupted, asked_to_stop
 from training.weights import Originals
 
 IGNORED = -100
@@ -180,7 +181,7 @@ class Tuner:
     def fit(self, run: Run) -> None:
         """Step until the schedule ends."""
         saved = self.spent
-        with progress("starter", 1.0) as shown:
+        with progress("starter", 1.0) as shown, asked_to_stop() as stopping:
             while self.done() < 1.0:
                 begun = time.monotonic()
                 loss = self.advance()
@@ -191,6 +192,9 @@ class Tuner:
                 if self.spent - saved > 180:
                     run.save_checkpoint(*self.state())
                     saved = self.spent
+                if stopping() and self.done() < 1.0:
+                    run.save_checkpoint(*self.state())
+                    raise Interrupted(f"stopped at step {self.step}: continue with --resume")
         run.save_checkpoint(*self.state())
 
     def advance(self) -> float:

@@ -15,6 +15,7 @@ from transformers import TrainerCallback
 
 from training.recipes import RecipeError
 from training.runs import Run, main_process
+from training.stopping import Interrupted as Interrupted
 
 if TYPE_CHECKING:
     from training.tuning import TuningRecipe
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
 
 class DivergedLoss(RecipeError):
     """The loss is no number any more."""
-
-
-class Interrupted(RecipeError):
-    """The run was asked to stop; it can be continued."""
 
 
 class Watch(TrainerCallback):

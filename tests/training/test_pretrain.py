@@ -1,4 +1,6 @@
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from storage.contracts import Turn
 from storage.presets import Presets
 from training.pretrain import PretrainRecipe, Trainer, main, schedule
 from training.runs import RunExists
+from training.stopping import Interrupted
 
 pytestmark = pytest.mark.usefixtures("small_seed")
 
@@ -57,6 +60,25 @@ def test_an_interrupted_run_continues_to_the_same_weights(
     names = sorted(path.name for path in whole.glob("*.safetensors"))
     assert names == ["model.safetensors"]
     assert (whole / names[0]).read_bytes() == (resumed / names[0]).read_bytes()
+
+
+def test_asked_to_end_it_saves_after_the_step_and_goes_on(
+    data: Path, presets: Presets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    advance = Trainer.advance
+
+    def asked(trainer: Trainer) -> float:
+        if trainer.step == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return advance(trainer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "advance", asked)
+        with pytest.raises(Interrupted, match="stopped at step 4: continue with --resume"):
+            main(recipe(data), tmp_path / "cut", presets)
+    resumed = main(recipe(data), tmp_path / "cut", presets, resume=True)
+    whole = main(recipe(data), tmp_path / "whole", presets)
+    assert (whole / "model.safetensors").read_bytes() == (resumed / "model.safetensors").read_bytes()
 
 
 def test_the_result_loads_by_auto_classes_and_answers(data: Path, presets: Presets, tmp_path: Path) -> None:

@@ -33,7 +33,10 @@ def advantages(values: Tensor, copies: int, normalise: bool) -> Tensor:
     """
     rows, width = values.shape
     if rows < 2:
-        raise RecipeError("play.copies: the baseline is the mean of other answers; draw 2 copies or give more rows")
+        raise RecipeError(
+            "play: there is one answer an epoch, and the baseline is the mean of the others'. If the set has more "
+            "rows, they are too long: raise `longest`; else give more rows or draw play.copies: 2"
+        )
     samples = copies if copies > 1 else rows
     groups = values.view(-1, samples, width).transpose(1, 2).reshape(-1, samples)
     found = leave_one_out(groups).view(-1, width, samples).transpose(1, 2).reshape(rows, width)

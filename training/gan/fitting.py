@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections import Counter
@@ -29,6 +30,7 @@ from training.memory import MemoryWatch
 from training.recipes import RecipeError
 from training.rollouts import Trajectory, score
 from training.runs import Run, hash_folder, progress, whole
+from training.stopping import Interrupted, asked_to_stop
 from training.tokens import answer_ids, prompt_ids
 
 NO_MIDDLE = "mode listing keeps no state to resume from, as printed; start it anew with --set name=OTHER"
@@ -86,13 +88,15 @@ def adapter_id(folder: Path) -> str:
 class _Fitting:
     """One run of either mode: what both do around their epochs."""
 
+    gan: Any
     generator: EmbeddingGenerator
     discriminator: Any
 
     def __init__(self, recipe: GanRecipe, run: Run, model: Any) -> None:
         self.recipe, self.run, self.model = recipe, run, model
         self.base_before = weights_hash(model)
-        self.done = 0
+        self.done = self.kept = 0
+        self._latest: tuple[dict[str, Tensor], dict[str, Any]] | None = None
 
     def _tune(self, examples: Sequence[Example], after: Any) -> None:
         raise NotImplementedError
@@ -100,7 +104,8 @@ class _Fitting:
     def _restartable(self) -> bool:
         return True
 
-    def _checkpoint(self) -> None:
+    def _state(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """What `_restore` goes on from; None where nothing is kept."""
         raise NotImplementedError
 
     def _restore(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
@@ -114,11 +119,13 @@ class _Fitting:
         before = self.perplexity(held, untouched=True)
         if resume and (saved := self.run.load_checkpoint()):
             self._restore(*saved)
+            self.kept = self.done
         # An epoch that was measured after the newest checkpoint comes again, with the same figures.
         known = {line["step"] for line in self.run.metrics()}
         began = time.monotonic()
 
-        with MemoryWatch() as memory, progress("gan", total) as shown:
+        with MemoryWatch() as memory, progress("gan", total) as shown, asked_to_stop() as stopping:
+            self.gan.between = lambda: self._stop(total) if stopping() else None
 
             def after(epoch: int, figures: dict[str, float]) -> None:
                 self.done = epoch + 1
@@ -126,12 +133,32 @@ class _Fitting:
                 if self.done not in known:
                     self.run.measure(step=self.done, **{k: round(v, 5) for k, v in figures.items()}, **moved)
                 shown(self.done, " ".join(f"{name} {value:.3f}" for name, value in figures.items() if "loss" in name))
-                if self.done == total or (self.done % self.recipe.save_epochs == 0 and self._restartable()):
-                    self._checkpoint()
+                if self.done == total or self._restartable():
+                    self._keep(self.done == total or self.done % self.recipe.save_epochs == 0)
 
             self._tune(examples, after)
         seconds = time.monotonic() - began
         return self._conclude(len(examples), before, self.perplexity(held), seconds, memory)
+
+    def _keep(self, on_disk: bool) -> None:
+        """Remember the present epoch's end: as a checkpoint, or for one that a signal asks for."""
+        if (state := self._state()) is None:
+            return
+        self.kept = self.done
+        if on_disk:
+            self.run.save_checkpoint(*state)
+            self._latest = None
+        else:
+            # Off the GPU, whose memory is measured.
+            self._latest = {name: one.detach().cpu().clone() for name, one in state[0].items()}, state[1]
+
+    def _stop(self, total: int) -> None:
+        """Interrupted, after the epochs that are whole were saved: the one under way is done again."""
+        if self._latest:
+            self.run.save_checkpoint(*self._latest)
+        if self.recipe.mode == "listing":
+            raise Interrupted(f"stopped in epoch {self.done + 1} of {total}: {NO_MIDDLE}")
+        raise Interrupted(f"stopped in epoch {self.done + 1} of {total}, {self.kept} are kept: continue with --resume")
 
     @torch.no_grad()
     def perplexity(self, examples: Sequence[Example], untouched: bool = False) -> float:
@@ -177,8 +204,9 @@ class _Fitting:
                 f"- rows: {examples}; epochs: {self.done}; mode: {recipe.mode}",
                 f"- weights: {trained:,} in the generator, {judge:,} in the discriminator",
                 f"- base model: {'unchanged' if unchanged else 'CHANGED'} (SHA-256 {self.base_before})",
-                f"- perplexity on held-out answers: {before:.2f} base, {after:.2f} with the generator, noise at zero",
-                f"- time: {seconds:.1f} s; memory: {memory.peak()}",
+                f"- perplexity on held-out answers: {_told(before, after)}",
+                f"- time: {seconds:.1f} s",
+                f"- memory: {', '.join(f'{name} {value:,.0f} MiB' for name, value in memory.peak().items())}",
                 f"- SHA-256: {hash_folder(folder)}",
                 "",
                 "![weight change](weight_change.png)",
@@ -200,15 +228,15 @@ class _Right(_Fitting):
         self.gan.train(examples, self.recipe.epochs, begin=self.done, after=after)
 
     def _restartable(self) -> bool:
-        return self.gan.draws_anew(self.done)
+        return bool(self.gan.draws_anew(self.done))
 
-    def _checkpoint(self) -> None:
+    def _state(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         tensors: dict[str, Tensor] = {}
         for name, module in (("generator", self.generator), ("discriminator", self.discriminator)):
             tensors |= {f"{name}.{key}": weight for key, weight in module.state_dict().items()}
             for index, moments in self.optimizers[name].state_dict()["state"].items():
                 tensors |= {f"{name}_moments.{index}.{key}": value for key, value in moments.items()}
-        self.run.save_checkpoint(tensors, {"epochs": self.done})
+        return tensors, {"epochs": self.done}
 
     def _restore(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
         for name, module in (("generator", self.generator), ("discriminator", self.discriminator)):
@@ -235,8 +263,14 @@ class _Listing(_Fitting):
     def _tune(self, examples: Sequence[Example], after: Any) -> None:
         self.gan.train(examples, self.recipe.epochs, after)
 
-    def _checkpoint(self) -> None:
-        """Nothing is kept, as printed."""
+    def _state(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        return None  # as printed
+
+
+def _told(before: float, after: float) -> str:
+    if math.isnan(after):
+        return "not measured, no row is held out"
+    return f"{before:.2f} base, {after:.2f} with the generator, noise at zero"
 
 
 def _manifest(run: Run, recipe: GanRecipe, data: Mapping[str, Any], counts: Mapping[str, int]) -> None:

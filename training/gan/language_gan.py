@@ -70,6 +70,7 @@ class LanguageGAN:
         self.read = AnswerReader(model.get_input_embeddings(), ends)
         self.optimizer = torch.optim.Adam(generator.parameters(), lr=settings.learning_rate)
         self._kept: Drawn | None = None
+        self.between: Callable[[], None] = lambda: None  # called after each update; an error it raises ends the tuning
         self.judge_optimizer = torch.optim.Adam(discriminator.parameters(), lr=settings.discriminator_rate)
 
     def generate(self, examples: Sequence[Example], generator: torch.Generator, copies: int | None = None) -> Drawn:
@@ -113,6 +114,7 @@ class LanguageGAN:
         _finite(loss, "discriminator")
         self.judge_optimizer.step()
         self.judge_optimizer.zero_grad()
+        self.between()
         return loss
 
     def cross_entropy_step(self, examples: Sequence[Example], generator: torch.Generator) -> float:
@@ -258,6 +260,7 @@ class LanguageGAN:
         torch.nn.utils.clip_grad_norm_(self.generator.parameters(), CLIP_NORM)
         self.optimizer.step()
         self.optimizer.zero_grad()
+        self.between()
         return loss
 
     def _rate(self, rate: float) -> None:

@@ -15,6 +15,11 @@ from torch import Tensor
 
 from models.engines.embedding_generator import SLOPE, EmbeddingGenerator
 from training.gan.language_gan import Example
+from training.recipes import RecipeError
+
+
+class EndedEarly(RecipeError):
+    """An answer's end token came before the fixed width, which the printed discriminator cannot read."""
 
 
 class ListingDiscriminator(torch.nn.Module):
@@ -74,6 +79,7 @@ class ListingGAN(torch.nn.Module):
         self.discriminator = ListingDiscriminator(inputs + outputs)
         self.optimizer = torch.optim.Adam(self.generator.parameters(), lr=rate)
         self.judge_optimizer = torch.optim.Adam(self.discriminator.parameters(), lr=rate)
+        self.between: Callable[[], None] = lambda: None
 
     def train(  # type: ignore[override]
         self, examples: Sequence[Example], epochs: int, after: Callable[[int, dict[str, float]], None]
@@ -82,7 +88,9 @@ class ListingGAN(torch.nn.Module):
         for epoch in range(epochs):
             figures = {"generator_loss": 0.0, "discriminator_loss": 0.0}
             for example in examples:
+                self.between()
                 drawn = self.generate(example.prompt)
+                self._full(drawn)
                 figures["discriminator_loss"] += self.discriminator_step(self._real(example), drawn) / len(examples)
                 figures["generator_loss"] += self.generator_step(drawn) / len(examples)
             after(epoch, figures)
@@ -137,6 +145,17 @@ class ListingGAN(torch.nn.Module):
         loss.backward()  # type: ignore[no-untyped-call]
         self.judge_optimizer.step()
         return float(loss.detach())
+
+    def _full(self, drawn: Tensor) -> None:
+        """EndedEarly for a row that is narrower than the discriminator, which would fail without a reason."""
+        missing = self.inputs + self.outputs - drawn.shape[1]
+        if missing:
+            raise EndedEarly(
+                f"mode listing: an answer ended after {self.outputs - missing} of {self.outputs} tokens, and the "
+                "discriminator as printed reads nothing shorter; give fewer tokens (listing_tokens: "
+                f"[{self.inputs}, {max(1, self.outputs - missing)}]), a base that ends later, or mode: right, which "
+                "takes answers of any length"
+            )
 
     def _real(self, example: Example) -> Tensor:
         """Fault: real answers are padded on the right, drawn ones are full: the padding tells them apart."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,10 @@ from training.data.rows import Answer
 from training.gan import GanRecipe, main
 from training.gan.fitting import adapter_id
 from training.gan.language_gan import Diverged, LanguageGAN
+from training.gan.listing import EndedEarly
 from training.recipes import RecipeError
 from training.runs import RunExists
+from training.stopping import Interrupted
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +103,51 @@ def test_an_interrupted_run_continues_to_the_same_weights(
     assert steps == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize(("number", "save_epochs"), [(signal.SIGTERM, 1), (signal.SIGINT, 50)])
+def test_asked_to_end_it_finishes_the_step_keeps_whole_epochs_and_goes_on(
+    base: Path, prepared: Path, presets: Presets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int,
+    save_epochs: int,
+) -> None:  # fmt: skip
+    asked = recipe(base, prepared, save_epochs=save_epochs)
+    whole = main(asked, tmp_path / "whole", presets)
+    step, calls = LanguageGAN.generator_step, 0
+
+    def asks(self: LanguageGAN, *args: Any, **more: Any) -> float:
+        nonlocal calls
+        calls += 1
+        if calls == 4:  # in the middle of the second adversarial epoch, the third of all
+            os.kill(os.getpid(), number)
+        return step(self, *args, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LanguageGAN, "generator_step", asks)
+        with pytest.raises(Interrupted, match="stopped in epoch 3 of 4, 2 are kept: continue with --resume"):
+            main(asked, tmp_path / "cut", presets)
+    assert calls == 4
+    assert not (tmp_path / "cut" / "runs" / "gan-t" / "adapter").exists()
+    assert adapter_id(main(asked, tmp_path / "cut", presets, resume=True)) == adapter_id(whole)
+
+
+def test_with_nothing_held_out_the_metrics_are_json_and_the_report_says_so(
+    base: Path, prepared: Path, presets: Presets, tmp_path: Path
+) -> None:
+    play = {"discriminator_steps": 0, "discriminator_warm_steps": 0}
+    main(recipe(base, prepared, epochs=1, measure_rows=0, play=play), tmp_path, presets)
+    run = tmp_path / "runs" / "gan-t"
+    assert "NaN" not in (run / "metrics.jsonl").read_text(encoding="utf-8")
+    report = (run / "report.md").read_text(encoding="utf-8")
+    assert "not measured, no row is held out" in report and "nan" not in report
+    assert "- memory: peak_rss_mb " in report and "{" not in report
+
+
+def test_one_answer_an_epoch_has_no_baseline_and_is_told_why(
+    base: Path, prepared: Path, presets: Presets, tmp_path: Path
+) -> None:
+    sets.write(tmp_path / "one", list(sets.load(prepared).train(Answer))[:1], [], {})
+    with pytest.raises(RecipeError, match=r"raise `longest`; else give more rows or draw play\.copies: 2"):
+        main(recipe(base, tmp_path / "one", play={"warm_epochs": 0}), tmp_path, presets)
+
+
 @pytest.mark.parametrize("noisy", [True, False])
 def test_the_worker_engine_serves_what_was_tuned(
     base: Path, prepared: Path, presets: Presets, tmp_path: Path, noisy: bool
@@ -129,6 +178,14 @@ def test_the_listing_runs_beside_it_and_learns_nothing(
     assert "mode: listing" in (run / "report.md").read_text(encoding="utf-8")
     with pytest.raises(RecipeError, match="listing"):
         main(short, tmp_path, presets, resume=True)
+
+
+def test_an_answer_too_short_for_the_printed_discriminator_is_told(
+    base: Path, prepared: Path, presets: Presets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.gan.fitting.end_tokens", lambda *_: frozenset(range(1_000_000)))
+    with pytest.raises(EndedEarly, match=r"ended after 1 of 3 tokens.*listing_tokens: \[30, 1\].*mode: right"):
+        main(recipe(base, prepared, mode="listing", epochs=1, listing_tokens=(30, 3)), tmp_path, presets)
 
 
 def test_a_loss_that_is_no_number_stops_the_run_without_an_adapter(
