@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from storage.contracts import TrainJob
+from storage.contracts import JobState, TrainJob
 from storage.database import Database, upgrade
+from storage.repositories.jobs import NotOurs
 from training.cycle.holding import Interrupted, held
 
 
@@ -70,4 +71,33 @@ async def test_a_stopping_trainer_and_a_cancelled_job_are_told_apart(tmp_path: P
         stop.set()
         with pytest.raises(Interrupted, match="stop"):
             hold.check()
+    await database.close()
+
+
+@pytest.mark.postgres
+async def test_many_trainers_claim_one_job_once_and_only_its_owner_moves_it(postgres_url: str) -> None:
+    await upgrade(postgres_url)
+    database = Database(postgres_url)
+    async with database.unit() as unit:
+        await unit.jobs.add(TrainJob(job_id="job", method="auto"), trigger="admin")
+        await unit.commit()
+
+    async def claim(owner: str) -> str | None:
+        async with database.unit() as unit:
+            row = await unit.jobs.claim(owner, 30.0)
+            await asyncio.sleep(0.05)
+            await unit.commit()
+            return row.owner if row is not None else None
+
+    found = [owner for owner in await asyncio.gather(*(claim(f"trainer {n}") for n in range(6))) if owner]
+    assert len(found) == 1
+    async with database.unit() as unit:
+        with pytest.raises(NotOurs):
+            await unit.jobs.move("job", JobState.PREPARING, owner="somebody else")
+        assert (await unit.jobs.move("job", JobState.PREPARING, owner=found[0])).state == "preparing"
+        await unit.jobs.release("job", "somebody else")
+        assert await unit.jobs.claim("somebody else", 30.0) is None
+        await unit.jobs.release("job", found[0], attempts=0)
+        again = await unit.jobs.claim("somebody else", 30.0)
+        assert again is not None and again.attempts == 1
     await database.close()
