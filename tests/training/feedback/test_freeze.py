@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,21 +30,22 @@ def text(*seed: object, words: int = 6) -> str:
     return " ".join(chance.sample(WORDS, words)).capitalize() + f", {'-'.join(map(str, seed))}."
 
 
-def thumb(person: str, number: int, value: int, **more: object) -> Entry:
+def thumb(person: str, number: int, value: int, **more: Any) -> Entry:
     name = f"{person}-{number}"
-    return entry(
-        given(name, text("ответ", name), judged(person, thumb=value)),
-        person=person,
-        prompt=text("вопрос", name),
-        **more,
-    )
+    answer = given(name, text("ответ", name), judged(person, thumb=value), fit=fit(name))
+    return entry(answer, person=person, prompt=text("вопрос", name), **more)
+
+
+def fit(name: str) -> float:
+    """How surely an answer is in its emotion."""
+    return round(random.Random(name).random(), 3)
 
 
 def crowd(people: int = 40, rows: int = 10, seed: int = 0) -> list[Entry]:
-    """People who like about six in ten answers."""
+    """People who like about six in ten answers, sooner those that are in the emotion."""
     chance = random.Random(seed)
     return [
-        thumb(str(person), number, 1 if chance.random() < 0.6 else -1)
+        thumb(str(person), number, 1 if chance.random() < 0.3 + 0.6 * fit(f"{person}-{number}") else -1)
         for person in range(1, people + 1)
         for number in range(rows)
     ]
@@ -314,3 +316,22 @@ def test_what_every_step_dropped_is_in_the_manifest(tmp_path: Path) -> None:
     assert [one["in"] for one in steps[1:]] == [one["out"] for one in steps[:-1]]
     assert steps[-1]["out"] == stored["rows"][TRAIN]
     assert all(one["in"] - one["out"] == sum(one.get("dropped", {}).values()) for one in steps)
+
+
+def test_an_inverted_rater_in_a_private_chat_is_left_out_by_what_others_like(tmp_path: Path) -> None:
+    """Everybody likes answers that are in the emotion; one person says the opposite of what they like."""
+    chance = random.Random(11)
+    entries = []
+    for person in range(1, 41):
+        for number in range(40):
+            fit = chance.random()
+            likes = (chance.random() < 0.1 + 0.8 * fit) != (person == 5)
+            said = judged(str(person), thumb=1 if likes else -1)
+            name = f"{person}-{number}"
+            entries.append(
+                entry(given(name, text("ответ", name), said, fit=fit), person=str(person), prompt=text("вопрос", name))
+            )
+    sets = frozen(tmp_path / "sets", entries, held_out=0)
+    assert 5 not in sets.people
+    assert sets.counts["raters_left_out"] <= 2
+    assert len(sets.people) >= 38

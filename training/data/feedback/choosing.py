@@ -6,16 +6,18 @@ Every step counts what it took in and dropped. Knows columns of numbers, no text
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
-from training.data.feedback import selecting
+from training.data.feedback import peers, selecting
 from training.data.feedback.gathering import Gathered, Habits
 from training.data.feedback.reliability import Reliability, reliability
 from training.data.feedback.rules import FeedbackRules
-from training.data.feedback.shelf import HELD_OUT, TRAIN, Columns, Ints
+from training.data.feedback.shelf import HELD_OUT, TRAIN, Columns, Floats, Ints
+from training.data.steps.keys import key
 
 # Sets, and the shelf that each is of.
 SETS: Mapping[str, str] = {
@@ -50,14 +52,7 @@ class Chosen:
 
 def choose(gathered: Gathered, rules: FeedbackRules) -> tuple[dict[str, Chosen], Reliability]:
     """The rows of every set, and who was believed how far."""
-    both = [gathered.columns["feedback"], gathered.columns["pairs"]]
-    believed = reliability(
-        np.concatenate([one.group for one in both]),
-        np.concatenate([one.rater for one in both]),
-        np.concatenate([one.sign for one in both]),
-        len(gathered.raters),
-        rules,
-    )
+    believed = _believe(gathered, rules)
     chosen = {
         name: _of_set(name, gathered.columns[kind], gathered.habits[kind], believed, rules)
         for name, kind in SETS.items()
@@ -70,6 +65,33 @@ def choose(gathered: Gathered, rules: FeedbackRules) -> tuple[dict[str, Chosen],
         unseen = one.held_out[~np.isin(prompts, learned)]
         one.held_out = one.note("same_prompt", HELD_OUT, one.held_out, unseen)
     return chosen, believed
+
+
+def _believe(gathered: Gathered, rules: FeedbackRules) -> Reliability:
+    """Who agrees with others where several judged the same, and with what others like where nobody else did."""
+    both = [gathered.columns["feedback"], gathered.columns["pairs"]]
+    found = reliability(
+        np.concatenate([one.group for one in both]),
+        np.concatenate([one.rater for one in both]),
+        np.concatenate([one.sign for one in both]),
+        len(gathered.raters),
+        rules,
+    )
+    against = np.flatnonzero(_taste(gathered, rules) < -NormalDist().inv_cdf(rules.peer_certainty))
+    return replace(found, left_out=np.union1d(found.left_out, against))
+
+
+def _taste(gathered: Gathered, rules: FeedbackRules) -> Floats:
+    """How far each rater's thumbs go with what others like, as a standard score."""
+    thumbs = gathered.columns["feedback"]
+    keep = np.flatnonzero(thumbs.part == TRAIN)
+    keep = selecting.two_sided(keep, thumbs, gathered.habits["feedback"], rules.one_sided)
+    # Sums are made in an order of the rows' own, so that the last bit does not hang on who came first.
+    keep = keep[np.lexsort((thumbs.line[keep], thumbs.order[keep]))]
+    length = np.log(np.maximum(thumbs.length[keep], 1))
+    features = np.column_stack([thumbs.fit[keep], length, length**2])
+    folds = np.array([key(rater, "fold") % peers.FOLDS for rater in gathered.raters], dtype=np.int64)
+    return peers.scores(features, thumbs.sign[keep], thumbs.rater[keep], folds)
 
 
 def _of_set(name: str, columns: Columns, habits: Habits, believed: Reliability, rules: FeedbackRules) -> Chosen:

@@ -98,7 +98,9 @@ class Deriver:
         liked = said.verdict > 0
         if self._may_show(scene, answer.text, good=liked):
             signal = "thumb" if said.thumb else "reason"
-            row = Feedback(answer=self.clean(answer.text), desirable=liked, **scene.row(signal, answer.adapter))
+            row = Feedback(
+                answer=self.clean(answer.text), desirable=liked, **scene.row(signal, answer.adapter, answer.fit)
+            )
             yield Lesson("feedback", person, said.verdict, row)
 
     def _stars(self, scene: _Scene, answer: Given, person: str, said: Said) -> Iterator[Lesson]:
@@ -215,10 +217,11 @@ class _Scene:
             self.faults[text] = defect(text, self.message)
         return self.faults[text]
 
-    def row(self, signal: str, adapter: str | None, **tags: str) -> dict[str, Any]:
+    def row(self, signal: str, adapter: str | None, fit: float | None = None, **tags: str) -> dict[str, Any]:
         """Fields of one row; tags say what it was made of."""
+        scores = {} if fit is None else {"fit": fit}
         made = {SIGNAL: signal, **({"adapter": adapter} if adapter else {}), **tags}
-        return {**self.fields, "tags": made}
+        return {**self.fields, "tags": made, "scores": scores}
 
 
 def five_stars(stars: RatingStars) -> bool:

@@ -13,16 +13,14 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from training.data.feedback.rules import FeedbackRules
-from training.data.feedback.shelf import Ints, Keys
+from training.data.feedback.shelf import Floats, Ints, Keys
 
 ROUNDS = 10
 # What is believed of a rater before anything is known: agrees in seven of ten, as firmly as five answers would tell.
 PRIOR_AGREEMENT, PRIOR_ANSWERS = 0.7, 5.0
 GREATEST = 2.0
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

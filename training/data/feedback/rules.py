@@ -55,6 +55,14 @@ class FeedbackRules(BaseModel):
         description="A rater who agrees with others less than chance, with this one-sided certainty, is left out: one "
         "in fifty raters who judge at random is lost, and an inverted one is found after about ten shared answers.",
     )
+    peer_certainty: float = Field(
+        default=0.9,
+        gt=0.5,
+        lt=1,
+        description="In private chats nobody else judges the same answers: a rater whose thumbs go against what the "
+        "others like (fit and length of answers), with this one-sided certainty, is left out. Simulated people: 35 to "
+        "80 % of inverted raters are found, one honest one in 250 is lost, since honest thumbs go with the others'.",
+    )
     majority: float = Field(
         default=0.67,
         ge=0.5,

@@ -25,6 +25,7 @@ TRAIN, HELD_OUT = 0, 1
 fold = lru_cache(256)(fold_anew)
 Keys = NDArray[np.uint64]
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Columns:
 
     `group`: what was judged (case and punctuation aside), `sign` the judgement of it: 1 or −1. `order`: in which order
     rows are preferred and written, by their content alone. `line`: of the very row. `length`: characters of the
-    (chosen) answer, `other` of the rejected one.
+    (chosen) answer, `other` of the rejected one; `fit`: the classifier's belief in the emotion, 0.5 if unknown.
     """
 
     rater: Ints
@@ -43,6 +44,7 @@ class Columns:
     reward: Ints
     length: Ints
     other: Ints
+    fit: Floats
     group: Keys
     order: Keys
     line: Keys
@@ -59,6 +61,7 @@ class Shelf:
     def __init__(self, path: Path) -> None:
         self.spool = Spool(path)
         self._numbers = {name: array("q") for name in ("rater", "part", "side", "sign", "reward", "length", "other")}
+        self._fits = array("d")
         self._keys = {name: array("Q") for name in ("group", "order", "line", "prompt")}
 
     def __len__(self) -> int:
@@ -77,6 +80,7 @@ class Shelf:
         for name, value in numbers.items():
             self._numbers[name].append(value)
         line = "\0".join((texts, row.person, *(f"{name} {value}" for name, value in row.tags.items())))
+        self._fits.append(row.scores.get("fit", 0.5))
         keys = {"group": judged, "order": texts, "line": line, "prompt": prompt}
         for name, text in keys.items():
             self._keys[name].append(key(text, name))
@@ -88,7 +92,8 @@ class Shelf:
         if not len(self):
             numbers = {name: np.zeros(0, np.int64) for name in numbers}
             keys = {name: np.zeros(0, np.uint64) for name in keys}
-        return Columns(**numbers, **keys)
+        fits = np.array(self._fits, dtype=np.float64)
+        return Columns(fit=fits, **numbers, **keys)
 
 
 def _answers(row: Feedback | Pair | Answer) -> tuple[str, str, int]:
