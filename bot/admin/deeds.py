@@ -142,7 +142,7 @@ class Deeds:
         """Nobody is to meet a refit's adapter."""
 
         async def also(unit: Unit) -> None:
-            if not await _move(unit, job_id, JobState.REJECTED, DECIDABLE):
+            if not await _move(unit, job_id, JobState.REJECTED, DECIDABLE, note=texts.NOTE_BY.format(who=admin)):
                 raise Overtaken
             unit.audit.write(admin, "reject", adapter, job=job_id)
 

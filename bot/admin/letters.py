@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aiogram.types import InlineKeyboardButton
 from aiogram.utils.formatting import Bold, Text, as_list
 
 from bot.admin import callbacks as c
@@ -43,8 +44,9 @@ def of_job(change: JobChangeRow, job: JobRow, presets: Presets, before: str | No
         return Letter(_short(texts.NEWS_QUEUED, job, presets, admin), but_not=asked_by)
     if before == JobState.EVALUATING and change.state in JUDGED and job.adapter_id is not None:
         return Letter(card.render(job, presets, admin), picture=job.job_id)
-    if change.state == JobState.REJECTED:
-        return Letter(_short(texts.NEWS_REJECTED, job, presets, admin))
+    if change.state == JobState.REJECTED and before != JobState.CANARY:
+        did_it = change.note == texts.NOTE_BY.format(who=admin)
+        return None if did_it else Letter(_short(texts.NEWS_REJECTED, job, presets, admin, change.note))
     if change.state == JobState.FAILED:
         return Letter(_short(texts.NEWS_FAILED, job, presets, admin, job.error or change.note))
     if change.state == JobState.CANCELLED:
@@ -54,7 +56,8 @@ def of_job(change: JobChangeRow, job: JobRow, presets: Presets, before: str | No
 
 def of_slot(change: SlotChangeRow, presets: Presets, admin: int) -> Letter | None:
     """What is written of a slot's change."""
-    text = texts.NEWS_SLOT.get(change.action)
+    decide = texts.NEWS_DECIDE.get(change.action)
+    text = decide or texts.NEWS_SLOT.get(change.action)
     if text is None or change.reason == SILENT_REASON:
         return None
     said = text.format(
@@ -66,9 +69,21 @@ def of_slot(change: SlotChangeRow, presets: Presets, admin: int) -> Letter | Non
     lines = [Text(said)]
     if change.reason:
         lines.append(Text(texts.NEWS_REASON.format(reason=change.reason[:MOST_REASON])))
-    lines.append(Text(texts.NEWS_BY_LOOP if change.by is None else texts.NEWS_BY.format(who=change.by)))
-    keyboard = rows([button(texts.TO_PANEL, c.Open(admin=admin, view="panel"))])
+    if decide is None:
+        lines.append(Text(texts.NEWS_BY_LOOP if change.by is None else texts.NEWS_BY.format(who=change.by)))
+    choice = _choice(change, admin) if decide is not None else []
+    keyboard = rows(choice, [button(texts.TO_PANEL, c.Open(admin=admin, view="panel"))])
     return Letter(Screen(as_list(*lines, sep="\n"), keyboard), but_not=change.by)
+
+
+def _choice(change: SlotChangeRow, admin: int) -> list[InlineKeyboardButton]:
+    """What can be done with a canary; each asks once more."""
+
+    def acts(text: str, act: str) -> InlineKeyboardButton:
+        values = {"admin": admin, "act": act, "adapter": c.ref(change.after or ""), "slot": change.slot}
+        return button(text, c.OfAdapter.model_validate(values))
+
+    return [acts(texts.TO_LIVE, "live"), acts(texts.STOP, "end")]
 
 
 def _short(text: str, job: JobRow, presets: Presets, admin: int, error: str = "") -> Screen:

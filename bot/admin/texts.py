@@ -28,6 +28,7 @@ CANCEL_SURE = "Да, отменить"
 TO_CANARY_SHARE = "🐤 {share} %"
 TO_LIVE = "🚀 В бой"
 REJECT = "🗑 Отклонить"
+STOP = "⏹ Остановить"
 SURE_CANARY = "Да, канарейка {share} %"
 SURE_LIVE = "Да, в бой"
 SURE_REJECT = "Да, отклонить"
@@ -194,6 +195,7 @@ REFUSED_REJECTED = "Так нельзя: эта версия отклонена.
 REFUSED_GONE = "Так нельзя: файлов этой версии больше нет."
 REFUSED_OTHERWISE = "Реестр не разрешает: {error}"
 NOTE_GAVE_WAY = "место заняла другая версия"
+NOTE_BY = "администратор {who}"
 
 # What operators are told
 NEWS_QUEUED = "🎓 Переобучение поставлено: {method} {for_slot} ({trigger})"
@@ -208,6 +210,11 @@ NEWS_SLOT = {
     "share": "🐤 {subject}: канарейка {after} теперь отвечает {share} % диалогов",
     "stop": "⏹ {subject}: канарейка {before} остановлена",
     "release": "🌐 {subject}: снова отвечает общий слот (прежде {before})",
+}
+# A canary that waits for a decision; the pointer has not moved.
+NEWS_DECIDE = {
+    "won": "🏆 {subject}: канарейка {after} выигрывает ({share} % диалогов). Пустить её в бой?",
+    "stale": "🤷 {subject}: канарейка {after} ничем не отличается ({share} % диалогов). Решите, что с ней делать.",
 }
 NEWS_REASON = "Почему: {reason}"
 NEWS_BY = "Решение: администратор {who}"
@@ -234,56 +241,6 @@ AUDIT_ACTIONS = {
     "preset_file": "вернул исходную эмоцию",
     "preset_remove": "удалил эмоцию",
 }
-
-# Adapters
-ADAPTERS_HEAD = "Адаптеры: {total}"
-ADAPTERS_NONE = "Пока ни одного: отвечает встроенный. Новые появляются после переобучения."
-OWN_CARD = "Встроенный"
-OWN_ABOUT = "Встроенный: то, с чем работник запущен сам. К нему всегда можно вернуться."
-TAINTED_MARK = "⚠️"
-TAINTED_ABOUT = (
-    "⚠️ Эта версия училась и на словах человека, который попросил его забыть. Новое переобучение обойдётся без них."
-)
-ADAPTER_STATES = {
-    "candidate": "ждёт решения",
-    "canary": "🐤 канарейка",
-    "live": "🚀 отвечает",
-    "retired": "отвечал раньше",
-    "rejected": "🗑 отклонён",
-    "deleted": "файлы удалены",
-}
-ADAPTER_SERVES = "🚀 отвечает: {slots}"
-ADAPTER_PASSED = "✅ проверка пройдена"
-ADAPTER_FAILED = "❌ проверка не пройдена"
-ADAPTER_HITS = "эмоция {hits}"
-ADAPTER_PROMOTED = "в бой: {who}, {at}"
-BY_LOOP = "сам"
-BY_ADMIN = "администратор {who}"
-METRICS = "Измерено"
-LINE_PARENT = "Из чего: {parent}"
-LINE_BASE = "Основа: {base}"
-LINE_JOB = "Задание: {job}"
-LINE_DATA = "Данные: {counts}"
-LINE_SIZE = "Размер: {size} МиБ"
-TO_LIVE_IN = "🚀 В бой…"
-TO_CANARY_IN = "🐤 В канарейку…"
-END_CANARY = "⏹ Остановить канарейку: {slot}"
-RELEASE = "🌐 {slot}: снова общий адаптер"
-WHICH_SLOT = "{adapter}: для каких ответов?"
-WHICH_SHARE = "{adapter} {for_slot}: какой доле диалогов?"
-ADAPTER_QUESTIONS = {
-    "live": (
-        "Сейчас {for_slot} отвечает {now}. Пустить в бой {adapter}? Его встретят все, прежнего можно вернуть.",
-        "Да, в бой",
-    ),
-    "try": (
-        "Сейчас {for_slot} отвечает {now}. Пусть {share} % диалогов встретят {adapter}?",
-        "Да, канарейка {share} %",
-    ),
-    "end": ("Остановить канарейку {adapter} {for_slot}? Все диалоги снова встретят {now}.", "Да, остановить"),
-    "free": ("{subject}: больше не через {now}, снова отвечает общий слот. Так?", "Да, общий"),
-}
-NO_ADAPTER = "Такого адаптера больше нет."
 AUDIT_DETAILS = {
     "slot": "слот {value}",
     "percent": "доля {value} %",

@@ -10,7 +10,7 @@ from aiogram.filters import Command
 from aiogram.types import CallbackQuery, Message
 from sqlalchemy import select
 
-from bot.admin import adapters_view, screens, texts
+from bot.admin import adapter_texts, adapters_view, screens, texts
 from bot.admin import callbacks as c
 from bot.admin.deeds import Deeds, Outcome
 from bot.admin.gate import Admin, ByButton, ByMessage
@@ -97,7 +97,7 @@ async def meant(query: CallbackQuery, data: OfAdapter, shelf: Shelf, presets: Pr
     row = shelf.find(data.adapter)
     known = data.slot == SHARED or any(preset.id == data.slot for preset in presets.presets) or shelf.slot(data.slot)
     if (row is None and data.adapter != adapters_view.NONE) or not known:
-        await say(query, texts.NO_ADAPTER, alert=True)
+        await say(query, adapter_texts.NO_ADAPTER, alert=True)
         return None, False
     return row.adapter_id if row else None, True
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from bot.admin import texts, why_texts
+from bot.admin import adapter_texts, texts, why_texts
 from bot.admin.callbacks import ref
 from bot.playground.world import World
 from bot.texts import UNKNOWN_COMMAND
@@ -34,19 +34,19 @@ async def test_the_history_has_pages_cards_and_a_way_back(scene: Stage) -> None:
         assert listed.text.startswith("Адаптеры: 8")
         assert "эмоция 41\u00a0% → 58\u00a0%" in listed.text
         older = await tap(anna, listed, texts.OLDER, texts.NEWER)
-        assert f"🚀 отвечает: общий · {texts.ADAPTER_PASSED}" in older.text
+        assert f"🚀 отвечает: общий · {adapter_texts.ADAPTER_PASSED}" in older.text
         assert f"в бой: администратор {ADMIN}" in older.text
 
         # A newer one goes live, then the first comes back as a rollback.
-        card = await tap(anna, listed, ids[7][:12], texts.TO_LIVE_IN)
-        choice = await tap(anna, card, texts.TO_LIVE_IN, "🌐 общий")
+        card = await tap(anna, listed, ids[7][:12], adapter_texts.TO_LIVE_IN)
+        choice = await tap(anna, card, adapter_texts.TO_LIVE_IN, "🌐 общий")
         asked = await tap(anna, choice, "🌐 общий", "Да, в бой")
         assert f"Сейчас для общего слота отвечает {ids[0][:12]}" in asked.text
         await tap(anna, asked, "Да, в бой", "🚀 отвечает: общий")
         listed = await show(anna, "/adapters", "Адаптеры")
         older = await tap(anna, listed, texts.OLDER, texts.NEWER)
-        card = await tap(anna, older, ids[0][:12], texts.TO_LIVE_IN)
-        choice = await tap(anna, card, texts.TO_LIVE_IN, "🌐 общий")
+        card = await tap(anna, older, ids[0][:12], adapter_texts.TO_LIVE_IN)
+        choice = await tap(anna, card, adapter_texts.TO_LIVE_IN, "🌐 общий")
         asked = await tap(anna, choice, "🌐 общий", "Да, в бой")
         await tap(anna, asked, "Да, в бой", "🚀 отвечает: общий")
         async with scene.database.view() as unit:
@@ -63,8 +63,8 @@ async def test_a_canary_for_one_emotion_starts_and_ends_from_the_card(scene: Sta
     trainer = Trainer(scene)
     adapter = await trainer.adapter("joyful")
     async with scene.person() as anna:
-        card = await tap(anna, await show(anna, "/adapters", "Адаптеры"), adapter[:12], texts.TO_CANARY_IN)
-        choice = await tap(anna, card, texts.TO_CANARY_IN, "😊 радость")
+        card = await tap(anna, await show(anna, "/adapters", "Адаптеры"), adapter[:12], adapter_texts.TO_CANARY_IN)
+        choice = await tap(anna, card, adapter_texts.TO_CANARY_IN, "😊 радость")
         shares = await tap(anna, choice, "😊 радость", "🐤 10 %")
         asked = await tap(anna, shares, "🐤 10 %", "Да, канарейка 10 %")
         card = await tap(anna, asked, "Да, канарейка 10 %", "Остановить канарейку: радость")
@@ -82,8 +82,8 @@ async def test_a_confirmation_holds_only_for_what_was_shown(scene: Stage) -> Non
     trainer = Trainer(scene)
     first, second = await trainer.adapter("one"), await trainer.adapter("two")
     async with scene.person() as anna:
-        card = await tap(anna, await show(anna, "/adapters", "Адаптеры"), second[:12], texts.TO_LIVE_IN)
-        choice = await tap(anna, card, texts.TO_LIVE_IN, "🌐 общий")
+        card = await tap(anna, await show(anna, "/adapters", "Адаптеры"), second[:12], adapter_texts.TO_LIVE_IN)
+        choice = await tap(anna, card, adapter_texts.TO_LIVE_IN, "🌐 общий")
         asked = await tap(anna, choice, "🌐 общий", "Да, в бой")
         await trainer.registry.promote(first, by=OTHER)
         toast = await anna.press(asked, "Да, в бой")

@@ -16,6 +16,7 @@ from storage.contracts import DataSummary, JobEvent, JobState
 from storage.loop_board import LoopBoard
 from storage.loop_tables import JobRow
 from tests.bot.stage import Stage, stage
+from tests.bot.trainer import show
 
 ADMIN = World().next_person
 OTHER = ADMIN + 1
@@ -42,7 +43,7 @@ async def move(scene: Stage, job_id: str, state: JobState, **values: Any) -> Non
 
 async def order(person: Person, method: str = "KTO — по 👍 и 👎", slot: str = "🌐 общий") -> Seen:
     """From /admin to the message of the running job."""
-    panel = await person.ask("/admin")
+    panel = await show(person, "/admin", texts.PANEL)
     await person.press(panel, texts.RETRAIN)
     panel = await person.until(panel, lambda seen: bool(seen.buttons) and [method] in seen.buttons)
     await person.press(panel, method)
@@ -59,7 +60,7 @@ async def test_the_panel_tells_what_goes_on_and_is_renewed_in_place(scene: Stage
         answer = await anna.ask("Привет")
         await anna.press(answer, "👍")
         await scene.drain_ratings()
-        panel = await anna.ask("/admin")
+        panel = await show(anna, "/admin", texts.PANEL)
         assert "ответов 1 из 1" in panel.text
         assert "радость: 100\u00a0% из 1 · 100\u00a0% из 1" in panel.text
         assert "👍 1   👎 0" in panel.text
@@ -72,7 +73,7 @@ async def test_the_panel_tells_what_goes_on_and_is_renewed_in_place(scene: Stage
 
 async def test_the_data_is_shown_before_anything_starts(scene: Stage) -> None:
     async with scene.person() as anna:
-        panel = await anna.ask("/admin")
+        panel = await show(anna, "/admin", texts.PANEL)
         await anna.press(panel, texts.RETRAIN)
         panel = await anna.until(panel, lambda seen: texts.NO_SUMMARY in seen.text)
         assert texts.NO_TRAINER in panel.text
@@ -123,12 +124,12 @@ async def test_the_message_follows_the_job_also_over_a_restart(scene: Stage) -> 
 async def test_start_pressed_twice_starts_one_job_and_a_second_order_shows_the_first(scene: Stage) -> None:
     async with scene.person() as anna, scene.person("Боря") as boris:
         assert boris.id == OTHER
-        panel = await anna.ask("/admin")
+        panel = await show(anna, "/admin", texts.PANEL)
         go = f"@r:{ADMIN}:go:kto:shared:0a0b0c0d"
         await anna.forge(panel, go)
         await anna.forge(panel, go)
         job = await open_job(scene)
-        theirs = await boris.ask("/admin")
+        theirs = await show(boris, "/admin", texts.PANEL)
         toast = await boris.forge(theirs, f"@r:{OTHER}:go:dpo:shared:ffffffff")
         assert toast == type(toast)(texts.ALREADY_OPEN.format(For_slot="Для общего слота", stage="ждёт тренера"), True)
         await boris.until(theirs, lambda seen: "Переобучение: KTO" in seen.text)
@@ -138,7 +139,7 @@ async def test_start_pressed_twice_starts_one_job_and_a_second_order_shows_the_f
 async def test_cancelling_is_confirmed_and_the_second_admin_is_told(scene: Stage) -> None:
     async with scene.person() as anna, scene.person("Боря") as boris:
         message = await order(anna)
-        theirs = await boris.ask("/admin")
+        theirs = await show(boris, "/admin", texts.PANEL)
         await boris.press(theirs, "🎓 Задание: ждёт тренера")
         theirs = await boris.until(theirs, lambda seen: [texts.CANCEL] in seen.buttons)
         await anna.press(message, texts.CANCEL)

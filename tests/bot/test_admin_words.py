@@ -113,6 +113,7 @@ def change(state: JobState) -> JobChangeRow:
         (JobState.LIVE, "canary", None),
         (JobState.REJECTED, "evaluating", "Новая версия"),
         (JobState.REJECTED, "gated", "🗑 Новая версия отклонена"),
+        (JobState.REJECTED, "canary", None),
         (JobState.FAILED, "training", "⚠️ Переобучение не получилось"),
         (JobState.CANCELLED, "queued", "✖️ Переобучение отменено"),
     ],
@@ -125,6 +126,14 @@ def test_which_changes_are_told(state: JobState, before: str | None, told: str |
         assert words_of(letter.screen).startswith(told)
 
 
+def test_who_rejected_a_version_is_told_to_the_others() -> None:
+    row, moved = job(JobState.REJECTED, adapter_id="a1"), change(JobState.REJECTED)
+    moved.note = texts.NOTE_BY.format(who=9)
+    assert letters.of_job(moved, row, PRESETS, "gated", 9) is None
+    told = letters.of_job(moved, row, PRESETS, "gated", ADMIN)
+    assert told is not None and words_of(told.screen).endswith("Причина: администратор 9")
+
+
 def test_nobody_is_told_what_they_did_or_what_nobody_meets() -> None:
     ordered = job(JobState.QUEUED, order={"method": "kto", "requested_by": 9})
     letter = letters.of_job(change(JobState.QUEUED), ordered, PRESETS, None, ADMIN)
@@ -135,6 +144,11 @@ def test_nobody_is_told_what_they_did_or_what_nobody_meets() -> None:
     assert words_of(told.screen).startswith("🚀 Эмоция «радость»: теперь отвечает a1 (прежде встроенный)")
     moved.reason = letters.SILENT_REASON
     assert letters.of_slot(moved, PRESETS, ADMIN) is None
+    moved.action, moved.reason, moved.share, moved.by = "won", "эмоция попадает чаще", 0.25, None
+    told = letters.of_slot(moved, PRESETS, ADMIN)
+    assert told is not None and told.screen.keyboard is not None
+    assert "выигрывает (25 % диалогов)" in words_of(told.screen) and "эмоция попадает чаще" in words_of(told.screen)
+    assert [button.text for button in told.screen.keyboard.inline_keyboard[0]] == [texts.TO_LIVE, texts.STOP]
     moved.action, moved.reason = "something new", ""
     assert letters.of_slot(moved, PRESETS, ADMIN) is None
 
