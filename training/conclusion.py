@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from training import bases
+from training.memory import MemoryWatch
 from training.runs import Run, hash_folder
 
 UNINTERESTING = ("_time", "_runtime", "_per_second", "_num_tokens", "_entropy")
@@ -29,20 +30,19 @@ def conclude(
     trainer: Any,
     run: Run,
     folder: Path,
-    memory: Any,
+    memory: MemoryWatch,
     held_out: Mapping[str, Mapping[str, float]],
-    outcome: Mapping[str, float],
     told: Sequence[str],
 ) -> None:
     """Write the run's last measurements, its pictures and its report; `told` are the method's own lines."""
     parameters = bases.count(trainer.model)
-    seconds = float(outcome.get("train_runtime", 0.0))
-    speed = tokens_seen(trainer, int(outcome.get("resumed_at", 0))) / seconds if seconds else 0.0
+    seconds = float(memory.seconds)
+    speed = tokens_seen(trainer) / seconds if seconds else 0.0
     summary = {
         "trainable_parameters": parameters.trainable,
         "parameters": parameters.total,
         "train_seconds": round(seconds, 2),
-        "train_cpu_seconds": round(outcome["cpu_seconds"], 2),
+        "train_cpu_seconds": round(memory.cpu_seconds, 2),
         "tokens_per_second": round(speed, 1),
         **memory.peak(),
     }
@@ -50,7 +50,7 @@ def conclude(
     run.timeline(memory.timeline)
     lines = [
         f"- trainable parameters: {parameters}",
-        f"- steps: {trainer.state.global_step}, {seconds:.1f} s, about {speed:,.0f} tokens/s",
+        f"- steps: {trainer.state.global_step}, {seconds:.1f} s{memory.told()}, about {speed:,.0f} tokens/s",
         f"- memory: {', '.join(f'{name} {value:,.0f} MiB' for name, value in memory.peak().items())}",
         f"- SHA-256: {hash_folder(folder)}",
     ]
@@ -64,8 +64,8 @@ def conclude(
     run.report([*lines, *(["", *told] if told else [])])
 
 
-def tokens_seen(trainer: Any, since: int = 0) -> int:
-    """Tokens that went through training after step `since`: what the trainer counted itself, or from mean lengths."""
+def tokens_seen(trainer: Any) -> int:
+    """Tokens that went through training: what the trainer counted itself, or from mean lengths."""
     counted = int(trainer.state.num_input_tokens_seen or 0)
     rows = trainer.train_dataset
     columns = [name for name in rows.column_names if name.endswith("_ids")]
@@ -75,4 +75,4 @@ def tokens_seen(trainer: Any, since: int = 0) -> int:
     mean = sum(len(one) for name in columns for one in some[name]) / max(1, len(some))
     args = trainer.args
     a_step = args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size
-    return int(mean * a_step * (trainer.state.global_step - since))
+    return int(mean * a_step * trainer.state.global_step)

@@ -82,13 +82,14 @@ class Session:
 
     def fit(self) -> Path:
         """Step to the end, with checkpoints; returns the finished folder."""
-        begun = time.monotonic()
         before = self._before()
-        tokens = 0.0
-        with MemoryWatch() as memory, progress("rlhf", self.steps) as shown, asked_to_stop() as stopping:
+        with (
+            MemoryWatch(self.run.parts, self.ppo.step > 0) as memory,
+            progress("rlhf", self.steps) as shown,
+            asked_to_stop() as stopping,
+        ):
             while self.ppo.step < self.steps:
                 figures = self.advance()
-                tokens += figures["length"] * self.recipe.rollout
                 shown(self.ppo.step, f"reward {figures['reward']:.3f} kl {figures['kl']:.2f}")
                 if stopping() or self.ppo.step % self.recipe.save_steps == 0 or self.ppo.step == self.steps:
                     self.run.save_checkpoint(*self.ppo.state())
@@ -98,8 +99,7 @@ class Session:
         folder = self.recipe.output or self.run.folder / "adapter"
         with whole(folder) as fresh:
             self.ppo.policy.save(fresh)
-        seconds = time.monotonic() - begun
-        self._conclude(folder, memory, before, after, seconds, tokens)
+        self._conclude(folder, memory, before, after)
         return folder
 
     def advance(self) -> dict[str, float]:
@@ -152,10 +152,10 @@ class Session:
         self.run.measure(step=0, **{f"held_out_{name}": value for name, value in found.items()})
         return found
 
-    def _conclude(
-        self, folder: Path, memory: MemoryWatch, before: dict[str, float], after: dict[str, float], seconds: float,
-        tokens: float,
-    ) -> None:  # fmt: skip
+    def _conclude(self, folder: Path, memory: MemoryWatch, before: dict[str, float], after: dict[str, float]) -> None:
+        # Of a step that was done twice, after a kill, both times are counted and its tokens once.
+        drawn = {line["step"]: line["length"] for line in self.run.metrics() if "length" in line}
+        tokens = sum(drawn.values()) * self.recipe.rollout
         counted, copied = bases.count(self.ppo.policy.model), self.ppo.policy.has_start
         parameters = replace(counted, total=counted.total - counted.trainable * copied)  # less the reference's copy
         self.run.measure(
@@ -163,7 +163,7 @@ class Session:
             **{f"held_out_{name}": value for name, value in after.items()},
             trainable_parameters=parameters.trainable,
             parameters=parameters.total,
-            train_seconds=round(seconds, 2),
+            train_seconds=round(memory.seconds, 2),
             **memory.peak(),
         )
         self.run.timeline(memory.timeline)
@@ -174,7 +174,8 @@ class Session:
         self.run.report(
             [
                 f"- trainable parameters: {parameters}",
-                f"- steps: {self.ppo.step} of {self.recipe.rollout} answers, {seconds:.1f} s, {tokens:,.0f} new tokens",
+                f"- steps: {self.ppo.step} of {self.recipe.rollout} answers, {memory.seconds:.1f} s{memory.told()}, "
+                f"{tokens:,.0f} new tokens",
                 f"- memory: {', '.join(f'{name} {value:,.0f} MiB' for name, value in memory.peak().items())}",
                 f"- SHA-256: {hash_folder(folder)}",
                 *table,

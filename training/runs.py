@@ -124,6 +124,11 @@ class Run:
         (self.folder / "memory.csv").write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
         plot_memory(samples, self.folder / "memory.png")
 
+    @property
+    def parts(self) -> Path:
+        """Where a run that is continued finds what its earlier parts took."""
+        return self.folder / "parts.json"
+
     def report(self, lines: Sequence[str]) -> None:
         """Write `report.md` and, if losses were measured, `loss.png`."""
         plotted = plot_loss(self.metrics(), self.folder / "loss.png")

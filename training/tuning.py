@@ -6,7 +6,6 @@ Each method's file builds its own trainer; this one knows no loss and no kind of
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -153,10 +152,9 @@ def fit(
     if before and main_process():
         run.measure(step=0, **numbers(before))
     processes.unwrap(trainer)
-    with MemoryWatch() as memory, progress(run.method, 1.0) as shown:
+    with MemoryWatch(run.parts, resume) as memory, progress(run.method, 1.0) as shown:
         trainer.add_callback(Watch(run, recipe, shown))
-        worked = time.process_time()
-        outcome = {**_train(trainer, checkpoint), "cpu_seconds": time.process_time() - worked}
+        _train(trainer, checkpoint)
     state = trainer.state
     if state.global_step < state.max_steps:
         raise Interrupted(f"stopped at step {state.global_step} of {state.max_steps}: continue with --resume")
@@ -167,12 +165,12 @@ def fit(
         with whole(folder) as fresh:
             told = export(fresh) or ()
         measures = {"before": before or first_measured(run), "after": after}
-        conclude(trainer, run, folder, memory, measures, outcome, told)
+        conclude(trainer, run, folder, memory, measures, told)
     trainer.accelerator.wait_for_everyone()
     return folder
 
 
-def _train(trainer: Any, checkpoint: Path | None) -> dict[str, float]:
+def _train(trainer: Any, checkpoint: Path | None) -> None:
     """Train; what has had all its steps is only loaded, where a Trainer would take one more."""
     from transformers import TrainerState
 
@@ -181,9 +179,8 @@ def _train(trainer: Any, checkpoint: Path | None) -> dict[str, float]:
         if 0 < trainer.args.max_steps <= state.global_step:
             trainer._load_from_checkpoint(str(checkpoint))
             trainer.state = state
-            return {}
-    outcome = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    return {**outcome.metrics, "resumed_at": float(checkpoint.name.rsplit("-", 1)[1]) if checkpoint else 0.0}
+            return
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
 
 def rows(recipe: TuningRecipe, storage: Path, presets: Presets) -> PreparedSet:

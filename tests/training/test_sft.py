@@ -232,6 +232,12 @@ def test_a_finished_run_that_is_resumed_stays_as_it_is(
     after = load_file(sft.main(given, tmp_path, presets, resume=True) / "adapter_model.safetensors")
     assert len(losses(tmp_path)) == 3
     assert all(torch.equal(weight, after[name]) for name, weight in before.items())
+    run = tmp_path / "runs" / "sft-tiny"
+    told = [
+        line for line in map(json.loads, (run / "metrics.jsonl").read_text().splitlines()) if "train_seconds" in line
+    ]
+    assert told[1]["train_seconds"] >= told[0]["train_seconds"] > 0
+    assert " s in 2 parts, about " in (run / "report.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -122,9 +121,12 @@ class _Fitting:
             self.kept = self.done
         # An epoch that was measured after the newest checkpoint comes again, with the same figures.
         known = {line["step"] for line in self.run.metrics()}
-        began = time.monotonic()
 
-        with MemoryWatch() as memory, progress("gan", total) as shown, asked_to_stop() as stopping:
+        with (
+            MemoryWatch(self.run.parts, resume) as memory,
+            progress("gan", total) as shown,
+            asked_to_stop() as stopping,
+        ):
             self.gan.between = lambda: self._stop(total) if stopping() else None
 
             def after(epoch: int, figures: dict[str, float]) -> None:
@@ -137,8 +139,7 @@ class _Fitting:
                     self._keep(self.done == total or self.done % self.recipe.save_epochs == 0)
 
             self._tune(examples, after)
-        seconds = time.monotonic() - began
-        return self._conclude(len(examples), before, self.perplexity(held), seconds, memory)
+        return self._conclude(len(examples), before, self.perplexity(held), memory)
 
     def _keep(self, on_disk: bool) -> None:
         """Remember the present epoch's end: as a checkpoint, or for one that a signal asks for."""
@@ -178,7 +179,7 @@ class _Fitting:
             total, count = total - float(scores.logprobs.sum()), count + int(scores.mask.sum())
         return float(torch.tensor(total / count).exp())
 
-    def _conclude(self, examples: int, before: float, after: float, seconds: float, memory: MemoryWatch) -> Path:
+    def _conclude(self, examples: int, before: float, after: float, memory: MemoryWatch) -> Path:
         recipe, run = self.recipe, self.run
         unchanged = weights_hash(self.model) == self.base_before
         folder = recipe.output or run.folder / "adapter"
@@ -194,7 +195,7 @@ class _Fitting:
         trained = sum(weight.numel() for weight in self.generator.parameters())
         judge = sum(weight.numel() for weight in self.discriminator.parameters())
         run.measure(
-            step=self.done, held_out_perplexity=round(after, 3), train_seconds=round(seconds, 2), **memory.peak()
+            step=self.done, held_out_perplexity=round(after, 3), train_seconds=round(memory.seconds, 2), **memory.peak()
         )
         run.timeline(memory.timeline)
         plot(run.metrics(), run.folder / "weight_change.png")
@@ -205,7 +206,7 @@ class _Fitting:
                 f"- weights: {trained:,} in the generator, {judge:,} in the discriminator",
                 f"- base model: {'unchanged' if unchanged else 'CHANGED'} (SHA-256 {self.base_before})",
                 f"- perplexity on held-out answers: {_told(before, after)}",
-                f"- time: {seconds:.1f} s",
+                f"- time: {memory.seconds:.1f} s{memory.told()}",
                 f"- memory: {', '.join(f'{name} {value:,.0f} MiB' for name, value in memory.peak().items())}",
                 f"- SHA-256: {hash_folder(folder)}",
                 "",
