@@ -14,7 +14,7 @@ from training.data import scrub
 
 # Nothing that `scrub` looks for does without one of these; «собака» and «at» spell an e-mail's sign.
 _MAY_HOLD = re.compile(r"[@\d]|://|\w\.\w|собака|\bat\b", re.IGNORECASE)
-REMEMBERED = 1 << 16
+REMEMBERED = 1 << 13
 
 
 class Scrubber:

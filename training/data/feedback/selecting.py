@@ -28,18 +28,13 @@ def of_trusted(keep: Ints, columns: Columns, left_out: Ints) -> Ints:
 def two_sided(keep: Ints, columns: Columns, habits: Mapping[tuple[int, int], int], most: int) -> Ints:
     """Each rater's commoner side cut to `most` times the rarer one, plus `most`. `habits` adds judgements that are no
     rows: how many by (rater, side)."""
-    rater, side = columns.rater[keep], columns.side[keep]
-    counted: dict[tuple[int, int], int] = dict(habits)
-    pairs, counts = np.unique(np.stack([rater, side], axis=1), axis=0, return_counts=True) if len(keep) else ([], [])
-    for (who, which), count in zip(np.asarray(pairs).tolist(), np.asarray(counts).tolist(), strict=True):
-        counted[who, which] = counted.get((who, which), 0) + count
-    most_of = np.array(
-        [
-            most * (counted.get((who, -which), 0) + 1) if which else len(keep)
-            for who, which in zip(rater.tolist(), side.tolist(), strict=True)
-        ],
-        dtype=np.int64,
-    )
+    rater, side = columns.rater[keep].astype(np.int64), columns.side[keep]
+    raters = 1 + max([int(rater.max(initial=-1)), *(who for who, _ in habits)])
+    counted = np.bincount(3 * rater + side + 1, minlength=3 * raters).reshape(raters, 3)
+    for (who, which), count in habits.items():
+        counted[who, which + 1] += count
+    # Column 0 is side −1, column 2 side 1.
+    most_of = np.where(side == 0, len(keep), most * (counted[rater, 1 - side] + 1))
     # Which of them stay is their content's choice.
     ranks = rank(np.stack([rater, side], axis=1), columns.order[keep], columns.line[keep])
     return keep[ranks < most_of]
