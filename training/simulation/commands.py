@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from training.simulation.errors import SimulationError
 from training.simulation.plan import SHORT, WORLDS, Plan
 
 DESCRIPTION = """Synthetic people with known tastes talk through the real queue to the real worker; the loop refits by
@@ -15,7 +16,7 @@ simulation that was stopped by the same command."""
 
 
 def main(argv: list[str]) -> int:
-    """Entry of `otklik simulate`. 0: lived and reported; 1: a claim does not hold (`--strict`)."""
+    """Entry of `otklik simulate`. 0: lived and reported; 1: a claim does not hold (`--strict`); 2: stopped."""
     options = _parser().parse_args(argv)
     plan = _plan(options)
     _keep_quiet()
@@ -25,7 +26,11 @@ def main(argv: list[str]) -> int:
     folder: Path = options.out
     folder.mkdir(parents=True, exist_ok=True)
     worlds = [name for name in WORLDS if name in options.worlds]
-    simulation = running.live(folder, plan, worlds)
+    try:
+        simulation = running.live(folder, plan, worlds)
+    except SimulationError as error:
+        print(f"otklik simulate: {error}", file=sys.stderr)
+        return 2
     figures = write(simulation)
     print(f"report: {folder / 'report.md'}")
     for name, holds in figures["claims"].items():

@@ -19,14 +19,11 @@ from redis.exceptions import RedisError
 from storage.contracts import ChatReply, ChatRequest, FailReason, Rating, ReplyState, Turn, now, request_id
 from storage.database import Unit
 from storage.tables import ReplyRow
+from training.simulation.errors import NoReply
 from training.simulation.world import World
 
 PATIENCE = 300.0
 CONSUMER = "people"
-
-
-class NoReply(ValueError):
-    """A simulated person waited in vain."""
 
 
 @dataclass(frozen=True)

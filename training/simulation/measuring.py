@@ -21,7 +21,7 @@ from storage.direct import DirectLine
 from training.cycle.places import read_json, write_json
 from training.evaluation.gate import FittedGate, Opinion
 from training.simulation import material
-from training.simulation.exchanges import NoReply
+from training.simulation.errors import NoReply
 from training.simulation.material import Question
 from training.simulation.people import EMOTIONS, Person, Wish
 from training.simulation.taste import Features, Taster, satisfaction, utility

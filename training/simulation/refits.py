@@ -14,7 +14,8 @@ from typing import Any
 from storage.contracts import JobState
 from storage.loop_tables import JobChangeRow, JobRow
 from storage.repositories.jobs import ENDED
-from training.simulation.world import World, WorldBroken
+from training.simulation.errors import WorldBroken
+from training.simulation.world import World
 
 LOOK_SECONDS = 0.5
 # So long after the last rating a refit must have begun, or the trainer does not want one.

@@ -16,12 +16,13 @@ import yaml
 
 from training.cycle.places import read_json, write_json
 from training.simulation import measuring, refits
+from training.simulation.errors import WorldBroken
 from training.simulation.exchanges import Exchanges
 from training.simulation.material import Question
 from training.simulation.measuring import Judges, Measured
 from training.simulation.plan import CONTROL, RECIPE, Plan
 from training.simulation.talking import Crowd
-from training.simulation.world import World, WorldBroken
+from training.simulation.world import World
 
 log = structlog.get_logger(__name__)
 

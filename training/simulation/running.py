@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import signal
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 from training.cycle.places import read_json, write_json
 from training.evaluation import gate as gates
 from training.simulation import material
+from training.simulation.errors import OtherPlan, Stopped
 from training.simulation.measuring import Judges
 from training.simulation.people import make_people
 from training.simulation.plan import ADVERSARIAL, Plan
@@ -16,13 +19,9 @@ from training.simulation.rounds import Simulation
 from training.simulation.talking import Crowd
 
 
-class OtherPlan(ValueError):
-    """The folder holds another simulation, which this one must not be mixed with."""
-
-
 def prepare(folder: Path, plan: Plan) -> tuple[Simulation, dict[str, Crowd]]:
     """The simulation and the crowd of each kind of world. OtherPlan if the folder was begun with another plan."""
-    _same_plan(folder, plan)
+    keep_plan(folder, plan)
     found = material.gather()
     taster = material.make_taster()
     # Everybody's true taste judges, also of those who will rate the wrong way round: they are the same people.
@@ -38,11 +37,23 @@ def live(folder: Path, plan: Plan, worlds: Sequence[str]) -> Simulation:
     """Live these worlds one after another, as far as they are not over."""
     simulation, crowds = prepare(folder, plan)
     for name in worlds:
-        asyncio.run(simulation.live(name, crowds.get(name, crowds[""])))
+        asyncio.run(_stoppable(simulation.live(name, crowds.get(name, crowds[""]))))
     return simulation
 
 
-def _same_plan(folder: Path, plan: Plan) -> None:
+async def _stoppable(life: Coroutine[Any, Any, object]) -> None:
+    """Live until the end or a signal; either way the world's processes are stopped."""
+    task = asyncio.ensure_future(life)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        raise Stopped("stopped; the same command goes on where it was") from None
+
+
+def keep_plan(folder: Path, plan: Plan) -> None:
+    """Write the plan of a new folder; OtherPlan if it has a different one."""
     path = folder / "plan.json"
     known = read_json(path)
     if known is not None and Plan.model_validate(known) != plan:

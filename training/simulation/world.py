@@ -22,16 +22,13 @@ from storage.loop_board import LoopBoard
 from storage.ratings import RatingBook
 from storage.redis import connect
 from storage.settings import StorageSettings
+from training.simulation.errors import WorldBroken
 
 log = structlog.get_logger(__name__)
 
 PREFIXES = ("BOT_", "STORAGE_", "MODELS_", "TRAINING_")
 START_SECONDS = 120.0
 STOP_SECONDS = 20.0
-
-
-class WorldBroken(ValueError):
-    """A process of the simulated installation ended, or did not get ready; the message names its log."""
 
 
 class World:
