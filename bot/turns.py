@@ -139,10 +139,16 @@ class Turns:
         self.outbox.put(row.chat_id, row.request_id)
 
     async def _record_kept_variant(self, row: ReplyRow) -> None:
-        """Talking on under the newest of several variants prefers it to the one before."""
+        """Talking on under the newest of several variants prefers it to the one before.
+
+        In a group somebody else's next message says nothing of it.
+        """
         async with self.database.view() as unit:
+            turn = await unit.turns.get(row.turn_id)
             before = await unit.turns.previous(row.chat_id, row.turn_id)
-            if before is None or before.shown is None or not before.message_ids:
+            if turn is None or before is None or before.shown is None or not before.message_ids:
+                return
+            if turn.user_id != before.user_id:
                 return
             variants = await unit.replies.variants(before.id, before.revision)
         if len(variants) < 2 or variants[-1].request_id != before.shown:
