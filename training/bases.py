@@ -5,6 +5,7 @@ LoRA adapter's shape. Knows no method and no data.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,12 +13,14 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
 from training.recipes import RecipeError
+from training.runs import hash_folder
 
 if TYPE_CHECKING:
     from peft import LoraConfig
 
 log = structlog.get_logger(__name__)
 
+HUB_SECONDS = 5  # that a hub may take to say what a name stands for
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Quantization = Literal["none", "nf4", "int8"]
 
@@ -79,6 +82,37 @@ def count(model: Any) -> Count:
     return Count(trainable, total)
 
 
+@lru_cache(maxsize=16)
+def commit(base: str, revision: str | None = None) -> str | None:
+    """The commit that a hub id and a branch, a tag or nothing stand for now; None for a folder.
+
+    BaseMissing within seconds where no hub answers and none of the base lies in the cache: loading would try for a
+    minute. None also where a hub refuses: what it says is told when loading asks again.
+    """
+    from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    if Path(base).exists():
+        return None
+    try:
+        kept = try_to_load_from_cache(base, "config.json", revision=revision)
+        return HfApi().model_info(base, revision=revision, timeout=HUB_SECONDS).sha
+    except (HfHubHTTPError, HFValidationError):
+        return None
+    except Exception as error:  # names that do not resolve, sockets, proxies: they have no common class
+        if isinstance(kept, str):
+            log.info("hub_not_reached_cache_taken", base=base)
+            return Path(kept).parent.name
+        raise _missing(base, "model", error) from error
+
+
+def provenance(place: str | Path, revision: str | None = None) -> dict[str, str | None]:
+    """What a manifest says of a base, an adapter or a classifier: its name, and its commit or its folder's hash."""
+    folder = Path(place)
+    known = hash_folder(folder) if folder.is_dir() else commit(str(place), revision) or revision
+    return {"name": str(place), "revision": known}
+
+
 def load_tokenizer(base: str, revision: str | None = None, answers: bool = True) -> Any:
     """The base's tokenizer with a padding token; BaseMissing, or RecipeError if neither pad nor end token exists.
 
@@ -87,7 +121,9 @@ def load_tokenizer(base: str, revision: str | None = None, answers: bool = True)
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(base, revision=revision)
+        tokenizer = AutoTokenizer.from_pretrained(base, revision=commit(base, revision) or revision)
+    except BaseMissing:
+        raise
     except Exception as error:
         raise _missing(base, "tokenizer", error) from error
     if not answers and tokenizer.pad_token_id is not None:
@@ -129,7 +165,7 @@ def load_model(
 
     device = pick_device("auto")
     dtype = pick_dtype(precision, device)
-    keys: dict[str, Any] = {"dtype": dtype, "revision": revision, "use_safetensors": True}
+    keys: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "revision": commit(base, revision) or revision}
     if attention:
         keys["attn_implementation"] = attention
     if quantization != "none":
@@ -161,7 +197,9 @@ def head_labels(base: str, revision: str | None = None) -> tuple[str, ...]:
     from models.classifier import normalise
 
     try:
-        config = AutoConfig.from_pretrained(base, revision=revision)
+        config = AutoConfig.from_pretrained(base, revision=commit(base, revision) or revision)
+    except BaseMissing:
+        raise
     except Exception as error:
         raise _missing(base, "configuration", error) from error
     names = tuple(normalise(str(config.id2label[index])) for index in range(len(config.id2label or {})))

@@ -83,8 +83,8 @@ def main(recipe: ClassifierRecipe, storage: Path, presets: Presets, resume: bool
         labels, found = _labels(recipe, prepared)
         rows = _held_out(recipe, prepared, labels)
         train = table(run.folder / "tokens" / "train.arrow", encoded(encoder, labels, labels.read(prepared.train(Row))))
+        tuning.manifest(run, recipe, prepared, encoder)
         held = tuning.held_out(run, recipe, encoded(encoder, labels, rows))
-    tuning.manifest(run, recipe, prepared, encoder)
     weights = class_weights(recipe, found, labels)
     trainer = Trainer(
         model=network.load(recipe, labels, tokenizer),

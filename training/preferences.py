@@ -133,6 +133,6 @@ def tables(
 ) -> tuple[Any, Any]:
     """Training and held-out tables (None without such rows) of what `encode` makes of rows; writes the manifest."""
     train = table(run.folder / "tokens" / "train.arrow", encode(prepared.train(kind)))
+    tuning.manifest(run, recipe, prepared, encoder, adapter=recipe.adapter)
     held = tuning.held_out(run, recipe, iter(encode(prepared.held_out(kind))))
-    tuning.manifest(run, recipe, prepared, encoder)
     return train, held

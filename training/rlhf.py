@@ -116,7 +116,8 @@ def gather(
             f"data: no prompt of at most {room} tokens is left ({dict(encoder.counts)}); give a larger `longest`, a "
             "smaller `new_tokens`, or other rows"
         )
-    tuning.manifest(run, recipe, prepared, encoder)
+    reward = {f"reward.{name}": getattr(recipe.reward, name) for name in ("emotion", "model", "model_base")}
+    tuning.manifest(run, recipe, prepared, encoder, adapter=recipe.adapter, **reward)
     held = Encoder(tokenizer, presets, recipe.longest)
     return train, list(itertools.islice(asks(prepared.held_out(Row), held, room), recipe.measure_rows))
 

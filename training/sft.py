@@ -50,8 +50,8 @@ def main(recipe: SftRecipe, storage: Path, presets: Presets, resume: bool = Fals
     with config.main_process_first(desc="rows"):
         data = tuning.rows(recipe, storage, presets)
         train = table(run.folder / "tokens" / "train.arrow", encoder.answers(data.train(Answer)))
+        tuning.manifest(run, recipe, data, encoder, adapter=recipe.adapter)
         held = tuning.held_out(run, recipe, encoder.answers(data.held_out(Answer)))
-    tuning.manifest(run, recipe, data, encoder)
     trainer = SFTTrainer(
         args=config,
         train_dataset=train,

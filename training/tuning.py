@@ -19,7 +19,7 @@ from training.conclusion import conclude, first_measured, measured
 from training.data.build import prepared
 from training.data.data_recipe import DataRecipe
 from training.data.sets import PreparedSet
-from training.runs import Run, hash_folder, main_process, progress, whole
+from training.runs import Run, main_process, progress, whole
 
 if TYPE_CHECKING:
     from training.tokens import Encoder
@@ -221,17 +221,16 @@ def trainable_layout(model: Any) -> Any:
     return model
 
 
-def manifest(run: Run, recipe: TuningRecipe, data: PreparedSet, encoder: Encoder) -> None:
-    """Write what the run learned from: the set's own manifest, counts after encoding, the base's revision."""
+def manifest(run: Run, recipe: TuningRecipe, data: PreparedSet, encoder: Encoder, **used: str | Path | None) -> None:
+    """Write what the run learned from: the set's own manifest, counts after encoding, the base's revision, the hashes
+    of all that is `used` besides. To be called before held-out rows are encoded: the counts are of training rows."""
     if not main_process():
         return
-    base = Path(recipe.base)
+    given = {name: bases.provenance(place) for name, place in used.items() if place is not None}
     run.manifest(
         {
-            "base": {
-                "name": recipe.base,
-                "revision": recipe.revision or (hash_folder(base) if base.is_dir() else None),
-            },
+            "base": bases.provenance(recipe.base, recipe.revision),
+            **({"used": given} if given else {}),
             "data": dict(data.manifest),
             "encoded": dict(encoder.counts),
             "longest": recipe.longest,

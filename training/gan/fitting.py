@@ -54,7 +54,7 @@ def main(recipe: GanRecipe, storage: Path, presets: Presets, resume: bool = Fals
     data = prepared(recipe.data, storage, presets, recipe.seed)
     counts: Counter[str] = Counter()
     examples = encoded(tokenizer, data.train(Answer), presets, recipe, counts)
-    held = encoded(tokenizer, data.held_out(Answer), presets, recipe, counts)[: recipe.measure_rows]
+    held = encoded(tokenizer, data.held_out(Answer), presets, recipe, Counter())[: recipe.measure_rows]
     if not examples:
         raise RecipeError(f"data: no row fits into longest={recipe.longest} tokens")
     _manifest(run, recipe, data.manifest, counts)
@@ -275,11 +275,9 @@ def _told(before: float, after: float) -> str:
 
 
 def _manifest(run: Run, recipe: GanRecipe, data: Mapping[str, Any], counts: Mapping[str, int]) -> None:
-    base = Path(recipe.base)
-    revision = recipe.revision or (hash_folder(base) if base.is_dir() else None)
     run.manifest(
         {
-            "base": {"name": recipe.base, "revision": revision},
+            "base": bases.provenance(recipe.base, recipe.revision),
             "data": dict(data),
             "encoded": dict(counts),
             "longest": recipe.longest,

@@ -10,6 +10,7 @@ from storage.presets import Presets
 from tests.training import families
 from tests.training.preferences.conftest import RECIPES, recipe, tensors, train
 from training import cli, recipes, reward
+from training.runs import hash_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
 
@@ -85,5 +86,9 @@ def test_shipped_recipes_run(
     folder = Path(capsys.readouterr().out.strip().splitlines()[-1])
     assert (folder / "adapter_model.safetensors").is_file()
     entry = json.loads((folder.parent / "manifest.json").read_text(encoding="utf-8"))
-    assert entry["data"]["rows"]["train.jsonl"] > 200
+    rows = entry["data"]["rows"]["train.jsonl"]
+    assert rows > 200
+    encoded = entry["encoded"]
+    assert encoded["kept"] + encoded.get("too_long", 0) == rows * (2 if method == "kto" else 1)  # held-out rows apart
+    assert entry["used"]["adapter"] == {"name": str(tiny / "adapter"), "revision": hash_folder(tiny / "adapter")}
     assert (folder.parent / "report.md").read_text().startswith(f"# {method}: emotion")

@@ -1,5 +1,6 @@
 """`otklik train rlhf` on the bundled model: recipes, prompts in turn, runs that rise, stop, go on and end whole."""
 
+import json
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -84,6 +85,8 @@ def test_a_run_ends_in_an_adapter_that_the_worker_reads(neutral_set: Path, prese
     assert {"recipe.yaml", "manifest.json", "metrics.jsonl", "rlhf.png", "loss.png", "memory.png", "report.md"} <= {
         path.name for path in run.iterdir()
     }
+    used = json.loads((run / "manifest.json").read_text(encoding="utf-8"))["used"]
+    assert used["reward.emotion"]["revision"] == hash_folder(Path("models/starter/classifier"))
     report = (run / "report.md").read_text(encoding="utf-8")
     assert "| reward_emotion |" in report and "| kl | 0.0000 |" in report
 
