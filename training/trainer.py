@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 15.0
 # Shorter than the patience of whoever supervises this process.
-LONGEST_FAREWELL = 5.0
+LONGEST_FAREWELL = 4.5
 
 
 async def run(settings: StorageSettings, stop: asyncio.Event, training: TrainingSettings | None = None) -> None:

@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 LOOK_SECONDS = 0.5
 NOTE_SECONDS = 5.0
 # A stopping step saves a checkpoint after the batch that it is at; the trainer's supervisor waits a little longer.
-PATIENCE = {"stop": 4.0, "cancel": 4.0, "lost": 0.0}
+PATIENCE = {"stop": 3.0, "cancel": 3.0, "lost": 0.0}
 STOPPED = 75
 
 
