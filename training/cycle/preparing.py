@@ -73,8 +73,10 @@ def freeze(place: Path, storage: StorageSettings, settings: TrainingSettings, sl
 
     began = now()
     rules = feedback.FeedbackRules(**settings.feedback)
+    # A row in a preset that was removed since could not be rendered, and no refit would come to its end.
+    emotions = {one.id for one in storage.load_presets().presets}
     with asyncio.run(_read(storage, None if slot == SHARED else slot)) as log:
-        found = feedback.freeze(log, place, rules)
+        found = feedback.freeze(log, place, rules, emotions=emotions)
     return {
         "folders": {kind: str(where) if (where := getattr(found, kind)) else None for kind in KINDS},
         "counts": dict(found.counts),

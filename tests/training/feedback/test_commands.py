@@ -14,9 +14,11 @@ from storage.database import Database, upgrade
 from storage.settings import StorageSettings
 from tests.training.feedback.made import Town, entry, given, judged, log_of
 from training.cli import data
+from training.cycle import preparing
 from training.data.feedback import FeedbackRules, export_log, freeze, import_log, to_summary
 from training.data.feedback.summary import KINDS, REASONS, lines
 from training.recipes import RecipeError
+from training.settings import TrainingSettings
 
 
 @pytest.fixture
@@ -120,6 +122,14 @@ def test_importing_the_same_line_twice_counts_it_once(tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").write_bytes(line + line)
     with import_log(tmp_path / "log.jsonl") as log:
         assert (len(log), log.counts["duplicate_entry"]) == (1, 1)
+
+
+def test_a_refit_gets_its_sets_as_json(installed: Path) -> None:
+    told = preparing.freeze(installed / "sets", StorageSettings(), TrainingSettings(feedback={"held_out": 0}), "shared")
+    assert json.loads(json.dumps(told)) == told
+    assert told["people"] == [7_000_000_001]
+    assert sorted(path.name for path in map(Path, filter(None, told["folders"].values()))) != []
+    assert told["counts"]["rows"]["pairs"] == 1
 
 
 def test_the_summary_for_admins(tmp_path: Path) -> None:

@@ -335,3 +335,10 @@ def test_an_inverted_rater_in_a_private_chat_is_left_out_by_what_others_like(tmp
     assert 5 not in sets.people
     assert sets.counts["raters_left_out"] <= 2
     assert len(sets.people) >= 38
+
+
+def test_answers_in_a_preset_that_is_gone_are_left_out(tmp_path: Path) -> None:
+    with log_of(thumb("1", 1, 1), thumb("1", 2, -1, emotion="nostalgia")) as log:
+        sets = freeze(log, tmp_path / "sets", FeedbackRules(held_out=0), emotions=("joy",))
+    assert [row.emotion for row in rows(sets)] == ["joy"]
+    assert sets.counts["taught_nothing"] == {"no_such_preset": 1}

@@ -73,7 +73,7 @@ def _freeze(given: argparse.Namespace, log: Any) -> int:
     from training.data.feedback import freeze, summary
 
     _check_place(given.out)
-    made = freeze(log, given.out, _rules(given))
+    made = freeze(log, given.out, _rules(given), emotions=_presets())
     for line in summary.lines(made.counts, given.language):
         print(line)
     return 0
@@ -97,7 +97,7 @@ def _summary(given: argparse.Namespace) -> int:
         _from_file(given, given.log) if given.log else _from_sql(given) as log,
         tempfile.TemporaryDirectory(prefix="otklik-feedback-") as place,
     ):
-        counts = freeze(log, Path(place) / "sets", _rules(given)).counts
+        counts = freeze(log, Path(place) / "sets", _rules(given), emotions=_presets()).counts
     found = [json.dumps(counts, ensure_ascii=False, indent=1)] if given.json else summary.lines(counts, given.language)
     for line in found:
         print(line)
@@ -142,6 +142,12 @@ def _emotion(given: argparse.Namespace, settings: Any) -> str | None:
     if preset is None:
         raise RecipeError(f"--emotion: there is no preset '{given.emotion}'")
     return str(preset.id)
+
+
+def _presets() -> list[str]:
+    from storage.settings import StorageSettings
+
+    return [one.id for one in StorageSettings().load_presets().presets]
 
 
 def _rules(given: argparse.Namespace) -> Any:

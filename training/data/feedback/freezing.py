@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,16 +50,24 @@ class FeedbackSets:
     manifest: Mapping[str, Any]
 
 
-def freeze(entries: FeedbackLog, folder: Path, rules: FeedbackRules | None = None) -> FeedbackSets:
+def freeze(
+    entries: FeedbackLog,
+    folder: Path,
+    rules: FeedbackRules | None = None,
+    *,
+    emotions: Collection[str] | None = None,
+) -> FeedbackSets:
     """Write the sets of a log into `folder`, which is made anew, readable by its owner only.
 
+    `emotions`: ids of presets that there are; answers in others, which were removed since, are left out: no method
+    could render them. None: nothing is left out.
     Nothing to learn from is no error: every set is None then.
     """
     rules = rules or FeedbackRules()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".work") as work:
-        gathered = gather(entries, rules, Path(work))
+        gathered = gather(entries, rules, Path(work), emotions)
         try:
             return _write(entries, gathered, folder, rules)
         finally:

@@ -5,7 +5,7 @@ of the split. Knows no choice among rows.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,14 +93,17 @@ class _Gathering:
         return self.names[person]
 
 
-def gather(entries: FeedbackLog, rules: FeedbackRules, work: Path) -> Gathered:
-    """Every row that could be; texts lie in `work`."""
+def gather(entries: FeedbackLog, rules: FeedbackRules, work: Path, emotions: Collection[str] | None = None) -> Gathered:
+    """Every row that could be, of these emotions; texts lie in `work`."""
     pseudonyms = Pseudonyms.of(entries.digest())
     scrubber = Scrubber(names=rules.names, off=not rules.scrub)
     deriver = Deriver(rules, scrubber)
     shelves = {kind: Shelf(work / f"{kind}.jsonl") for kind in KINDS}
     made = _Gathering(rules, pseudonyms, shelves)
     for entry in entries:
+        if emotions is not None and entry.emotion not in emotions:
+            made.counts["no_such_preset"] += 1
+            continue
         for lesson in deriver.lessons(entry):
             made.add(entry, lesson)
     order = sorted(made.raters)

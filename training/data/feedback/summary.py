@@ -29,6 +29,7 @@ REASONS = {
     "no_consent_of_speaker": ("нет согласия участника диалога", "a speaker has not agreed"),
     "no_consent_of_rater": ("нет согласия оценившего", "the rater has not agreed"),
     "unusable": ("записи без вопроса", "entries without a question"),
+    "no_such_preset": ("такой эмоции больше нет", "there is no such preset any more"),
     "crisis": ("сообщения о суициде или самоповреждении", "messages of suicide or self-harm"),
     "contradicts_itself": ("человек противоречит сам себе", "the person contradicts themselves"),
     "other_prompt_or_emotion": ("сравнение разных вопросов или эмоций", "another prompt or emotion was compared"),
