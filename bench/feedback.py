@@ -2,8 +2,9 @@
 
     python -m bench.feedback --ratings 10000 100000 1000000
 
-Each size is written, read and frozen in processes of their own, so that a peak is its own. Ratios between sizes are
-printed beside the figures: seconds hang on the machine, growth does not. Texts are random Russian words.
+Each size is written, read and frozen in processes of their own, so that a peak is its own. Seconds are of the processor,
+since other work on the machine is not ours; ratios between sizes are printed beside them: seconds hang on the machine,
+growth does not. Texts are random Russian words.
 """
 
 from __future__ import annotations
@@ -116,18 +117,18 @@ def turn(rows: dict[Any, list[dict[str, Any]]], number: int, user: int, chance: 
 
 
 async def freeze(url: str, folder: Path) -> dict[str, Any]:
-    """Seconds of reading and freezing, rows by kind, this process's peak."""
+    """Processor seconds of reading and freezing, rows by kind, this process's peak."""
     from storage.database import Database
     from training.data import feedback
 
     database = Database(url)
-    began = time.perf_counter()
+    began = time.process_time()
     log = await feedback.read_log(database)
-    read = time.perf_counter() - began
+    read = time.process_time() - began
     await database.close()
-    began = time.perf_counter()
+    began = time.process_time()
     sets = feedback.freeze(log, folder)
-    frozen = time.perf_counter() - began
+    frozen = time.process_time() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     log.close()
     return {"ratings": log.ratings, "read_s": read, "freeze_s": frozen, "peak_mib": peak, "rows": sets.counts["rows"]}
@@ -136,11 +137,9 @@ async def freeze(url: str, folder: Path) -> dict[str, Any]:
 def one(ratings: int, place: Path) -> dict[str, Any]:
     """One size, in processes of its own."""
     url = f"sqlite+aiosqlite:///{place / 'ratings.sqlite3'}"
-    began = time.perf_counter()
     _step("fill", url, str(ratings))
-    filled = time.perf_counter() - began
     found: dict[str, Any] = json.loads(_step("freeze", url, str(place / "sets")))
-    return {"size": ratings, "fill_s": filled, **found}
+    return {"size": ratings, **found}
 
 
 def _step(*arguments: str) -> str:
