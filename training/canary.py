@@ -57,6 +57,15 @@ class CanaryRules(BaseModel):
         default=0.9, ge=0, le=1, description="Part of its arm that must really have been answered by it to win."
     )
     longest_days: float = Field(default=14.0, gt=0, description="Not decided after so long: an admin is asked.")
+    guard_hours: float = Field(
+        default=72.0, ge=0, description="So long after a promotion a fall takes it back; 0: never."
+    )
+    guard_chats: int = Field(
+        default=50, ge=2, description="Chats before a promotion without which nothing is compared."
+    )
+    guard_margin: float = Field(
+        default=0.05, ge=0, lt=1, description="A fall against the past must be larger: times and people differ."
+    )
     fuse_answers: int = Field(default=20, ge=4, description="Newest answers in which half failing stops at once.")
     fuse_chats: int = Field(default=3, ge=1, description="Chats among these, so that no single one blows the fuse.")
 
@@ -98,17 +107,28 @@ SLOWER = math.log(1.25)
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One measure as it stands: means by arm (canary, active), chats by arm, and what the difference lies between."""
+    """One measure as it stands: means by arm (canary, active), chats by arm, what was shown. `differences`: those of
+    the blocks, by window; `level`: of a window's interval, on each side."""
 
     name: str
     ours: float
     theirs: float
     chats: tuple[int, int]
-    low: float
-    high: float
+    differences: tuple[tuple[float, ...], ...]
+    level: float
     worse: bool = False
     kept: bool = False
     better: bool = False
+
+    @property
+    def low(self) -> float:
+        """What the difference is shown to lie above."""
+        return max(lower(one, self.level, -1.0, 1.0) for one in self.differences)
+
+    @property
+    def high(self) -> float:
+        """What the difference is shown to lie below."""
+        return min(upper(one, self.level, -1.0, 1.0) for one in self.differences)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +170,7 @@ def assess(trial: Trial, rules: CanaryRules | None = None) -> Finding:
         return _found(Decision.WIN, [words.better(one) if one.better else words.kept(one) for one in lines], lines)
     if trial.now - trial.began > rules.longest_days * 86400:
         return _found(Decision.STALE, [words.undecided(rules.longest_days), *map(words.stands, lines)], lines)
-    return _found(Decision.CONTINUE, [words.stands(line) for line in lines], lines)
+    return _found(Decision.CONTINUE, [], lines)
 
 
 def judge(measure: Measure, outcomes: Sequence[Outcome], now: float, rules: CanaryRules) -> Line | None:
@@ -174,8 +194,8 @@ def judge(measure: Measure, outcomes: Sequence[Outcome], now: float, rules: Cana
             _mean(ours),
             _mean(theirs),
             (len(ours), len(theirs)),
-            lower(values, stop, -1.0, 1.0),
-            upper(values, stop, -1.0, 1.0),
+            (tuple(values),),
+            stop,
             worse,
             kept,
             better,
@@ -249,8 +269,8 @@ def _joined(first: Line, second: Line) -> Line:
         second.ours,
         second.theirs,
         second.chats if min(second.chats) >= min(first.chats) else first.chats,
-        max(first.low, second.low),
-        min(first.high, second.high),
+        first.differences + second.differences,
+        first.level,
         first.worse or second.worse,
         first.kept or second.kept,
         first.better or second.better,
@@ -258,6 +278,8 @@ def _joined(first: Line, second: Line) -> Line:
 
 
 def _of_people(outcomes: Sequence[Outcome]) -> float:
+    if len(outcomes) == 1:
+        return outcomes[0].value
     by_person: dict[int, list[float]] = {}
     for one in outcomes:
         by_person.setdefault(one.person, []).append(one.value)

@@ -12,6 +12,7 @@ NAMES: dict[str, Said] = {
     "fit": ("попадание в эмоцию", "emotion hit"),
     "errors": ("ответы без ошибок", "answers without failure"),
     "latency": ("время ответа", "latency"),
+    "on_time": ("ответы без задержки", "answers on time"),
 }
 WON_RU = "Канарейка выиграла"
 STALE_RU = "Канарейка ничего не показала"
@@ -100,11 +101,13 @@ def fused(failed: int, of: int, others: int, others_of: int) -> Said:
     )
 
 
-def fell(line: Line, margin: float) -> Said:
-    """After its promotion it is worse than what answered before."""
-    points = round(100 * margin)
-    return _told(
-        line, (f"хуже прежней версии более чем на {points} из 100", f"worse than before by more than {points} in 100")
+def fell(name: str, now: tuple[float, int], before: tuple[float, int], margin: float) -> Said:
+    """After its promotion it is worse than what answered before. `now`, `before`: mean and chats."""
+    told = NAMES[name]
+    a, b, points = round(100 * now[0]), round(100 * before[0]), round(100 * margin)
+    return (
+        f"{told[0]}: {a} из 100 против {b} из 100 прежде (чатов: {now[1]} и {before[1]}), хуже более чем на {points}",
+        f"{told[1]}: {a} in 100 against {b} in 100 before (chats: {now[1]} and {before[1]}), worse by over {points}",
     )
 
 

@@ -24,7 +24,7 @@ from storage.repositories.slots import CHANGED, SHARED
 from storage.tables import ChatRow, RatingRow, ReplyRow, TurnRow
 
 # The first so many of a period are read; a test that is not decided by then will hardly be by more.
-MOST = 100_000
+MOST = 50_000
 # Ended before any worker met them: says nothing of an adapter.
 UNMET = "queue_full"
 

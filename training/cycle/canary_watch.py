@@ -10,10 +10,10 @@ has to decide) and the notes of the job's changes.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Protocol
 
 import structlog
 from redis.exceptions import RedisError
@@ -26,7 +26,9 @@ from storage.registry import Registry
 from storage.registry_rules import REJECTED, RegistryError
 from training.canary import CanaryRules, Decision, Finding, assess
 from training.canary_words import STALE_RU, WON_RU
+from training.cycle.canary_event import CanarySettings, Event, Overtaken
 from training.cycle.canary_reading import read_trial
+from training.cycle.promotion_guard import guard_once
 
 log = structlog.get_logger(__name__)
 
@@ -34,35 +36,6 @@ log = structlog.get_logger(__name__)
 WON, STALE = "won", "stale"
 # So long workers may try to load a canary before all of them failing means that it cannot be.
 LOADING_SECONDS = 60.0
-
-
-class CanarySettings(Protocol):
-    """What is needed of the trainer's settings."""
-
-    @property
-    def auto_promote(self) -> bool:
-        """Whether a canary that wins answers everybody, unasked."""
-
-    @property
-    def canary(self) -> dict[str, Any]:
-        """Rules that differ from the defaults of `training.canary.CanaryRules`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that was decided of a canary just now."""
-
-    slot: str
-    adapter: str
-    decision: Decision
-    reasons_ru: tuple[str, ...]
-    reasons_en: tuple[str, ...]
-    job_id: str | None = None
-    promoted: bool = False
-
-
-class Overtaken(Exception):
-    """Somebody else has ended this canary meanwhile, or said what was to be said."""
 
 
 async def watch_once(
@@ -73,7 +46,7 @@ async def watch_once(
     *,
     at: datetime | None = None,
 ) -> list[Event]:
-    """One look at every slot that has a canary. What was decided and done, newly."""
+    """One look at every slot that has a canary, and at promotions that are new. What was decided and done, newly."""
     rules, at = CanaryRules.model_validate(settings.canary), at or now()
     async with database.view() as unit:
         slots = [slot for slot in await unit.slots.all() if slot.canary is not None and slot.canary_at is not None]
@@ -82,7 +55,8 @@ async def watch_once(
     for slot in slots:
         async with database.view() as unit:
             trial = await read_trial(unit, slot, at)
-        finding = assess(replace(trial, faults=faults(slot, loaded, at)), rules)
+        # A busy canary has many rows: whatever else this process does goes on meanwhile.
+        finding = await asyncio.to_thread(assess, replace(trial, faults=faults(slot, loaded, at)), rules)
         try:
             event = await _act(registry, database, slot, finding, settings)
         except Overtaken:
@@ -90,7 +64,7 @@ async def watch_once(
         if event is not None:
             log.info("canary decided", slot=slot.name, adapter=slot.canary, decision=event.decision.value)
             done.append(event)
-    return done
+    return done + await guard_once(database, registry, settings, at=at)
 
 
 def faults(slot: SlotRow, loaded: dict[str, Loaded], at: datetime) -> list[str]:

@@ -1,0 +1,61 @@
+"""After a promotion: what is clearly worse than before is taken back once, an equal one stays."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import update
+
+from storage.contracts import now
+from storage.loop_tables import SlotChangeRow
+from tests.canary_world import Worth, talk
+from tests.storage.registry_shop import Shop, shop, url
+from tests.training.cycle.test_canary_watch import look
+from training.canary import Decision
+
+__all__ = ["shop", "url"]
+
+
+async def replaced(shop: Shop, before: Worth, after: Worth) -> tuple[str, str]:
+    """Three days of one adapter, then a day of another."""
+    old, new = await shop.add("old"), await shop.add("new")
+    began = now() - timedelta(days=4)
+    await shop.registry.promote(old)
+    await moved(shop, began)
+    await talk(shop.database, range(1, 251), lambda _: before, since=began, hours=70)
+    await shop.registry.promote(new)
+    await moved(shop, began + timedelta(days=3))
+    await talk(shop.database, range(301, 551), lambda _: after, since=began + timedelta(days=3), hours=20)
+    return old, new
+
+
+async def moved(shop: Shop, at: object) -> None:
+    """Let the newest change have been then."""
+    async with shop.database.unit() as unit:
+        newest = (await unit.slots.history("shared"))[0]
+        await unit.session.execute(update(SlotChangeRow).where(SlotChangeRow.id == newest.id).values(at=at))
+        await unit.commit()
+
+
+async def test_a_fall_after_a_promotion_is_taken_back_and_only_once(shop: Shop) -> None:
+    old, new = await replaced(shop, Worth(liked=0.8), Worth(liked=0.4))
+    (event,) = await look(shop)
+    assert (event.decision, event.adapter) == (Decision.STOP_WORSE, new)
+    assert await shop.active() == old and (await shop.states())[new] == "rejected"
+    async with shop.database.view() as unit:
+        change = (await unit.slots.history("shared"))[0]
+    assert (change.action, change.by) == ("rollback", None) and change.reason.startswith("оценки: ")
+    assert await look(shop) == []
+    await shop.registry.promote(new, by=7, allow_rejected=True)
+    await talk(shop.database, range(601, 801), lambda _: Worth(liked=0.3), since=now(), hours=0.001)
+    assert await look(shop) == [] and await shop.active() == new, "a person has decided otherwise"
+
+
+async def test_an_equal_successor_stays(shop: Shop) -> None:
+    _, new = await replaced(shop, Worth(), Worth(liked=0.68))
+    assert await look(shop) == [] and await shop.active() == new
+
+
+async def test_an_old_promotion_is_not_looked_at_any_more(shop: Shop) -> None:
+    _, new = await replaced(shop, Worth(liked=0.8), Worth(liked=0.4))
+    assert await look(shop, canary={"guard_hours": 12}) == [] and await shop.active() == new
