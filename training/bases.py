@@ -46,6 +46,7 @@ class Lora(BaseModel):
         """PEFT's form of it for a model: plain LoRA, which the worker can mix in one batch."""
         from peft import LoraConfig
 
+        self._require(model)
         targets = self.targets if isinstance(self.targets, str) else list(self.targets)
         return LoraConfig(
             r=self.rank,
@@ -56,6 +57,30 @@ class Lora(BaseModel):
             fan_in_fan_out=model.config.model_type == "gpt2",  # its layers keep their weights transposed
             task_type=task,
         )
+
+    def _require(self, model: Any) -> None:
+        """RecipeError naming the targets that no linear layer of the model is called, and what there is."""
+        if isinstance(self.targets, str):
+            return
+        there = linear_layers(model)
+        wrong = [one for one in self.targets if not any(name == one or name.endswith(f".{one}") for name in there)]
+        if wrong:
+            known = ", ".join(dict.fromkeys(name.rsplit(".", 1)[-1] for name in there))
+            raise RecipeError(
+                f"lora.targets: this base has no linear layer called {', '.join(wrong)}; it has {known}; or take "
+                "all-linear, which leaves out the output"
+            )
+
+
+def linear_layers(model: Any) -> list[str]:
+    """Whole names of the layers that an adapter can stand beside; quantized ones and GPT-2's Conv1D among them."""
+    import torch
+
+    return [
+        name
+        for name, layer in model.named_modules()
+        if isinstance(layer, torch.nn.Linear) or type(layer).__name__ == "Conv1D"
+    ]
 
 
 @dataclass(frozen=True)

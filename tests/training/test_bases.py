@@ -6,10 +6,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from transformers import AutoModelForCausalLM
 
+from tests.training import families
 from training import bases
+from training.recipes import RecipeError
 from training.runs import hash_folder
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -31,8 +35,6 @@ def no_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_a_hub_that_does_not_answer_is_told_within_seconds(no_hub: Path) -> None:
-    import transformers.models.auto.tokenization_auto  # noqa: F401  (its own seconds are not the hub's)
-
     begun = time.monotonic()
     with pytest.raises(bases.BaseMissing, match="could not be fetched from the hub: check the name and the network"):
         bases.load_tokenizer("somebody/something")
@@ -64,3 +66,13 @@ def test_a_branch_is_written_down_as_its_commit(monkeypatch: pytest.MonkeyPatch,
 def test_a_folder_is_written_down_by_its_hash(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}", encoding="utf-8")
     assert bases.provenance(tmp_path) == {"name": str(tmp_path), "revision": hash_folder(tmp_path)}
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama3"])
+def test_targets_that_the_base_has_not_are_named_with_those_it_has(kind: str) -> None:
+    make: Any = AutoModelForCausalLM.from_config
+    model = make(families.config(kind, families.tokenizer(kind)))
+    there = {"gpt2": "c_attn", "llama3": "q_proj"}[kind]
+    assert bases.Lora(targets=(there,)).config(model).r == 16
+    with pytest.raises(RecipeError, match=rf"no linear layer called query, k_prog; it has .*{there}.*all-linear"):
+        bases.Lora(targets=("query", there, "k_prog")).config(model)
