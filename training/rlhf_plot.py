@@ -21,6 +21,7 @@ def draw(metrics: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw every panel that has figures over steps."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     panels = {title: series(metrics, names) for title, names in PANELS.items()}
     panels = {title: lines for title, lines in panels.items() if lines}
@@ -33,6 +34,7 @@ def draw(metrics: Sequence[Mapping[str, Any]], path: Path) -> None:
             style = "o" if len(points) < 3 else "-"
             axes.plot([step for step, _ in points], [value for _, value in points], style, label=name)
         axes.set_title(title, fontsize=9)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if len(lines) > 1:
             axes.legend(fontsize=8)
     figure.savefig(path, dpi=90)

@@ -1,7 +1,11 @@
 """A run is a folder: recipe, data manifest, metrics, loss plot, checkpoints, report. Knows no method.
 
-`STORAGE_DIR/runs/<method>-<name>/` holds `recipe.yaml`, `manifest.json`, `metrics.jsonl`, `loss.png`, `checkpoint/`
-(safetensors and JSON, never a pickle), and `report.md`.
+`STORAGE_DIR/runs/<method>-<name>/` holds `recipe.yaml`, `manifest.json`, `metrics.jsonl`, `loss.png`, `report.md` and
+checkpoints. `checkpoint/`, of methods with loops of their own, is safetensors and JSON. `checkpoints/` is written and
+read by transformers' Trainer: weights as safetensors, but optimizer, schedule and chance (`optimizer.pt`,
+`scheduler.pt`, `rng_state.pth`) in torch's format, which is a pickle; the Trainer loads them with `weights_only=True`,
+which builds tensors and plain values and calls nothing, and never reads its `training_args.bin`. Nothing of ours
+unpickles. Finished weights are safetensors only.
 """
 
 from __future__ import annotations
@@ -31,6 +35,7 @@ log = structlog.get_logger(__name__)
 
 # Keys that a continued run may have otherwise: they change neither what is learned nor how long.
 FREE = {"output", "threads", "log_steps", "save_steps", "measure_rows", "checkpoint_minutes"}
+FEW = 15  # points of a curve that are marked
 # What a finished folder holds: only such a folder is replaced by a new result.
 RESULT = re.compile(r".*\.(json|safetensors|jinja|txt|model|md|png)")
 
@@ -131,7 +136,9 @@ class Run:
 
     def report(self, lines: Sequence[str]) -> None:
         """Write `report.md` and, if losses were measured, `loss.png`."""
-        plotted = plot_loss(self.metrics(), self.folder / "loss.png")
+        # A policy gradient's loss says nothing: its advantages are as far above zero as below.
+        left_out = ("loss",) if self.method == "rlhf" else ()
+        plotted = plot_loss(self.metrics(), self.folder / "loss.png", left_out)
         head = [f"# {self.method}: {self.recipe.name}", ""]
         pictures = ["loss"] * plotted + ["memory"] * (self.folder / "memory.png").exists()
         tail = [line for name in pictures for line in ("", f"![{name}]({name}.png)")]
@@ -198,20 +205,37 @@ def plot_memory(samples: Sequence[tuple[float, float, float]], path: Path) -> No
     figure.savefig(path, dpi=90)
 
 
-def plot_loss(metrics: Sequence[Mapping[str, Any]], path: Path) -> bool:
-    """Draw every series whose name ends in `loss` over steps; False if there is nothing to draw."""
-    names = sorted({key for line in metrics for key in line if key.endswith("loss")})
-    if not names:
+def loss_curves(
+    metrics: Sequence[Mapping[str, Any]], left_out: Sequence[str] = ()
+) -> dict[str, list[tuple[int, float]]]:
+    """(step, value) of every series whose name ends in `loss`; of a step that was measured twice the last.
+
+    Without the mean that a trainer gives at the end (`train_loss`), and without terms that are switched off (all zero).
+    """
+    found: dict[str, dict[int, float]] = {}
+    for line in metrics:
+        for name, value in line.items():
+            if name.endswith("loss") and name not in ("train_loss", *left_out) and "step" in line:
+                found.setdefault(name, {})[line["step"]] = value
+    return {name: sorted(points.items()) for name, points in sorted(found.items()) if any(points.values())}
+
+
+def plot_loss(metrics: Sequence[Mapping[str, Any]], path: Path, left_out: Sequence[str] = ()) -> bool:
+    """Draw the loss curves over steps, with marks where there are few points; False if there is nothing to draw."""
+    curves = loss_curves(metrics, left_out)
+    if not curves:
         return False
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(7, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    for name in names:
-        points = [(line["step"], line[name]) for line in metrics if name in line and "step" in line]
-        axes.plot([step for step, _ in points], [value for _, value in points], label=name)
+    for name, points in curves.items():
+        mark = "o" if name.startswith("eval_") or len(points) < FEW else ""
+        axes.plot([step for step, _ in points], [value for _, value in points], marker=mark, markersize=4, label=name)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("step")
     axes.set_ylabel("loss")
     axes.legend()

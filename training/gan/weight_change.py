@@ -51,16 +51,18 @@ def plot(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw `change_base`, `change_generator`, `change_discriminator` of metrics lines over epochs."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(7, 4), layout="constrained")
+    figure = Figure(figsize=(9, 3.2), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    for part in PARTS:
-        points = [(line["step"], line[f"change_{part}"]) for line in lines if f"change_{part}" in line]
-        if points:
-            axes.plot([one[0] for one in points], [100 * one[1] for one in points], marker=".", label=part)
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("change of the weights since the start, %")
-    axes.set_ylim(bottom=0)
-    axes.legend()
+    # A scale for each: a part that moves a hundred times as far must not make the others look still.
+    for place, part in enumerate(PARTS, 1):
+        axes = figure.add_subplot(1, len(PARTS), place)
+        points = {line["step"]: 100 * line[f"change_{part}"] for line in lines if f"change_{part}" in line}
+        axes.plot(list(points), list(points.values()), marker=".")
+        axes.set_title(part if any(points.values()) else f"{part}: unchanged", fontsize=9)
+        axes.set_ylim(0, None if any(points.values()) else 1)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.supxlabel("epoch", fontsize=9)
+    figure.supylabel("change since the start, %", fontsize=9)
     figure.savefig(path, dpi=90)
