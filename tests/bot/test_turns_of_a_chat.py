@@ -14,12 +14,22 @@ from tests.bot.stage import Stage, reply_to, stage, until
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
+async def arrived(scene: Stage, user_id: int) -> int:
+    async with scene.database.view() as unit:
+        return len(await unit.inbox.of_user(user_id))
+
+
 async def test_messages_sent_meanwhile_are_answered_together(scene: Stage) -> None:
     async with scene.person() as anna:
         await scene.worker.pause()
         for text in ("раз", "два", "три"):
             await anna.send(text)
         await anna.typing()
+
+        async def all_three() -> bool:
+            return await arrived(scene, anna.id) == 3
+
+        await until(all_three)
         scene.worker.resume()
         assert (await anna.next_message()).text == "[joy 2] раз"
         assert (await anna.next_message()).text == "[joy 2] два\nтри"
