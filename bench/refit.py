@@ -148,7 +148,12 @@ async def measure(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
         kept = time.monotonic() - began
         clock = now()
         await rate(world, judged[-1:])
-        end, told = await asyncio.wait_for(served(world), given.minutes * 60)
+        try:
+            end, told = await asyncio.wait_for(served(world), given.minutes * 60)
+        except TimeoutError:
+            async with world.database.view() as unit:
+                state = [(one.job_id, one.state, one.step, one.steps) for one in await unit.jobs.last()]
+            raise SystemExit(f"not serving after {given.minutes:g} minutes: {state}; give more --minutes") from None
     moments = [("last rating", clock), *told["moments"], ("serving", end)]
     stages = [
         {"stage": f"{name} → {following}", "seconds": round((then - at).total_seconds(), 1)}
