@@ -2,7 +2,7 @@
 
     python -m bench.feedback --ratings 10000 100000 1000000
 
-Each size is written, read and frozen in processes of their own, so that a peak is its own. Seconds are of the processor,
+Each size is written, read and frozen in processes of their own, so that a peak is its own. Seconds are the processor's,
 since other work on the machine is not ours; ratios between sizes are printed beside them: seconds hang on the machine,
 growth does not. Texts are random Russian words.
 """

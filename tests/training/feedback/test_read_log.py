@@ -194,6 +194,21 @@ async def test_no_pair_crosses_an_edit_another_emotion_or_another_window(town: T
     assert sets.counts["taught_nothing"]["other_prompt_or_emotion"] == 3
 
 
+async def test_an_answer_in_an_unknown_shape_costs_only_itself(town: Town) -> None:
+    for text in ("Первый?", "Второй?"):
+        (answer,) = await town.ask(1, text, "Ответ.", candidates=(("Ответ.", 0.5), ("Иной.", -1.0)))
+        await town.rate(1, 1, answer, thumb=1)
+    async with town.database.unit() as unit:
+        row = await unit.replies.get(answer)
+        assert row is not None and row.request is not None
+        row.request = {**row.request, "turns": [{"role": "robot", "text": "Второй?"}]}
+        await unit.commit()
+    log = await read_log(town.database)
+    assert log.counts["unusable"] == 1
+    (only,) = listed(log)
+    assert [one.text for one in only.answers[0].candidates] == ["Ответ."]
+
+
 async def test_more_turns_than_a_page_come_whole_and_once(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.data.feedback.reading.PAGE", 3)
     for number in range(10):

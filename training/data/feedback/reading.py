@@ -12,7 +12,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from sqlalchemy.engine import make_url
 
 from storage.contracts import RatingSource, RatingStars, Turn
@@ -130,7 +129,12 @@ def entries(
             counts["withdrawn"] += 1
             continue
         for answers in _branches(given[turn.id], counts):
-            entry = _entry(turn, answers, said, scene, counts)
+            try:
+                entry = _entry(turn, answers, said, scene, counts)
+            except (ValueError, KeyError):
+                # Written by another release, in a shape that this one does not know.
+                counts["unusable"] += 1
+                continue
             if entry is not None:
                 yield entry
 
@@ -168,22 +172,18 @@ def _entry(
     given = tuple(_given(answer, said[answer.request_id], scene, counts) for answer in answers)
     if not any(one.judgements for one in given):
         return None
-    try:
-        return Entry(
-            person=str(turn.user_id),
-            others=tuple(sorted(map(str, speakers - {turn.user_id}))),
-            prompt=prompt,
-            emotion=first.emotion,
-            intensity=first.intensity,
-            persona=str(request.get("persona", "")),
-            # After an edit another revision is on the screen.
-            shown=turn.shown if turn.shown in {answer.request_id for answer in answers} else None,
-            answers=given,
-            created_at=first.created_at,
-        )
-    except ValidationError:
-        counts["unusable"] += 1
-        return None
+    return Entry(
+        person=str(turn.user_id),
+        others=tuple(sorted(map(str, speakers - {turn.user_id}))),
+        prompt=prompt,
+        emotion=first.emotion,
+        intensity=first.intensity,
+        persona=str(request.get("persona", "")),
+        # After an edit another revision is on the screen.
+        shown=turn.shown if turn.shown in {answer.request_id for answer in answers} else None,
+        answers=given,
+        created_at=first.created_at,
+    )
 
 
 def _speakers(turn: JudgedTurn, prompt: Sequence[Turn], scene: Scene) -> set[int] | None:
@@ -204,7 +204,7 @@ def _given(reply: JudgedReply, said: Sequence[Judged], scene: Scene, counts: Any
         text=reply.text,
         adapter=reply.adapter,
         fit=reply.fit,
-        candidates=tuple(Option(text=one["text"], fit=one["fit"]) for one in reply.candidates),
+        candidates=tuple(Option(text=one["text"], fit=one["fit"]) for one in reply.candidates if 0 <= one["fit"] <= 1),
         judgements=tuple(sorted(judgements, key=lambda one: (one.person, one.created_at, one.preferred_over or ""))),
     )
 

@@ -28,7 +28,7 @@ REASONS = {
     "unknown_speakers": ("не ясно, кто говорит в группе", "unknown speakers in a group"),
     "no_consent_of_speaker": ("нет согласия участника диалога", "a speaker has not agreed"),
     "no_consent_of_rater": ("нет согласия оценившего", "the rater has not agreed"),
-    "unusable": ("записи без вопроса", "entries without a question"),
+    "unusable": ("записи в незнакомом виде", "entries of an unknown shape"),
     "no_such_preset": ("такой эмоции больше нет", "there is no such preset any more"),
     "crisis": ("сообщения о суициде или самоповреждении", "messages of suicide or self-harm"),
     "contradicts_itself": ("человек противоречит сам себе", "the person contradicts themselves"),
