@@ -20,7 +20,7 @@ from training.data.sources import sha256
 from training.data.steps.part import Input, Part
 
 # Raised when a step gives other rows for the same recipe: no set of an older version is taken for a new one.
-VERSION = 2
+VERSION = 3
 
 
 def parts(recipe: DataRecipe) -> dict[str, tuple[Part, ...]]:

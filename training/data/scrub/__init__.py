@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Protocol
 
-from training.data.scrub import addresses, contacts, documents
+from training.data.scrub import addresses, births, contacts, documents
 from training.data.scrub.spans import Kind, Span, apart, replaced
 
 __all__ = ["ALL", "FINDERS", "Kind", "Names", "Span", "find", "scrub"]
@@ -24,6 +24,7 @@ FINDERS: Mapping[Kind, Finder] = {
     Kind.ACCOUNT: documents.accounts,
     Kind.SNILS: documents.insurance,
     Kind.PASSPORT: documents.passports,
+    Kind.BIRTH: births.dates,
     Kind.INN: documents.taxpayers,
     Kind.PHONE: contacts.phones,
     Kind.ADDRESS: addresses.addresses,

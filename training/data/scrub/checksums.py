@@ -1,4 +1,4 @@
-"""Check digits of cards, СНИЛС and ИНН: which strings of digits are such numbers, and which only look so.
+"""Check digits of cards, IBANs, СНИЛС and ИНН: which strings of digits are such numbers, and which only look so.
 
 Knows no text: digits in, yes or no out.
 """
@@ -16,6 +16,11 @@ def luhn(digits: str) -> bool:
     """Bank cards (ISO/IEC 7812-1, annex B): every second digit from the right is doubled, the sum ends in 0."""
     values = [int(digit) for digit in reversed(digits)]
     return sum(values[::2] + [sum(divmod(2 * value, 10)) for value in values[1::2]]) % 10 == 0
+
+
+def iban(account: str) -> bool:
+    """Bank accounts (ISO 13616, check of ISO 7064): the first four moved to the end, letters as 10…35, is 1 mod 97."""
+    return int("".join(str(int(char, 36)) for char in account[4:] + account[:4])) % 97 == 1
 
 
 def snils(digits: str) -> bool:

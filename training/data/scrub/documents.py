@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from training.data.scrub.checksums import inn, luhn, snils
+from training.data.scrub.checksums import iban, inn, luhn, snils
 from training.data.scrub.spans import Kind, Span
 
 _NOT_DIGITS = re.compile(r"\D")
@@ -19,6 +19,13 @@ _CARD = re.compile(
     r"|3[47]\d{2}([ -]?)\d{6}\2\d{5}"  # 15 digits
     r")(?![\d]|[.,-]\d)"
 )
+# After its name a mistyped number is a card's too: 16 digits in a card's groups, and what it is of stands between.
+_CARD_NAMED = re.compile(
+    r"\bкарт(?:а|ы|е|у|ой|оч(?:ка|ки|ке|ку|кой))\b(?:(?!заказ|трек|наклад|чек|отправлен)[^\d\n.;!?]){0,25}"
+    r"(?<![\d.,-])(\d{4}([ -]?)\d{4}\2\d{4}\2\d{4})(?!\d|[.,-]\d)",
+    re.IGNORECASE,
+)
+_IBAN = re.compile(r"(?<![A-Za-z\d])[A-Z]{2}\d{2}(?: ?[A-Z\d]{4}){2,7}(?: ?[A-Z\d]{1,3})?(?![A-Za-z\d])")
 _ACCOUNT = re.compile(r"(?<!\d)(?:408|423|407|302)\d{2}[ .]?\d{3}[ .]?\d[ .]?\d{4}[ .]?\d{7}(?!\d)")
 _SNILS = re.compile(r"(?<![\d-])\d{3}[- ]\d{3}[- ]\d{3}[- ]\d{2}(?![\d-])")
 _SNILS_NAMED = re.compile(r"снилс\D{0,20}?(\d{3}[- ]?\d{3}[- ]?\d{3}[- ]?\d{2})(?!\d)", re.IGNORECASE)
@@ -38,16 +45,21 @@ def _digits(text: str) -> str:
 
 
 def cards(text: str) -> Iterator[Span]:
-    """15 to 19 digits in the groups of a card whose Luhn check holds."""
+    """15 to 19 digits in the groups of a card whose Luhn check holds, or any 16 after «карта»."""
     for match in _CARD.finditer(text):
         if luhn(_digits(match[0])):
             yield Span(*match.span(), Kind.CARD)
+    for match in _CARD_NAMED.finditer(text):
+        yield Span(*match.span(1), Kind.CARD)
 
 
 def accounts(text: str) -> Iterator[Span]:
-    """20-digit accounts of people and firms in Russian banks."""
+    """20-digit accounts of people and firms in Russian banks, and IBANs whose check holds."""
     for match in _ACCOUNT.finditer(text):
         yield Span(*match.span(), Kind.ACCOUNT)
+    for match in _IBAN.finditer(text):
+        if iban(match[0].replace(" ", "")):
+            yield Span(*match.span(), Kind.ACCOUNT)
 
 
 def insurance(text: str) -> Iterator[Span]:

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     SNILS = "СНИЛС"
     INN = "ИНН"
     PASSPORT = "ПАСПОРТ"
+    BIRTH = "РОЖДЕНИЕ"
     PHONE = "ТЕЛЕФОН"
     ADDRESS = "АДРЕС"
     NICK = "НИК"
