@@ -61,7 +61,9 @@ def to_second(kind: Kind, before: float, value: float, chance: random.Random, ha
     better = draws[0] < satisfaction(2 * (felt - before))
     keeps = {Kind.HONEST: better, Kind.AGREEABLE: True, Kind.INVERTED: not better}[kind]
     thumb = _thumb(kind, felt, draws[1])
-    return Second(keeps, thumb if draws[2] < habits.rates else None)
+    # Nobody says 👎 to what they keep, or 👍 to what they leave.
+    agrees = keeps is (thumb > 0)
+    return Second(keeps, thumb if agrees and draws[2] < habits.rates else None)
 
 
 def _thumb(kind: Kind, felt: float, draw: float) -> Thumb:

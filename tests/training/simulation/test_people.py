@@ -68,3 +68,10 @@ def test_some_answers_are_left_unrated() -> None:
     quiet = Habits(rates=0.5)
     said = [to_first(Kind.HONEST, 1.0, random.Random(seed), quiet).thumb for seed in range(200)]
     assert 60 < said.count(None) < 140
+
+
+def test_nobody_contradicts_their_own_choice_of_a_variant() -> None:
+    for kind in Kind:
+        for seed in range(100):
+            second = to_second(kind, 0.0, 0.0, random.Random(seed), CALM)
+            assert second.thumb in (None, 1 if second.keeps else -1)
