@@ -73,3 +73,29 @@ def test_check_of_a_broken_file_exits_with_1(tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "a.json").write_text('[{"question": "а", "answer": "б"}, {"quest', encoding="utf-8")
     assert data(["check", str(tmp_path / "a.json")]) == 1
     assert "a.json:2: no valid JSON" in capsys.readouterr().err
+
+
+def test_an_empty_file_is_no_good_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "empty.jsonl"
+    path.write_text("", encoding="utf-8")
+    assert data(["check", str(path)]) == 1
+    assert "empty.jsonl holds no record" in capsys.readouterr().err
+
+
+def test_null_in_the_first_row_is_told_as_what_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "qa.jsonl"
+    path.write_text('{"question": null, "answer": "да"}\n{"question": "а", "answer": "да"}\n', encoding="utf-8")
+    assert data(["check", str(path)]) == 1
+    said = capsys.readouterr()
+    assert "qa.jsonl:1" in said.err and "question" in said.err and "no reader fits" not in said.err
+    assert "reader qa: 2 records, 1 row" in said.out
+
+
+def test_a_name_in_fields_that_the_reader_does_not_know_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "qa.jsonl"
+    path.write_text('{"question": "а", "answer": "да"}\n', encoding="utf-8")
+    assert data(["check", "--field", "qestion=question", str(path)]) == 2
+    assert "reader qa asks for nothing called qestion; it asks for answer" in capsys.readouterr().err
+    assert data(["check", "--field", "emotion=null", str(path)]) == 0

@@ -52,7 +52,8 @@ def preview(argv: list[str]) -> int:
 
 
 def check(argv: list[str]) -> int:
-    """`otklik data check [--read READER] PATH`: every fault a line; exit status 1 if there are any, 2 if unreadable."""
+    """`otklik data check [--read READER] PATH`: every fault a line; exit status 1 if there are any or the source is
+    empty, 2 if unreadable."""
     given = _parser("check", "Read everything, keep nothing, list all faults.").parse_args(argv)
     from storage.settings import StorageSettings
 
@@ -73,6 +74,9 @@ def check(argv: list[str]) -> int:
     except ReadError as error:
         print(error, file=sys.stderr)
         return 2
+    if not rows.counts.records and not faults:
+        print(f"{rows.source.name} holds no record: it is empty, or none of its texts is one", file=sys.stderr)
+        return 1
     print(f"reader {rows.reader}: {rows.counts}; {faults or 'no'} fault{'' if faults == 1 else 's'}")
     return 1 if faults else 0
 

@@ -52,6 +52,7 @@ class Fields:
         self._values = folded(record.fields)
         self._faults: list[Fault] = []
         self._used: set[str] = set()
+        self.asked: set[str] = set()  # all names that a reader wanted to know about
 
     def fault(self, name: str, reason: str) -> None:
         """Remember what is wrong with a field."""
@@ -64,10 +65,12 @@ class Fields:
 
     def has(self, name: str) -> bool:
         """Whether the field is there, even if empty."""
+        self.asked.add(name)
         return lookup(self._values, self.options.names.get(name, name)) is not None or self._there(name)
 
     def take(self, *names: str) -> Any:
         """The value of the first of the names that is there; None if none is."""
+        self.asked.update(names)
         for name in names:
             actual = self.options.names.get(name, name)
             if actual is not None:

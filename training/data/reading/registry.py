@@ -30,10 +30,14 @@ class Reader:
     headings: Mapping[str, str] | None = None
     kinds: Sequence[str] = ()
 
-    def fits(self, record: Record, names: Mapping[str, str | None]) -> bool:
-        """Whether a record has the fields."""
+    def fits(self, record: Record, names: Mapping[str, str | None], empty: bool = False) -> bool:
+        """Whether a record has the fields; `empty`: even such that hold nothing (null)."""
         values = folded(record.fields)
-        return all(any(lookup(values, names.get(name, name)) is not None for name in group) for group in self.needs)
+
+        def there(name: str | None) -> bool:
+            return lookup(values, name) is not None or (empty and name is not None and name.casefold() in values)
+
+        return all(any(there(names.get(name, name)) for name in group) for group in self.needs)
 
 
 # In the order that `auto` asks in: the more particular first.
@@ -59,9 +63,11 @@ def choose(record: Record, names: Mapping[str, str | None]) -> str:
     kind: Any = record.fields.get("kind")
     if kind in ROW_KINDS and {"prompt", "turns", "text"} & record.fields.keys():
         return "rows"
-    for name, reader in READERS.items():
-        if reader.fits(record, names):
-            return name
+    # A table has all its columns in every row: those that hold something say more than those that are there.
+    for empty in (False, True):
+        for name, reader in READERS.items():
+            if reader.fits(record, names, empty):
+                return name
     there = ", ".join(map(str, list(record.fields)[:12])) or "none"
     known = "\n".join(f"  {name}: {wanted(name)}" for name in READERS)
     raise ReadError(
@@ -90,9 +96,21 @@ def wanted(name: str) -> str:
 
 
 def make(name: str, record: Record, options: Options) -> list[Row]:
-    """The rows of a record; BadRecord with all faults, LeftOut if there is nothing to learn from it."""
+    """The rows of a record; BadRecord with all faults, LeftOut if there is nothing to learn from it.
+
+    ReadError for a name in `fields` that the reader does not know.
+    """
     try:
-        return plain.rows(record) if name == "rows" else READERS[name].make(Fields(record, options))
+        if name == "rows":
+            return plain.rows(record)
+        fields = Fields(record, options)
+        made = READERS[name].make(fields)
     except ValidationError as error:
         found = [Fault(record.place, ".".join(map(str, one["loc"])), one["msg"]) for one in error.errors()]
         raise BadRecord(found) from None
+    if unknown := sorted(options.names.keys() - fields.asked):
+        raise ReadError(
+            f"fields: reader {name} asks for nothing called {', '.join(unknown)}; it asks for "
+            f"{', '.join(sorted(fields.asked))}"
+        )
+    return made
