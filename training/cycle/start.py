@@ -18,6 +18,7 @@ from storage.contracts import ServedAdapter
 from storage.database import Database
 from storage.loop_tables import AdapterRow
 from storage.settings import StorageSettings
+from training.cycle.laying import base_path
 from training.cycle.order import SHARED, Weights
 
 log = structlog.get_logger(__name__)
@@ -63,12 +64,24 @@ def reason(adapter: AdapterRow, base: str) -> Remark | None:
             f"{name} is of kind {adapter.kind}, which a refit cannot go on from",
         )
     made_for = adapter.data.get("base") or adapter.base
-    if made_for != base:
+    if not same_base(made_for, base):
         return (
             f"адаптер {name} сделан для другой модели ({made_for}), обучение начато с исходного",
             f"{name} was made for another base ({made_for})",
         )
     return None
+
+
+def same_base(made_for: str, base: str) -> bool:
+    """Whether a name of an adapter's base may mean ours: MODELS_BASE as it is, its folder wherever it lay, or a hub id
+    with a commit. Hashes and commits are compared where the weights are loaded."""
+    name, where = made_for.partition("@")[0].rstrip("/"), base_path(base)
+    ours = {base, where}
+    if Path(where).is_dir():
+        place = Path(where).resolve()
+        ours |= {str(place), f"{place.parent.name}/{place.name}"}
+        return name in ours or name.endswith(f"/{place.parent.name}/{place.name}")
+    return name in ours
 
 
 def by_itself(base: str) -> Weights:

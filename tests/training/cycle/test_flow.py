@@ -163,7 +163,8 @@ async def test_ratings_in_sql_become_an_adapter_with_a_verdict(
         learned = [user for user in range(1, 9) if row.adapter_id in await unit.adapters.learned_from(user)]
     await database.close()
     assert [one.adapter_id for one in adapters] == [row.adapter_id] and len(learned) >= 6
-    assert adapters[0].prompt and adapters[0].parent is None and adapters[0].base == "bundled"
+    assert adapters[0].prompt and adapters[0].parent is None
+    assert adapters[0].base.startswith("starter/base@") and adapters[0].data["base"] == "bundled"
     assert states == ["queued", "preparing", "training", "evaluating", row.state]
 
 

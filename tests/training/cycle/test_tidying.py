@@ -121,6 +121,23 @@ async def test_a_tainted_adapter_is_left_out_and_people_are_told_why(
     assert name in remarks[0][0] and "забыть" in remarks[0][0] and "forgotten" in remarks[0][1]
 
 
+@pytest.mark.parametrize(
+    ("made_for", "base", "same"),
+    [
+        ("bundled", "bundled", True),
+        ("starter/base@523da4f8", "bundled", True),
+        ("/elsewhere/models/starter/base", "bundled", True),
+        ("models/starter/base", "bundled", True),
+        ("owner/model", "bundled", False),
+        ("/data/other/base", "bundled", False),
+        ("owner/model@0123abcd", "owner/model", True),
+        ("owner/model", "owner/model-large", False),
+    ],
+)
+def test_a_base_is_known_by_any_of_its_names(made_for: str, base: str, same: bool) -> None:
+    assert start.same_base(made_for, base) is same
+
+
 async def test_an_adapter_of_another_base_or_gone_from_the_store_is_left_out(
     database: Database, storage: StorageSettings
 ) -> None:
