@@ -15,7 +15,7 @@ from training.comparison import card, choosing, plots, table, words
 from training.comparison.choosing import Result, Shown
 from training.comparison.costs import Cost
 from training.comparison.judging import Judged
-from training.evaluation import emotion, lengths, tables
+from training.evaluation import absences, emotion, lengths, tables
 from training.evaluation.compare import Cell
 from training.evaluation.evaluating import trust
 from training.evaluation.metrics.column import Absent, Column
@@ -158,7 +158,7 @@ def reasons(told: Told) -> list[str]:
             title = _name(column, told.language)
             if isinstance(value, Absent) and title not in why.setdefault(value.reason, []):
                 why[value.reason].append(title)
-    return [f"{', '.join(names)}: {reason}" for reason, names in why.items()]
+    return [f"{', '.join(names)}: {absences.told(reason, told.language)}" for reason, names in why.items()]
 
 
 def alarms(told: Told) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from training.evaluation import absences
 from training.evaluation.compare import Cell, Table
 from training.evaluation.metrics.column import Absent, Column
 from training.evaluation.statistics import CONFIDENCE, LEAST, Interval
@@ -175,7 +176,7 @@ def _reasons(table: Table, language: str) -> list[str]:
             value = table.cell(column.name, system).value
             if isinstance(value, Absent) and column.name not in why.setdefault(value.reason, []):
                 why[value.reason].append(column.name)
-    lines = [f"- {', '.join(names)}: {reason}" for reason, names in why.items()]
+    lines = [f"- {', '.join(names)}: {absences.told(reason, language)}" for reason, names in why.items()]
     return ["", f"{WORDS[language]['why']}:", "", *lines] if lines else []
 
 
