@@ -18,6 +18,7 @@ from typing import TypeVar
 import structlog
 from pydantic import ValidationError
 
+from models.attempts import Attempts
 from models.build import check_labels
 from models.errors import ClassifierBroken, ModelsError, first_line
 from models.jobs import Task
@@ -35,7 +36,7 @@ T = TypeVar("T")
 
 EVERY = 1.0
 AGAIN, AGAIN_AT_MOST = 60.0, 600.0
-FETCH_SECONDS = 300.0
+FETCH_SECONDS, FETCH_SECONDS_AT_START = 300.0, 60.0
 Fetch = Callable[[ServedAdapter], Path]
 
 
@@ -63,6 +64,7 @@ class AdapterWatch:
         fetch: Fetch,
         *,
         worker_id: str,
+        attempts: Attempts | None = None,
         limit: int = 8,
         every: float = EVERY,
         again: float = AGAIN,
@@ -71,6 +73,7 @@ class AdapterWatch:
         self.responder = responder
         self.thread = thread
         self.fetch = fetch
+        self.attempts = attempts or Attempts()
         self.worker_id = worker_id
         self.limit = limit
         self.every = every
@@ -106,7 +109,7 @@ class AdapterWatch:
             adapter = self._listed(task.request.arm)
             if adapter is not None:
                 async with self.held:
-                    fault = await self._bring(adapter)
+                    fault = await self._bring(adapter, test=False)
                     if fault:
                         log.warning("adapter not loaded", adapter=adapter.adapter_id, why=fault)
                     self.ties.put(task)
@@ -164,10 +167,10 @@ class AdapterWatch:
         self.serving = serving
         faults = {name: "the registry does not say where it is" for name in untold(serving) - self._usable()}
         for adapter in wanted(serving):
-            if adapter.adapter_id not in self._usable():
-                fault = await self._bring(adapter) or await self._test(adapter.adapter_id)
-                if fault:
-                    faults[adapter.adapter_id] = fault
+            if adapter.adapter_id in self._usable():
+                continue
+            if fault := await self._bring(adapter, test=True):
+                faults[adapter.adapter_id] = fault
         presets = self._presets(serving, faults)
         before = self.responder.intake.routes
         after = routes(serving, self._usable(), before)
@@ -207,29 +210,35 @@ class AdapterWatch:
             return current if found == current else found
         return self.responder.intake.presets
 
-    async def _bring(self, adapter: ServedAdapter) -> str | None:
-        """Have an adapter fetched and loaded; what is wrong with it, None if it is there."""
+    async def _bring(self, adapter: ServedAdapter, *, test: bool) -> str | None:
+        """Have an adapter fetched, loaded and, for everybody's requests, tested; what is wrong with it, or None."""
         name, engine = adapter.adapter_id, self.responder.engine
-        if name in engine.adapters:
-            return None
         if other_base(adapter.base, engine.base_model):
             return f"it was trained for {adapter.base}, this worker serves {engine.base_model}"
+        patience = FETCH_SECONDS if self.begun.is_set() else FETCH_SECONDS_AT_START
         try:
-            async with asyncio.timeout(FETCH_SECONDS):
+            async with asyncio.timeout(patience):
                 folder = await in_daemon(self.fetch, adapter)
-            if engine.remote:
-                await in_daemon(engine.load_adapter, name, folder)
-            else:
-                await self._in_thread(engine.load_adapter, name, folder)
+            with self.attempts.one(name):
+                await self._load(name, folder)
+                return await self._test(name) if test else None
         except TimeoutError:
-            return f"its files did not come within {FETCH_SECONDS:.0f} seconds"
+            return f"its files did not come within {patience:.0f} seconds"
         except (ModelsError, ValueError) as error:
             return str(error)
         except Exception as error:  # a lack of memory has another exception on every device
             await self._in_thread(self._forget, name)
             return f"it cannot be loaded ({type(error).__name__}: {first_line(error)})"
+
+    async def _load(self, name: str, folder: Path) -> None:
+        engine = self.responder.engine
+        if name in engine.adapters:
+            return
+        if engine.remote:
+            await in_daemon(engine.load_adapter, name, folder)
+        else:
+            await self._in_thread(engine.load_adapter, name, folder)
         self.loaded[name] = time.monotonic()
-        return None
 
     async def _test(self, name: str) -> str | None:
         """Run the smoke test of a loaded adapter; one that fails is unloaded."""

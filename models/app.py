@@ -17,6 +17,7 @@ import structlog
 from pydantic import ValidationError
 
 from models.adapter_watch import AdapterWatch, Fetch
+from models.attempts import Attempts
 from models.build import build_responder, load_models
 from models.classifier import Classifier
 from models.engine import Engine
@@ -86,6 +87,7 @@ async def serve(models: ModelsSettings, storage: StorageSettings, worker_id: str
             thread,
             adapter_source(models, storage),
             worker_id=worker_id,
+            attempts=Attempts(cache_folder(storage)),
             limit=models.adapters_loaded,
         )
 
@@ -125,13 +127,18 @@ def adapter_source(models: ModelsSettings, storage: StorageSettings) -> Fetch:
 
     With MODELS_OPENAI_ADAPTERS the engine's server reads the same store by itself, at that path.
     """
-    cache, address = storage.dir / "cache" / "adapters", storage.adapters_address()
+    cache, address = cache_folder(storage), storage.adapters_address()
 
     def source(served: ServedAdapter) -> Path:
         folder = fetch(served, cache, address)
         return Path(models.openai_adapters, served.adapter_id) if models.openai_adapters else folder.absolute()
 
     return source
+
+
+def cache_folder(storage: StorageSettings) -> Path:
+    """Where the workers of this machine keep adapters' files."""
+    return storage.dir / "cache" / "adapters"
 
 
 def worker_name() -> str:
