@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from training.simulation.reacting import Habits
 
-RECIPE = Path(__file__).with_name("kto.yaml")
+RECIPES = Path(__file__).parent
 LOOP, CONTROL, ADVERSARIAL = "loop", "control", "adversarial"
 WORLDS = (CONTROL, LOOP, ADVERSARIAL)
 
@@ -25,7 +26,7 @@ class Plan(BaseModel):
     seed: int = 0
     people: int = Field(default=48, ge=2)
     rounds: int = Field(default=3, ge=1)
-    ratings: int = Field(default=700, ge=2)
+    ratings: int = Field(default=1000, ge=2)
     waves: int = Field(default=60, ge=1, description="A round ends after so many messages a person, whatever was said.")
     questions: int = Field(default=490, ge=2)
     oracle: int = Field(default=8, ge=2, description="Answers among which the best possible choice is made.")
@@ -33,7 +34,8 @@ class Plan(BaseModel):
     habits: Habits = Habits()
     agreeable: float = Field(default=0.2, ge=0, le=1)
     inverted: float = Field(default=0.1, ge=0, le=1)
-    steps: int = Field(default=200, ge=1, description="Most steps of a refit.")
+    method: Literal["dpo", "kto"] = Field(default="dpo", description="Of refits; its recipe lies beside this file.")
+    steps: int = Field(default=100, ge=1, description="Most steps of a refit.")
     trainer: dict[str, str] = Field(default={}, description="TRAINING_ settings beside the simulation's own.")
     refit_minutes: float = Field(default=30.0, gt=0, description="A refit that takes longer ends the simulation.")
 
@@ -50,8 +52,9 @@ class Plan(BaseModel):
     def trainer_settings(self, world: str, recipe: Path) -> dict[str, str]:
         """Settings of the trainer: refits by count, promoted unasked; the control's only stores ratings.
 
-        Nothing of the seed corpus is replayed, so that all that is learned comes from what people tapped; no
-        preference model is fitted, so that the gate goes by the emotion alone.
+        Nothing of the seed corpus is replayed, so that all that is learned comes from what people tapped; as replayed
+        rows are what holds against forgetting, the gate allows more of it than it ships with. No preference model is
+        fitted, so that the gate goes by the emotion alone.
         """
         own = {
             "TRAINING_SCHEDULE": "",
@@ -65,11 +68,11 @@ class Plan(BaseModel):
             return own | {"TRAINING_REFITS": "false"}
         own |= {"TRAINING_MIN_RATINGS": str(self.ratings), "TRAINING_AUTO_PROMOTE": "true", "TRAINING_NICE": "0"}
         own |= {
-            "TRAINING_METHOD": "kto",
-            "TRAINING_RECIPES": f"kto={recipe.absolute()}",
+            "TRAINING_METHOD": self.method,
+            "TRAINING_RECIPES": f"{self.method}={recipe.absolute()}",
             "TRAINING_PREFERENCE_PAIRS": "1000000",
         }
-        return own | self.trainer
+        return own | {"TRAINING_GATE": '{"most_forgetting": 0.25}'} | self.trainer
 
 
 SHORT = Plan(
@@ -79,6 +82,7 @@ SHORT = Plan(
     questions=28,
     oracle=2,
     refit_minutes=8.0,
+    method="kto",
     steps=6,
     trainer={
         "TRAINING_LEAST_THUMBS": "8",

@@ -20,7 +20,7 @@ from training.simulation.errors import WorldBroken
 from training.simulation.exchanges import Exchanges
 from training.simulation.material import Question
 from training.simulation.measuring import Judges, Measured
-from training.simulation.plan import CONTROL, RECIPE, Plan
+from training.simulation.plan import CONTROL, RECIPES, Plan
 from training.simulation.talking import Crowd
 from training.simulation.world import World
 
@@ -130,8 +130,9 @@ class Simulation:
 
     def _recipe(self) -> Path:
         """The recipe of refits, with this plan's steps."""
-        path = self.folder / RECIPE.name
-        recipe = yaml.safe_load(RECIPE.read_text(encoding="utf-8")) | {"steps": self.plan.steps}
+        shipped = RECIPES / f"{self.plan.method}.yaml"
+        path = self.folder / shipped.name
+        recipe = yaml.safe_load(shipped.read_text(encoding="utf-8")) | {"steps": self.plan.steps}
         path.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
         return path
 
