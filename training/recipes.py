@@ -9,9 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import structlog
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+log = structlog.get_logger(__name__)
+
+# Group → keys that may name a folder or a file.
+PLACES = {"": ("base", "adapter", "init", "data"), "reward": ("emotion", "model", "model_base")}
 FOLDER = Path(__file__).with_name("recipes")
 
 
@@ -36,7 +41,10 @@ AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
 
 
 def load(kind: type[AnyRecipe], path: Path, overrides: Sequence[str] = ()) -> AnyRecipe:
-    """The recipe of a file with `key=value` overrides (nested keys with dots, values as YAML)."""
+    """The recipe of a file with `key=value` overrides (nested keys with dots, values as YAML).
+
+    Bases, adapters and data that lie beside the file are found there, wherever the command runs.
+    """
     try:
         raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -45,6 +53,7 @@ def load(kind: type[AnyRecipe], path: Path, overrides: Sequence[str] = ()) -> An
         raise RecipeError(f"recipe {path} is no YAML file in UTF-8: {error}") from None
     if not isinstance(raw, dict):
         raise RecipeError(f"recipe {path} must be a mapping of keys to values")
+    _beside(raw, path.parent)
     for override in overrides:
         _lay(raw, override)
     try:
@@ -52,6 +61,23 @@ def load(kind: type[AnyRecipe], path: Path, overrides: Sequence[str] = ()) -> An
     except ValidationError as error:
         faults = "\n".join(f"  {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         raise RecipeError(f"recipe {path}:\n{faults}") from None
+
+
+def _beside(raw: dict[str, Any], folder: Path) -> None:
+    """Relative places of what a recipe begins from: beside the recipe if they are there, else where the command runs.
+
+    Those laid over it are the command's own and stay as they are.
+    """
+    for group, names in PLACES.items():
+        keys: Any = raw.get(group) if group else raw
+        for name in names if isinstance(keys, dict) else ():
+            value = keys.get(name)
+            if not isinstance(value, str) or not value or Path(value).is_absolute():
+                continue
+            beside = folder / value
+            if beside.exists():
+                keys[name] = str(beside.resolve())
+                log.info("taken_from_beside_the_recipe", key=name, place=keys[name])
 
 
 def _lay(raw: dict[str, Any], override: str) -> None:

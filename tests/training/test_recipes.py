@@ -77,3 +77,16 @@ def test_a_data_folder_without_the_files_is_named(
     recipe = str(recipes.FOLDER / "pretrain.yaml")
     assert cli.train(["pretrain", "--recipe", recipe, "--set", f"data={tmp_path}"]) == 2
     assert "is missing: pass the public data folder" in capsys.readouterr().err
+
+
+def test_a_base_beside_the_recipe_is_found_wherever_the_command_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine" / "small").mkdir(parents=True)
+    path = tmp_path / "mine" / "sft.yaml"
+    path.write_text("name: a\nbase: small\ndata: set\nsteps: 1\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    found = recipes.load(SftRecipe, path)
+    assert (found.base, found.data) == (str(tmp_path / "mine" / "small"), Path("set"))
+    assert recipes.load(SftRecipe, path, ["base=small"]).base == "small"
+    assert recipes.load(SftRecipe, recipes.FOLDER / "sft_desk_gptj.yaml").base.startswith("EleutherAI/")
