@@ -1,6 +1,6 @@
 """Swaps of adapters under steady traffic against the same traffic without: what is lost, what is late.
 
-    python -m bench.swap                        # 4 phases of 8 s, 3 requests a second
+    python -m bench.swap                        # 4 phases of 8 s, 3 requests a second: about 45 s
     python -m bench.swap --phases 12 --rate 5
 
 A real queue (embedded server), a worker in this process with the starter (CPU, one thread, 2 candidates of at most 24
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import logging
 import shutil
 import statistics
@@ -79,9 +78,9 @@ class Traffic:
             )
             await asyncio.sleep(1 / self.rate)
 
-    async def listen(self) -> None:
-        """Read replies until cancelled."""
-        while True:
+    async def listen(self, stop: asyncio.Event) -> None:
+        """Read replies until `stop`."""
+        while not stop.is_set():
             deliveries, _ = await self.conversation.replies.claim("bench", count=100, block=0.1)
             for delivery in deliveries:
                 self.answered.setdefault(delivery.message.request_id, (time.perf_counter(), delivery.message))
@@ -102,9 +101,11 @@ class Traffic:
         )
 
 
-async def promote(board: LoopBoard, watch: AdapterWatch, known: list[ServedAdapter], done: list[float]) -> None:
-    """Promote one adapter after the other until cancelled; `done` gets the seconds from promotion to service."""
-    while True:
+async def promote(
+    board: LoopBoard, watch: AdapterWatch, known: list[ServedAdapter], done: list[float], over: asyncio.Event
+) -> None:
+    """Promote one adapter after the other until `over`; `done` gets the seconds from promotion to service."""
+    while not over.is_set():
         number = watch.revision + 1
         begun, adapter = time.perf_counter(), known[number % len(known)]
         slot = ServedSlot(name="shared", active=adapter.adapter_id)
@@ -132,19 +133,18 @@ async def measure(folder: Path, url: str, phases: int, seconds: float, rate: flo
         worker = Worker(conversation, responder, thread, worker_id="bench", rows=32, rows_each=2, watch=watch)
         running = asyncio.create_task(worker.run(stop))
         await conversation.ensure()
-        listening = asyncio.create_task(traffic.listen())
+        listening = asyncio.create_task(traffic.listen(stop))
         for phase in range(phases):
             swapping = phase % 2 == 1
-            promoting = asyncio.create_task(promote(board, watch, known, swaps)) if swapping else None
+            over = asyncio.Event()
+            promoting = asyncio.create_task(promote(board, watch, known, swaps, over)) if swapping else None
             await traffic.talk(seconds, swapping)
+            over.set()
             if promoting is not None:
-                promoting.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await promoting
+                await promoting
         await traffic.settle()
-        listening.cancel()
         stop.set()
-        await asyncio.gather(running, listening, return_exceptions=True)
+        await asyncio.gather(running, listening)
     await redis.aclose()
     return traffic, swaps
 
