@@ -43,10 +43,10 @@ def claims(worlds: Mapping[str, Any]) -> dict[str, bool]:
     round 3; `holds`: with bad raters neither hits nor satisfaction fall below it by the margin."""
     found = {}
     if rounds := worlds.get(LOOP, {}).get("rounds"):
-        found["rises"] = any(one["against"]["hit"]["verdict"] == "higher" for one in rounds[:3])
-        found["rises_in_satisfaction"] = any(
-            one["against"]["satisfaction"]["verdict"] == "higher" for one in rounds[:3]
-        )
+        # One look, at the last of them: whichever of three looks best would be too easy.
+        third = rounds[:3][-1]["against"]
+        found["rises"] = third["hit"]["verdict"] == "higher"
+        found["rises_in_satisfaction"] = third["satisfaction"]["verdict"] == "higher"
     if rounds := worlds.get(ADVERSARIAL, {}).get("rounds"):
         last = rounds[-1]["against"]
         found["holds"] = all(last[name]["low"] > -NOT_WORSE for name in ("hit", "satisfaction"))
