@@ -14,7 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "classify": ("models.cli:classify", "emotions of texts"),
     "bot": ("bot.app:main", "the Telegram bot alone (needs STORAGE_REDIS_URL)"),
     "worker": ("models.app:main", "a generation worker alone (needs STORAGE_REDIS_URL)"),
-    "trainer": ("training.trainer:main", "moves ratings from the queue into SQL (needs STORAGE_REDIS_URL)"),
+    "trainer": ("training.trainer:main", "stores ratings and refits adapters from them (needs STORAGE_REDIS_URL)"),
     "api": ("bot.api.app:main", "the HTTP API alone (needs STORAGE_REDIS_URL)"),
     "keys": ("otklik.keys:main", "make, list and revoke keys of the HTTP API"),
     "playground": ("bot.playground.app:main", "the local Telegram alone"),
