@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "judge": ("training.evaluation.judging.commands:main", "compare systems' answers by a judging model"),
     "ratings": ("training.evaluation.people_commands:main", "people's ratings of every system, with intervals"),
     "adapters": ("otklik.adapters:main", "the registry: list, promote, try on a share, roll back, verify, clean"),
+    "simulate": ("training.simulation.commands:main", "does the loop learn? made-up people, real queue and refits"),
     "doctor": ("otklik.doctor:main", "check settings, Redis, SQL, model files, GPU, Telegram token"),
 }
 

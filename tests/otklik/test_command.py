@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import statistics
 import subprocess
 import sys
@@ -38,6 +39,18 @@ def test_help_is_quick_and_imports_no_torch() -> None:
 def test_every_command_of_the_table_exists() -> None:
     for target, _ in COMMANDS.values():
         assert callable(load(target))
+
+
+def test_commands_that_the_documentation_names_exist() -> None:
+    pages = [ROOT / "README.md", ROOT / "README.ru.md", *sorted((ROOT / "docs").glob("*.md"))]
+    named = {word: page.name for page in pages for word in re.findall(r"(?:^|[`/ ])otklik ([a-z]+)", _code(page), re.M)}
+    assert {"up", "train", "simulate"} <= named.keys()
+    assert {word: page for word, page in named.items() if word not in COMMANDS} == {}
+
+
+def _code(page: Path) -> str:
+    """What stands in fences."""
+    return "\n".join(re.findall(r"^```.*?\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S))
 
 
 def test_an_unknown_command_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
