@@ -53,8 +53,8 @@ def main() -> int:
     missing = left_out()
     results = [run(name, command) for name, command in CHECKS]
     selection = ["-m", " and ".join(f"not {marker}" for marker in missing)] if missing else []
-    together = ["-n", str(min(4, os.cpu_count() or 1)), "--dist", "loadfile"]
-    results.append(run("pytest", ["pytest", "-q", "--durations=5", *together, *selection, *sys.argv[1:]]))
+    together = ["-n", str(min(4, os.cpu_count() or 1)), "--dist", "loadfile", "--no-loadscope-reorder"]
+    results.append(run("pytest", ["pytest", "-q", "--durations=10", *together, *selection, *sys.argv[1:]]))
     for marker, advice in missing.items():
         print(f"LEFT OUT: tests marked «{marker}». To enable them: {advice}")
     for marker, (found, advice) in OPTIONAL.items():

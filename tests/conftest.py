@@ -18,6 +18,12 @@ from tests.machine import PostgresServer, postgres
 PREFIXES = ("API_", "BOT_", "STORAGE_", "MODELS_", "TRAINING_")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: a process that gets the longest file last would work alone for minutes."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The developer's own settings must not leak into tests."""
