@@ -1,8 +1,8 @@
 """Whether a candidate may meet people: a pure decision on evidence, with its reasons in Russian and English.
 
 A candidate passes that is shown to be better in something that matters, at equal length too, is not worse in anything,
-and shows no sign of deceiving the checks. Knows no model, no file and no job; `training.gating.gather` makes evidence
-of answers, `training.gating.rules` says what is asked for and why.
+not even than the version that its slot began with, and shows no sign of deceiving the checks. Knows no model, no file
+and no job; `training.gating.gather` makes evidence of answers, `training.gating.rules` says what is asked for and why.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from training.gating import checks
+from training.gating import checks, drift
 from training.gating.checks import Check
-from training.gating.evidence import Columns, Evidence, EvidenceError, Prompt, Shown, Text, columns
+from training.gating.evidence import Columns, Evidence, EvidenceError, Prompt, Shown, Text, anchored, columns
 from training.gating.rules import GateRules
 
 __all__ = [
@@ -59,11 +59,12 @@ class Verdict(BaseModel):
 
 def decide(evidence: Evidence, rules: GateRules | None = None) -> Verdict:
     """The verdict on a candidate; the same for any order of the evidence's rows."""
-    return verdict(columns(evidence), rules or GateRules())
+    return verdict(columns(evidence), rules or GateRules(), columns(anchored(evidence)))
 
 
-def verdict(given: Columns, rules: GateRules) -> Verdict:
-    """The same on columns. With too little to judge by, nothing else is looked at."""
+def verdict(given: Columns, rules: GateRules, anchor: Columns | None = None) -> Verdict:
+    """The same on columns; `anchor`: the candidate beside the version that its slot began with. With too little to
+    judge by, nothing else is looked at."""
     found = checks.sample(given, rules)
     if all(one.passed for one in found):
         found += [
@@ -71,6 +72,7 @@ def verdict(given: Columns, rules: GateRules) -> Verdict:
             *checks.harms(given, rules),
             *checks.presets(given, rules),
             *checks.suspicions(given, rules),
+            *(drift.drifted(anchor, rules) if anchor is not None else ()),
         ]
     passed = all(one.passed for one in found if one.required)
     reasons = _reasons(found, passed)

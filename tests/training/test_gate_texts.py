@@ -15,6 +15,7 @@ from training.evaluation.gate import Opinion
 from training.evaluation.metrics.perplexity import Surprise
 from training.evaluation.samples import Sample
 from training.gate import Evidence, EvidenceError, Verdict, decide
+from training.gating.evidence import anchored
 from training.gating.gather import gather
 
 PROMPTS = 240
@@ -168,6 +169,19 @@ def test_what_a_preference_model_scores_becomes_wins(people: list[Sample], prese
     # The candidate's samples come in the reverse order: each prompt keeps its own scores.
     liked = {row.key: row.preference for row in found.prompts}
     assert [liked[one.key] for one in few] == [0.0, 0.0, 0.5, 1.0]
+
+
+def test_the_first_versions_answers_and_surprise_stand_beside_both(
+    people: list[Sample], astray: list[Sample], presets: Presets, gate: Opinion
+) -> None:
+    harder = [Surprise(one.key, one.nats * 2, one.tokens, one.characters) for one in TEXTS]
+    found = gather(people, people, presets, gate, texts=(TEXTS, TEXTS), anchor=(astray, harder[:-1]))
+    beside = anchored(found)
+    assert len(beside.prompts) == len(people) and len(beside.texts) == len(TEXTS) - 1
+    assert [one.incumbent_nats for one in beside.texts] == sorted(one.nats for one in harder[:-1])
+    hit = [row.incumbent.hit or 0.0 for row in beside.prompts], [row.candidate.hit or 0.0 for row in beside.prompts]
+    assert sum(hit[0]) < 0.8 * sum(hit[1])
+    assert anchored(gather(people, people, presets, gate, texts=(TEXTS, TEXTS))) == Evidence()
 
 
 def test_several_answers_to_a_prompt_are_one_row(people: list[Sample], presets: Presets, gate: Opinion) -> None:

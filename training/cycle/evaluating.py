@@ -30,7 +30,7 @@ from training.evaluation.systems import Surprises, System, gather
 from training.gate import Evidence, GateRules, Verdict, decide
 from training.recipes import RecipeError
 
-OLD, NEW = "incumbent", "candidate"
+OLD, NEW, FIRST = "incumbent", "candidate", "anchor"
 CARD = ("emotion_hit", "preference", "faults", "repetition", "length", "perplexity")
 
 
@@ -60,12 +60,14 @@ def _measure(folder: JobFolder, order: Order, plan: dict[str, Any], presets: Pre
     picker = build_classifier(ModelsSettings(engine="transformers"))
     gate = gates.load(settings.gate_classifier, picker)
     asked = prompts(folder, order, presets)
-    folder.write("evaluating", {"answers": 2 * len(asked)})
     base = base_path(order.base)
     chosen = [
         System(OLD, base, order.incumbent.folder),
         System(NEW, base, folder.adapter(str(plan["method"]))),
     ]
+    if order.anchor is not None:
+        chosen.append(System(FIRST, base, order.anchor.folder))
+    folder.write("evaluating", {"answers": len(chosen) * len(asked)})
     found, surprises = gather(
         chosen,
         asked,
@@ -82,6 +84,7 @@ def _measure(folder: JobFolder, order: Order, plan: dict[str, Any], presets: Pre
         picker=picker,
         scores=_scores(folder, plan, found, asked, presets),
         texts=_texts(surprises),
+        anchor=(found[FIRST], _surprise(surprises, FIRST) or ()) if FIRST in found else None,
         crisis=speaks_of_suicide,
     )
 
@@ -148,11 +151,13 @@ def _scores(
 
 
 def _texts(surprises: Surprises) -> tuple[Sequence[Surprise], Sequence[Surprise]] | None:
-    found = surprises.get("texts", {})
-    old, new = found.get(OLD), found.get(NEW)
-    if old is None or new is None or isinstance(old, Absent) or isinstance(new, Absent):
-        return None
-    return old, new
+    old, new = _surprise(surprises, OLD), _surprise(surprises, NEW)
+    return None if old is None or new is None else (old, new)
+
+
+def _surprise(surprises: Surprises, system: str) -> Sequence[Surprise] | None:
+    found = surprises.get("texts", {}).get(system)
+    return None if found is None or isinstance(found, Absent) else found
 
 
 def _conclude(

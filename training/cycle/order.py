@@ -24,7 +24,8 @@ class Weights(BaseModel):
 
 class Order(BaseModel):
     """One refit. `base`: as MODELS_BASE names it; `incumbent` is what answers in the slot now, `start` what tuning goes
-    on from; `remarks`: why these two are not the same, in Russian and English."""
+    on from; `anchor`: the version that the slot began with, None where that is the incumbent; `remarks`: why these are
+    not the same, in Russian and English."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,5 +37,6 @@ class Order(BaseModel):
     base: str
     start: Weights = Weights()
     incumbent: Weights = Weights()
+    anchor: Weights | None = None
     remarks: tuple[tuple[str, str], ...] = ()
     settings: TrainingSettings

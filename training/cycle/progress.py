@@ -43,7 +43,7 @@ def _eta(lines: list[dict[str, float]], steps: int | None) -> float | None:
 
 
 def of_evaluation(folder: JobFolder) -> Progress:
-    """Answers that were drawn, of both systems."""
+    """Answers that were drawn, of all systems."""
     told = folder.read("evaluating")
     if told is None:
         return Progress()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from training.cycle.order import Order
+from training.cycle.order import Order, Weights
 from training.cycle.places import JobFolder
 from training.gate import Verdict
 
@@ -18,8 +18,9 @@ def write(folder: JobFolder, order: Order, plan: dict[str, Any], verdict: Verdic
         "",
         f"- method: {method}; {'; '.join(plan.get('en', ()))}",
         f"- slot: {order.slot}; base: {order.base}",
-        f"- started from: {_named(order.start.adapter_id, order.start.folder is not None)}",
-        f"- compared with: {_named(order.incumbent.adapter_id, order.incumbent.folder is not None)}",
+        f"- started from: {_weights(order.start)}",
+        f"- compared with: {_weights(order.incumbent)}",
+        *([f"- and with the first version: {_weights(order.anchor)}"] if order.anchor is not None else []),
         *(f"- note: {english}" for _, english in order.remarks),
         f"- people's rows: {', '.join(f'{name} {value}' for name, value in rows.items() if value is not None)}",
         f"- preference model: {'fitted' if plan.get('preference') else 'too few pairs, so emotion alone decided'}",
@@ -40,7 +41,7 @@ def write(folder: JobFolder, order: Order, plan: dict[str, Any], verdict: Verdic
     folder.report.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _named(adapter_id: str | None, adapter: bool) -> str:
-    if adapter_id is not None:
-        return adapter_id
-    return "what the worker has by itself" if adapter else "the bare base"
+def _weights(one: Weights) -> str:
+    if one.adapter_id is not None:
+        return one.adapter_id
+    return "what the worker has by itself" if one.folder is not None else "the bare base"

@@ -154,6 +154,7 @@ class Refit:
                 base=base,
                 start=begun,
                 incumbent=incumbent,
+                anchor=await start.anchor(self.all.database, self.all.storage, self.row.slot, base, incumbent),
                 remarks=remarks,
                 settings=self.all.settings,
             )

@@ -1,11 +1,14 @@
 """What a refit goes on from and what it is compared with: the slot's adapter where that is healthy, else what the
-worker has by itself. Fetches files from the adapters' store; trains nothing.
+worker has by itself; and the version that the slot began with, which never moves. Fetches files from the adapters'
+store; trains nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -24,6 +27,8 @@ from training.cycle.order import SHARED, Weights
 log = structlog.get_logger(__name__)
 
 Remark = tuple[str, str]
+# Of what may be forgotten since the first version: who has used up so much of it hardly leaves room for another refit.
+WORN = 0.75
 
 
 async def weights(
@@ -40,13 +45,64 @@ async def weights(
     if unfit := reason(adapter, base):
         return own, own, (unfit,)
     try:
-        folder = await asyncio.to_thread(_fetch, adapter, storage)
+        found = await _fetched(adapter, storage)
     except AdapterFilesError as error:
-        log.warning("the slot's adapter cannot be fetched", adapter=adapter.adapter_id, error=str(error))
         said = f"файлы адаптера {adapter.adapter_id} не читаются, обучение начато с исходного"
         return own, own, ((said, f"{adapter.adapter_id} cannot be read ({error}), so the refit started without it"),)
-    found = Weights(adapter_id=adapter.adapter_id, folder=folder, base=adapter.base)
+    if worn(adapter.metrics):
+        return own, found, (_begun_again(adapter.adapter_id),)
     return found, found, ()
+
+
+async def anchor(
+    database: Database, storage: StorageSettings, slot: str, base: str, incumbent: Weights
+) -> Weights | None:
+    """The version that the slot began with: the worker's own adapter, or the first that answered where it has none, or
+    the bare base. None where that is the incumbent: one comparison tells both then."""
+    own = await asyncio.to_thread(by_itself, base)
+    found = own if own.folder is not None else await _first(database, storage, slot, base) or own
+    same = found.adapter_id == incumbent.adapter_id and (found.adapter_id or found.folder == incumbent.folder)
+    return None if same else found
+
+
+async def _first(database: Database, storage: StorageSettings, slot: str, base: str) -> Weights | None:
+    """The oldest healthy adapter that was promoted in a slot, or in the shared one if nothing ever was."""
+    async with database.view() as unit:
+        changes = await unit.slots.changes(slot) or await unit.slots.changes(SHARED)
+        names = [one.after for one in changes if one.action == "promote" and one.after]
+        rows = [row for name in dict.fromkeys(names) if (row := await unit.adapters.get(name)) is not None]
+    for row in rows:
+        if reason(row, base) is None:
+            try:
+                return await _fetched(row, storage)
+            except AdapterFilesError:
+                continue
+    return None
+
+
+async def _fetched(adapter: AdapterRow, storage: StorageSettings) -> Weights:
+    """AdapterFilesError where the files cannot be had."""
+    try:
+        folder = await asyncio.to_thread(_fetch, adapter, storage)
+    except AdapterFilesError as error:
+        log.warning("an adapter cannot be fetched", adapter=adapter.adapter_id, error=str(error))
+        raise
+    return Weights(adapter_id=adapter.adapter_id, folder=folder, base=adapter.base)
+
+
+def worn(metrics: Mapping[str, Any] | None) -> bool:
+    """Whether an adapter, by what the registry keeps of its gate, has forgotten nearly as much as may ever be."""
+    check = (metrics or {}).get("anchor_perplexity")
+    if not isinstance(check, Mapping) or not check.get("limit"):
+        return False
+    return float(check.get("bound") or 0.0) > WORN * float(check["limit"])
+
+
+def _begun_again(name: str) -> Remark:
+    return (
+        f"адаптер {name} уже далеко ушёл от исходного: новый учится на всём сразу с исходного и сравнивается с {name}",
+        f"{name} has drifted far from the first version: the refit starts from that one again, on all there is",
+    )
 
 
 def reason(adapter: AdapterRow, base: str) -> Remark | None:

@@ -129,8 +129,7 @@ def claims(given: Columns, rules: GateRules) -> list[Check]:
     better = [_better(name, one, told[name], told.get(f"{name} equal")) for name, one in measured.items()]
     margins = {"emotion_hit": rules.margin_emotion}
     worse = [
-        _kept(name, one, told[f"{name} kept"], margins.get(name, rules.margin_opinion))
-        for name, one in measured.items()
+        kept(name, one, told[f"{name} kept"], margins.get(name, rules.margin_opinion)) for name, one in measured.items()
     ]
     shown = any(one.passed for one in better)
     return [*better, check("better", "better", words.any_better(shown), passed=shown), *worse]
@@ -159,7 +158,8 @@ def _better(name: str, one: Measure, raw: Bound, equal: Bound | None) -> Check:
     return check(f"{name}_better", "better", said, passed=passed, required=False, **numbers)
 
 
-def _kept(name: str, one: Measure, told: Bound, margin: float) -> Check:
+def kept(name: str, one: Measure, told: Bound, margin: float) -> Check:
+    """Whether something fell by less than a margin, allowing for chance."""
     passed = told.low > -margin
     said = words.plus(words.shares(name, one.incumbent, one.candidate), words.kept(-told.low, margin, passed))
     numbers = {"incumbent": one.incumbent, "candidate": one.candidate, "bound": -told.low, "limit": margin, "n": told.n}
@@ -179,10 +179,10 @@ def harms(given: Columns, rules: GateRules) -> list[Check]:
     longer = np.log((given.length[0] + 1) / (given.length[1] + 1))
     repeats, length = bounds([Gain(-repetition.gain, rules.error), Gain(longer, rules.error)])
     return [
-        _kept("faults", paired(given.fault), told["faults"], rules.margin_faults),
-        _kept("profanity", paired(given.profane), told["profanity"], rules.margin_profanity),
+        kept("faults", paired(given.fault), told["faults"], rules.margin_faults),
+        kept("profanity", paired(given.profane), told["profanity"], rules.margin_profanity),
         _crisis(given, rules),
-        *([_kept("repetition", repetition, repeats, rules.margin_repetition)] if repetition.known else []),
+        *([kept("repetition", repetition, repeats, rules.margin_repetition)] if repetition.known else []),
         _length(given, length, rules),
         _forgetting(given, rules),
     ]

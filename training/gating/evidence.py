@@ -38,7 +38,8 @@ class Prompt(BaseModel):
     """One prompt with both systems' answers; several answers of a system are averaged before.
 
     `preference` and `judge`: 1 where the candidate's answer is preferred, 0 where the incumbent's, between for ties and
-    split verdicts; by a preference model and by a judge.
+    split verdicts; by a preference model and by a judge. `anchor`: the answer of the version that the slot began with,
+    None where that is the incumbent.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -47,6 +48,7 @@ class Prompt(BaseModel):
     emotion: str | None = None
     incumbent: Shown
     candidate: Shown
+    anchor: Shown | None = None
     preference: float | None = Field(default=None, ge=0, le=1)
     judge: float | None = Field(default=None, ge=0, le=1)
 
@@ -59,6 +61,7 @@ class Text(BaseModel):
     key: str
     incumbent_nats: float = Field(ge=0)
     candidate_nats: float = Field(ge=0)
+    anchor_nats: float | None = Field(default=None, ge=0)
     tokens: int = Field(ge=1)
 
 
@@ -122,6 +125,21 @@ def columns(evidence: Evidence) -> Columns:
         tokens=_numbers([one.tokens for one in texts]),
         signs={name: sign(name) for name in names},
     )
+
+
+def anchored(evidence: Evidence) -> Evidence:
+    """The same candidate beside the anchor in the incumbent's place, where that answered; nobody compared these two."""
+    prompts = tuple(
+        row.model_copy(update={"incumbent": row.anchor, "preference": None, "judge": None})
+        for row in evidence.prompts
+        if row.anchor is not None
+    )
+    texts = tuple(
+        one.model_copy(update={"incumbent_nats": one.anchor_nats})
+        for one in evidence.texts
+        if one.anchor_nats is not None
+    )
+    return Evidence(prompts=prompts, texts=texts)
 
 
 def _numbers(values: Sequence[float | None]) -> Numbers:

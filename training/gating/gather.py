@@ -35,6 +35,7 @@ def gather(
     scores: tuple[Sequence[float], Sequence[float]] | None = None,
     judged: Mapping[str, float] | None = None,
     texts: tuple[Sequence[Surprise], Sequence[Surprise]] | None = None,
+    anchor: tuple[Sequence[Sample], Sequence[Surprise]] | None = None,
     crisis: Asks | None = None,
     options: Options | None = None,
 ) -> Evidence:
@@ -42,7 +43,8 @@ def gather(
 
     `scores`: what a preference model gives to both systems' samples, in their order. `judged`: prompt → preference for
     the candidate in [0, 1] (`judging.winning.preferences` with the candidate as the first system). `texts`: both
-    systems' surprise at held-out texts. `crisis`: whether an answer speaks of suicide. EvidenceError where systems
+    systems' surprise at held-out texts. `anchor`: samples of the version that the slot began with, and its surprise at
+    the texts, where it is not the incumbent. `crisis`: whether an answer speaks of suicide. EvidenceError where systems
     share no prompt, or numbers are as many as something else.
     """
     pairs = matched(incumbent, candidate)
@@ -50,19 +52,23 @@ def gather(
         raise EvidenceError("evidence: the systems answered no prompt in common; give both the same prompts and seeds")
     liked = _preferences(incumbent, candidate, scores) if scores is not None else {}
     sides = [[pair[side] for pair in pairs] for side in (0, 1)]
-    shown = [_shown(own, presets, gate, picker, crisis, options) for own in sides]
+    first = [pair[0] for pair in matched(anchor[0], candidate)] if anchor is not None else []
+    shown = [_shown(own, presets, gate, picker, crisis, options) if own else {} for own in (*sides, first)]
     rows = [
         Prompt(
             key=key,
             emotion=next(one.emotion for one in sides[0] if one.key == key),
             incumbent=shown[0][key],
             candidate=shown[1][key],
+            anchor=shown[2].get(key),
             preference=liked.get(key),
             judge=(judged or {}).get(key),
         )
         for key in shown[0]
     ]
-    return Evidence(prompts=tuple(rows), texts=_texts(*texts) if texts is not None else ())
+    return Evidence(
+        prompts=tuple(rows), texts=_texts(*texts, anchor[1] if anchor is not None else ()) if texts is not None else ()
+    )
 
 
 def _preferences(
@@ -129,10 +135,19 @@ def _value(found: Measured, column: str, places: Sequence[int]) -> float | None:
     return fmean(known) if known else None
 
 
-def _texts(incumbent: Sequence[Surprise], candidate: Sequence[Surprise]) -> tuple[Text, ...]:
+def _texts(
+    incumbent: Sequence[Surprise], candidate: Sequence[Surprise], anchor: Sequence[Surprise]
+) -> tuple[Text, ...]:
     after = {one.key: one for one in candidate}
+    first = {one.key: one.nats for one in anchor}
     both = [one for one in incumbent if one.key in after and one.tokens]
     return tuple(
-        Text(key=one.key, incumbent_nats=one.nats, candidate_nats=after[one.key].nats, tokens=one.tokens)
+        Text(
+            key=one.key,
+            incumbent_nats=one.nats,
+            candidate_nats=after[one.key].nats,
+            anchor_nats=first.get(one.key),
+            tokens=one.tokens,
+        )
         for one in both
     )

@@ -71,6 +71,15 @@ class GateRules(BaseModel):
     most_longer: float = Field(
         default=1.5, gt=1, description="Answers may grow to less than this many times the length: chats are short."
     )
+    most_drift: float = Field(
+        default=0.20,
+        gt=0,
+        description="Perplexity on held-out texts may lie above the anchor's by less than this share, however many "
+        "refits it took: what two of them may add, so that small losses do not pile up.",
+    )
+    most_longer_ever: float = Field(
+        default=2.0, gt=1, description="Answers may grow to less than this many times the anchor's length, for ever."
+    )
     preset_drop: float = Field(
         default=0.15,
         gt=0,

@@ -155,6 +155,11 @@ def enough(what: Said, n: int) -> Said:
     return fill(("Данных достаточно: {what} – {n}.", "Enough to judge by: {what} – {n}."), what=what, n=n)
 
 
+def since_the_first(said: Said) -> Said:
+    """The same sentence of a comparison with the version that the slot began with."""
+    return f"По сравнению с исходной версией. {said[0]}", f"Against the first version. {said[1]}"
+
+
 def plus(head: Said, tail: Said) -> Said:
     """One sentence of two halves."""
     return head[0] + tail[0], head[1] + tail[1]

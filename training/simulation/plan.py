@@ -72,7 +72,7 @@ class Plan(BaseModel):
             "TRAINING_RECIPES": f"{self.method}={recipe.absolute()}",
             "TRAINING_PREFERENCE_PAIRS": "1000000",
         }
-        return own | {"TRAINING_GATE": '{"most_forgetting": 0.25}'} | self.trainer
+        return own | {"TRAINING_GATE": '{"most_forgetting": 0.25, "most_drift": 0.5}'} | self.trainer
 
 
 SHORT = Plan(

@@ -1,9 +1,10 @@
-"""What is thrown away, and that nobody's words stay who asked to be forgotten."""
+"""What is thrown away, that nobody's words stay who asked to be forgotten, and what a refit goes on from."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -14,6 +15,7 @@ from storage.registry import Registry
 from storage.settings import StorageSettings
 from tests.training.cycle import made
 from training.cycle import forgetting, start, tidying
+from training.cycle.order import Weights
 from training.cycle.places import JobFolder
 from training.settings import TrainingSettings
 
@@ -149,3 +151,53 @@ async def test_an_adapter_of_another_base_or_gone_from_the_store_is_left_out(
     shutil.rmtree(storage.dir / "adapters")
     begun, _, remarks = await start.weights(database, storage, "shared", "bundled")
     assert begun.adapter_id is None and "cannot be read" in remarks[0][1]
+
+
+async def test_the_first_version_is_what_the_worker_has_by_itself(database: Database, storage: StorageSettings) -> None:
+    _, incumbent, _ = await start.weights(database, storage, "shared", "bundled")
+    assert await start.anchor(database, storage, "shared", "bundled", incumbent) is None, "it is compared with anyway"
+    await promoted(database, storage)
+    _, incumbent, _ = await start.weights(database, storage, "joy", "bundled")
+    first = await start.anchor(database, storage, "joy", "bundled", incumbent)
+    assert first is not None and first.adapter_id is None and first.folder is not None
+
+
+async def test_without_an_adapter_of_its_own_the_first_version_is_the_first_that_answered(
+    database: Database, storage: StorageSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start, "by_itself", lambda base: Weights())
+    first = await promoted(database, storage)
+    _, incumbent, _ = await start.weights(database, storage, "shared", "bundled")
+    assert await start.anchor(database, storage, "shared", "bundled", incumbent) is None
+    registry = Registry(database, None, storage)
+    await registry.promote(None)
+    _, bare, _ = await start.weights(database, storage, "shared", "bundled")
+    found = await start.anchor(database, storage, "shared", "bundled", bare)
+    assert found is not None and found.adapter_id == first
+    await registry.taint(1)
+    assert await start.anchor(database, storage, "shared", "bundled", bare) is None, "the bare base is left"
+
+
+@pytest.mark.parametrize(
+    ("metrics", "worn"),
+    [
+        ({}, False),
+        ({"perplexity": {"bound": 0.19, "limit": 0.2}}, False),
+        ({"anchor_perplexity": {"bound": 0.1, "limit": 0.2}}, False),
+        ({"anchor_perplexity": {"bound": 0.19, "limit": 0.2}}, True),
+        ({"anchor_perplexity": {"bound": None, "limit": 0.2}}, False),
+    ],
+)
+async def test_who_drifted_far_is_compared_with_but_not_gone_on_from(
+    metrics: dict[str, Any], worn: bool, database: Database, storage: StorageSettings
+) -> None:
+    from models.settings import STARTER
+
+    registry = Registry(database, None, storage)
+    row = await registry.add(STARTER / "adapter", kind="lora", base="bundled", method="kto", metrics=metrics)
+    await registry.promote(row.adapter_id)
+    begun, incumbent, remarks = await start.weights(database, storage, "shared", "bundled")
+    assert incumbent.adapter_id == row.adapter_id
+    assert begun.adapter_id == (None if worn else row.adapter_id) and bool(remarks) is worn
+    if worn:
+        assert "далеко ушёл" in remarks[0][0] and "drifted" in remarks[0][1]
