@@ -17,7 +17,7 @@ from training.evaluation.compare import Table
 from training.evaluation.emotion import Judged
 from training.evaluation.gate import Opinion
 from training.evaluation.metrics import Absent, Column, Measured, Options, columns, measure
-from training.evaluation.metrics.diversity import of_all
+from training.evaluation.metrics.diversity import of_all, runs_of
 from training.evaluation.metrics.perplexity import REFERENCES, TEXTS, Surprise, bits, perplexity
 from training.evaluation.samples import Sample
 from training.evaluation.statistics import difference
@@ -77,9 +77,8 @@ def evaluate(
 
 
 def _whole(table: Table, samples: Mapping[str, Sequence[Sample]]) -> None:
-    by_key = {name: {f"{one.key}/{one.seed}": one for one in own} for name, own in samples.items()}
     for size, column in enumerate(WHOLE, 1):
-        table.add(column, compare.pooled_cells(by_key, of_all(size), 1.0))
+        table.add(column, compare.pooled_cells(runs_of(samples, size), of_all, 1.0))
 
 
 def _surprises(table: Table, surprises: Mapping[str, Mapping[str, Sequence[Surprise] | Absent]]) -> None:

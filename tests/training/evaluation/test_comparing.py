@@ -9,7 +9,7 @@ from tests.training.evaluation.answers import different, sample
 from training.evaluation import compare, pooled, tables
 from training.evaluation.compare import Cell, Table
 from training.evaluation.metrics import Absent, Column, Values
-from training.evaluation.metrics.diversity import of_all
+from training.evaluation.metrics.diversity import of_all, runs_of
 from training.evaluation.metrics.perplexity import Surprise, bits, perplexity
 from training.evaluation.samples import Sample
 
@@ -128,9 +128,9 @@ def test_pooled_differences_are_found_and_not_invented() -> None:
 
 
 def test_all_answers_alike_are_less_distinct_than_different_ones() -> None:
-    varied = {str(n): one for n, one in enumerate(different([f"ответ {n} и слово {n * 7}" for n in range(40)]))}
-    stuffed = {str(n): one for n, one in enumerate(different(["Радость! Я так рад! Радость!"] * 40))}
-    cells = compare.pooled_cells({"varied": varied, "stuffed": stuffed}, of_all(2))
+    varied = different([f"ответ {n} и слово {n * 7}" for n in range(40)])
+    stuffed = different(["Радость! Я так рад! Радость!"] * 40)
+    cells = compare.pooled_cells(runs_of({"varied": varied, "stuffed": stuffed}, 2), of_all)
     cell: Cell = cells["stuffed"]
     assert cell.difference is not None and cell.difference.verdict == "lower"
     assert not isinstance(cell.value, Absent) and cell.value.mean == pytest.approx(4 / 160)

@@ -7,7 +7,8 @@ falls as text grows, so it is compared only between answers to the same prompts 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from training.evaluation.metrics.column import Options, Values
 from training.evaluation.metrics.words import ngrams, words
@@ -25,9 +26,25 @@ def measure(samples: Sequence[Sample], options: Options) -> dict[str, Values]:
     }
 
 
-def of_all(size: int) -> Callable[[Sequence[Sample]], float]:
-    """Distinct-`size` of samples together, 0 to 1; 0 where no answer has so many words."""
-    return lambda samples: distinct([words(sample.answer) for sample in samples], size) or 0.0
+def runs_of(samples: Mapping[str, Sequence[Sample]], size: int) -> dict[str, dict[str, list[int]]]:
+    """System → prompt and seed → the answer's runs of `size` words, each run as one number across all systems.
+
+    Figures of all answers together are computed dozens of times with some left out: words are looked for once.
+    """
+    numbers: dict[tuple[str, ...], int] = {}
+    return {
+        system: {
+            f"{one.key}/{one.seed}": [numbers.setdefault(run, len(numbers)) for run in ngrams(words(one.answer), size)]
+            for one in own
+        }
+        for system, own in samples.items()
+    }
+
+
+def of_all(runs: Sequence[Sequence[int]]) -> float:
+    """Distinct-n of all answers together, from the runs of each, 0 to 1; 0 where no answer has so many words."""
+    count = sum(map(len, runs))
+    return len(set(chain.from_iterable(runs))) / count if count else 0.0
 
 
 def distinct(texts: Sequence[Sequence[str]], size: int) -> float | None:
