@@ -203,6 +203,7 @@ class TrainJob(Shape):
     method: str
     recipe: str | None = None
     overrides: dict[str, str] = Field(default_factory=dict)
+    log: str | None = Field(default=None, description="A feedback log to learn from, in place of what is in SQL.")
     requested_by: int | None = None
     created_at: datetime = Field(default_factory=now)
 

@@ -56,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     add("--slot", default=SHARED, help="a preset's id, for an adapter of its own")
     add("--recipe", type=Path, help="own recipe, instead of the one that a refit takes")
     add("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="laid over the recipe")
+    add("--log", type=Path, help="learn from this feedback log, in place of what people here said (docs/feedback.md)")
     add("--auto-promote", action="store_true", help="what passes the gate answers everybody at once")
     add("--dry-run", action="store_true", help="only tell what there is to learn from, and what would be done")
     add("--language", choices=("en", "ru"), default="en")
@@ -87,10 +88,11 @@ def _dry_run(given: argparse.Namespace, storage: StorageSettings, settings: Trai
     storage.dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(dir=storage.dir, prefix="counting-") as place:
         folder = JobFolder(Path(place))
-        order = Order(job_id="dry-run", slot=given.slot, method=settings.method, base="bundled", settings=settings)
+        asked = {"slot": given.slot, "method": settings.method, "log": given.log, "base": "bundled"}
+        order = Order(job_id="dry-run", settings=settings, **asked)
         try:
             summing.summarize(folder, order, storage)
-        except RecipeError as error:
+        except (RecipeError, FileNotFoundError) as error:
             print(error, file=sys.stderr)
             return 2
         told = folder.read("summary") or {}
@@ -141,6 +143,7 @@ async def _claim(given: argparse.Namespace, running: Running) -> JobRow:
         method=running.settings.method,
         recipe=recipe,
         overrides=overrides,
+        log=str(given.log.absolute()) if given.log else None,
     )
     async with running.database.unit() as unit:
         row = await unit.jobs.add(order, trigger="command", slot=given.slot)

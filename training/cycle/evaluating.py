@@ -19,7 +19,6 @@ from training.cycle.places import JobFolder
 from training.cycle.preparing import frozen_sets
 from training.cycle.replay import Frozen
 from training.cycle.safety import speaks_of_suicide
-from training.data.reading import shipped
 from training.data.rows import Answer, Feedback, Pair, Row
 from training.data.steps.texts import fold
 from training.evaluation.answering import Asked, Drawing, ask
@@ -99,7 +98,7 @@ def prompts(folder: JobFolder, order: Order, presets: Presets) -> list[Asked]:
     people = _ask(_unseen(_people(frozen), learned), presets, most // 2)
     seed = [
         row
-        for row in shipped.read(None, presets)
+        for row in replay.seed_rows("answers", presets)
         if isinstance(row, Answer) and row.tags.get("split") == "held_out" and order.slot in (SHARED, row.emotion)
     ]
     found = {one.key: one for one in people}

@@ -18,7 +18,17 @@ log = structlog.get_logger(__name__)
 
 # Everything that holds people's words, or follows from them.
 WORDS = ("sets", "sets.json", "evaluation")
-REST = ("plan.json", "evidence.json", "verdict.json", "evaluating.json", "runs", "recipes", "report.md", "picture.png")
+REST = (
+    "presets.json",
+    "plan.json",
+    "evidence.json",
+    "verdict.json",
+    "evaluating.json",
+    "runs",
+    "recipes",
+    "report.md",
+    "picture.png",
+)
 
 
 async def concerns(database: Database, folder: JobFolder) -> set[int]:

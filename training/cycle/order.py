@@ -23,9 +23,10 @@ class Weights(BaseModel):
 
 
 class Order(BaseModel):
-    """One refit. `base`: as MODELS_BASE names it; `incumbent` is what answers in the slot now, `start` what tuning goes
-    on from; `anchor`: the version that the slot began with, None where that is the incumbent; `remarks`: why these are
-    not the same, in Russian and English."""
+    """One refit. `log`: a feedback log to learn from, in place of what people here said. `base`: as MODELS_BASE names
+    it; `incumbent` is what answers in the slot now, `start` what tuning goes on from; `anchor`: the version that the
+    slot began with, None where that is the incumbent; `remarks`: why these are not the same, in Russian and English.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,6 +35,7 @@ class Order(BaseModel):
     method: str = "auto"
     recipe: Path | None = None
     overrides: dict[str, str] = {}
+    log: Path | None = None
     base: str
     start: Weights = Weights()
     incumbent: Weights = Weights()

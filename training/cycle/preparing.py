@@ -15,6 +15,7 @@ from storage.contracts import now
 from storage.database import Database
 from storage.presets import Presets
 from storage.settings import StorageSettings
+from training import presets
 from training.cycle import laying, replay
 from training.cycle.choosing import Choice, Needs, choose
 from training.cycle.order import SHARED, Order
@@ -26,23 +27,24 @@ from training.settings import TrainingSettings
 if TYPE_CHECKING:
     from training.data.feedback import FeedbackLog
 
+PRESETS = "presets"
 KINDS = ("answers", "pairs", "feedback", "reward")
 
 
 def prepare(folder: JobFolder, order: Order, storage: StorageSettings) -> Choice:
     """Frozen sets, plan and recipes; a choice without a method where there is too little to learn from."""
     told = folder.read("sets") or _freeze(folder, order, storage)
-    known = folder.read("plan")
-    if known is not None:
-        return Choice(known["method"], tuple(known["ru"]), tuple(known["en"]))
+    made = folder.read("plan")
+    if made is not None:
+        return Choice(made["method"], tuple(made["ru"]), tuple(made["en"]))
     frozen = frozen_sets(folder, order.slot, told)
-    counts = replay.count(frozen, len(told["people"]))
+    counts = replay.count(frozen, people(told))
     choice = choose(counts, needs(order.settings), order.method)
     plan: dict[str, Any] = {**choice.as_json(), "rows": asdict(counts)}
     if choice.method is not None:
-        presets = storage.load_presets()
-        plan["preference"] = _preference(folder, order, frozen, choice.method, presets)
-        _lay(folder, order, frozen, choice.method, presets)
+        known = emotions(folder, storage)
+        plan["preference"] = _preference(folder, order, frozen, choice.method, known)
+        _lay(folder, order, frozen, choice.method, known)
     folder.write("plan", plan)
     return choice
 
@@ -59,7 +61,7 @@ def frozen_sets(folder: JobFolder, slot: str, told: dict[str, Any]) -> Frozen:
 
 def _freeze(folder: JobFolder, order: Order, storage: StorageSettings) -> dict[str, Any]:
     folder.drop("sets", "plan.json")
-    told = freeze(folder.sets, storage, order.settings, order.slot)
+    told = freeze(folder.sets, storage, order, emotions(folder, storage))
     told["folders"] = {
         kind: str(Path(place).relative_to(folder.path)) if place else None for kind, place in told["folders"].items()
     }
@@ -67,16 +69,32 @@ def _freeze(folder: JobFolder, order: Order, storage: StorageSettings) -> dict[s
     return told
 
 
-def freeze(place: Path, storage: StorageSettings, settings: TrainingSettings, slot: str) -> dict[str, Any]:
+def emotions(folder: JobFolder, storage: StorageSettings) -> Presets:
+    """The job's presets, as people met them when it began: every step, another attempt too, renders with the same."""
+    known = folder.read(PRESETS)
+    if known is not None:
+        return Presets.model_validate(known)
+    found = presets.met(storage)
+    folder.write(PRESETS, found.model_dump(mode="json"))
+    return found
+
+
+def people(told: dict[str, Any]) -> int:
+    """How many there are in the sets; an imported log's have no ids here, but are counted."""
+    return int(told["counts"].get("people", len(told["people"])))
+
+
+def freeze(place: Path, storage: StorageSettings, order: Order, known: Presets) -> dict[str, Any]:
     """People's sets under a folder: where each kind lies, counts, whose rows they are, the manifest."""
     from training.data import feedback
 
     began = now()
-    rules = feedback.FeedbackRules(**settings.feedback)
+    rules = feedback.FeedbackRules(**order.settings.feedback)
     # A row in a preset that was removed since could not be rendered, and no refit would come to its end.
-    emotions = {one.id for one in storage.load_presets().presets}
-    with asyncio.run(_read(storage, None if slot == SHARED else slot)) as log:
-        found = feedback.freeze(log, place, rules, emotions=emotions)
+    ids = {one.id for one in known.presets}
+    emotion = None if order.slot == SHARED else order.slot
+    with feedback.import_log(order.log, emotion=emotion) if order.log else asyncio.run(_read(storage, emotion)) as log:
+        found = feedback.freeze(log, place, rules, emotions=ids)
     return {
         "folders": {kind: str(where) if (where := getattr(found, kind)) else None for kind in KINDS},
         "counts": dict(found.counts),

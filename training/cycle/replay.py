@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage.presets import Presets
+from storage.presets import Presets, load_presets
 from training.cycle.choosing import Counts
 from training.cycle.order import SHARED
 from training.data import seed_corpus, sets
@@ -102,14 +102,23 @@ def _manifest(folder: Path | None) -> Mapping[str, object] | None:
 
 def _seed_rows(kind: str, presets: Presets, slot: str) -> tuple[list[Row], list[Row]]:
     """`(training, held-out)` rows of the seed corpus, of a slot's preset alone where it has a slot of its own."""
-    source: Iterable[object] = shipped.pairs(None, presets) if kind == "pairs" else shipped.read(None, presets)
     train: list[Row] = []
     held: list[Row] = []
-    for row in source:
-        if isinstance(row, Answer | Pair) and slot in (SHARED, row.emotion):
+    for row in seed_rows(kind, presets):
+        if slot in (SHARED, row.emotion):
             (held if row.tags.get("split") == "held_out" else train).append(row)
     random.Random(0).shuffle(held)
     return train, held
+
+
+def seed_rows(kind: str, presets: Presets) -> Iterator[Answer | Pair]:
+    """`answers` or `pairs` of the seed corpus in the emotions that there are. The corpus names its own by the titles
+    that the product ships with, whatever an operator has renamed or switched off since."""
+    ids = {one.id for one in presets.presets}
+    found: Iterable[object] = (shipped.pairs if kind == "pairs" else shipped.read)(None, load_presets())
+    for row in found:
+        if isinstance(row, Answer | Pair) and row.emotion in ids:
+            yield row
 
 
 def seed_texts(most: int) -> list[str]:

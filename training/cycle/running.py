@@ -151,6 +151,7 @@ class Refit:
                 method=self.all.settings.method if asked.method == "auto" else asked.method,
                 recipe=Path(asked.recipe) if asked.recipe else None,
                 overrides=asked.overrides,
+                log=Path(asked.log) if asked.log else None,
                 base=base,
                 start=begun,
                 incumbent=incumbent,

@@ -62,11 +62,12 @@ def train(folder: JobFolder, order: Order, storage: StorageSettings) -> None:
 def evaluate(folder: JobFolder, order: Order, storage: StorageSettings) -> None:
     """Evidence and verdict."""
     from training.cycle import evaluating
+    from training.cycle.preparing import emotions
     from training.watch import quiet
 
     quiet()
     _limit_gpu(order)
-    evaluating.evaluate(folder, order, storage.load_presets())
+    evaluating.evaluate(folder, order, emotions(folder, storage))
 
 
 def summary(folder: JobFolder, order: Order, storage: StorageSettings) -> None:
@@ -94,6 +95,7 @@ def _run(method: str, folder: JobFolder, order: Order, storage: StorageSettings)
     from training import recipes
     from training.cli import METHODS
     from training.cycle.evaluating import base_name
+    from training.cycle.preparing import emotions
     from training.watch import Interrupted, quiet
 
     if order.start.base and other_base(order.start.base, now := base_name(order.base)):
@@ -108,16 +110,20 @@ def _run(method: str, folder: JobFolder, order: Order, storage: StorageSettings)
     quiet()
     _limit_gpu(order)
     try:
-        trainer.main(recipe, folder.path, storage.load_presets(), True)
+        trainer.main(recipe, folder.path, emotions(folder, storage), True)
     except Interrupted as stopped:
         raise AskedToStop from stopped
 
 
 def _launched(method: str, folder: JobFolder, order: Order, storage: StorageSettings) -> None:
     """The same through `accelerate launch`, whose processes belong to this one's group."""
+    from training.cycle.preparing import PRESETS, emotions
+
+    emotions(folder, storage)
     command = [sys.executable, "-m", "accelerate.commands.launch", *shlex.split(order.settings.launch)]
     command += ["-m", "training.cli", "train", method, "--recipe", str(folder.recipe(method)), "--resume"]
-    ended = subprocess.run(command, env=os.environ | {"STORAGE_DIR": str(folder.path)}, check=False)
+    own = {"STORAGE_DIR": str(folder.path), "STORAGE_PRESETS": str(folder.path / f"{PRESETS}.json")}
+    ended = subprocess.run(command, env=os.environ | own, check=False)
     if ended.returncode != 0:
         raise StepFailed(
             f"accelerate launch ended with status {ended.returncode}: see {folder.log}, and TRAINING_LAUNCH"

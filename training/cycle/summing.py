@@ -92,8 +92,10 @@ def summarize(folder: JobFolder, order: Order, storage: StorageSettings) -> None
     from training.cycle.choosing import choose
 
     folder.drop("sets")
-    told = preparing.freeze(folder.sets, storage, order.settings, order.slot)
-    counts = replay.count(preparing.frozen_sets(folder, order.slot, told), len(told["people"]))
+    folder.drop("presets.json")
+    known = preparing.emotions(folder, storage)
+    told = preparing.freeze(folder.sets, storage, order, known)
+    counts = replay.count(preparing.frozen_sets(folder, order.slot, told), preparing.people(told))
     choice = choose(counts, preparing.needs(order.settings), order.method)
     folder.write("summary", {"rows": rows(counts), "people": counts.people, **choice.as_json()})
     folder.drop("sets")

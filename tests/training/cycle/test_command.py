@@ -9,13 +9,20 @@ import pytest
 
 from storage.contracts import TrainJob
 from storage.database import Database, upgrade
+from storage.presets import load_presets
+from storage.repositories.presets import PresetBook
 from storage.settings import StorageSettings
 from tests.training.cycle import pretend_trainer
 from tests.training.feedback.made import Town
 from training import cli
-from training.cycle import command
+from training.cycle import command, preparing
+from training.cycle.order import Order
+from training.cycle.places import JobFolder
 from training.cycle.running import Running
 from training.cycle.summing import Summing
+from training.data import sets
+from training.data.feedback.commands import feedback
+from training.data.rows import Row
 from training.settings import TrainingSettings
 
 
@@ -52,6 +59,72 @@ def test_a_dry_run_tells_what_there_is_and_what_is_missing(
     assert "method: kto" in shown and "хватает для KTO" in shown
     left = [path.name for path in storage.dir.iterdir() if path.name.startswith("counting")]
     assert not left, "nobody's words are left behind"
+
+
+def test_a_feedback_log_is_replayed_in_place_of_sql(
+    storage: StorageSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of another installation: nobody has said anything in this one."""
+    log = tmp_path / "log.jsonl"
+    monkeypatch.setenv("TRAINING_LEAST_THUMBS", "10")
+    asyncio.run(rated(storage))
+    assert feedback(["export", "--out", str(log)]) == 0
+    monkeypatch.setenv("STORAGE_DIR", str(tmp_path / "elsewhere"))
+    assert cli.train(["cycle", "--dry-run"]) == 1
+    capsys.readouterr()
+    assert cli.train(["cycle", "--dry-run", "--log", str(log)]) == 0
+    shown = capsys.readouterr().out
+    assert "method: kto" in shown and "people: 6" in shown
+    assert cli.train(["cycle", "--dry-run", "--log", str(tmp_path / "none.jsonl")]) == 2
+    assert "there is no file" in capsys.readouterr().err
+    assert run(monkeypatch, "--log", str(log)) == 0
+    (job,) = (tmp_path / "elsewhere" / "jobs").iterdir()
+    assert JobFolder(job).read("job")["log"] == str(log)  # type: ignore[index]
+
+
+async def nostalgic(storage: StorageSettings) -> None:
+    """An emotion that an operator added in Telegram, and people who judged answers in it."""
+    await upgrade(storage.database())
+    database = Database(storage.database())
+    added = load_presets().get("joy").model_copy(update={"id": "nostalgia", "title": "ностальгия"})
+    async with database.unit() as unit:
+        await PresetBook(unit.session).put("nostalgia", added.model_dump(mode="json"), by=7)
+        await PresetBook(unit.session).switch("anger", False, by=7)
+        await unit.commit()
+    town = Town(database)
+    for user in range(1, 7):
+        await town.person(user)
+        await town.chat(user)
+        for number in range(4):
+            said = f"Ответ на {user}-{number}, вот такой."
+            emotion = "nostalgia" if number else "anger"
+            (name,) = await town.ask(user, f"Вопрос номер {user}-{number}?", said, emotion=emotion)
+            await town.rate(user, user, name, thumb=1 if number % 2 else -1)
+    await database.close()
+
+
+def test_a_refit_knows_the_emotions_that_operators_added_and_switched_off(storage: StorageSettings) -> None:
+    asyncio.run(nostalgic(storage))
+    folder = JobFolder.of(storage.dir, "job")
+    folder.make()
+    settings = TrainingSettings(least_thumbs=5, feedback={"held_out": 0.0})
+    choice = preparing.prepare(folder, Order(job_id="job", base="bundled", settings=settings), storage)
+    assert choice.method == "kto"
+    rows = list(sets.load(folder.path / "sets" / "feedback").train(Row))
+    assert rows and {row.emotion for row in rows} == {"nostalgia"}
+    # Whatever an operator changes meanwhile, every step of this refit renders with the same emotions.
+    asyncio.run(removed(storage))
+    known = preparing.emotions(folder, storage)
+    assert known.get("nostalgia").title == "ностальгия"
+    assert load_presets(folder.path / "presets.json") == known, "a run by hand reads the same file"
+
+
+async def removed(storage: StorageSettings) -> None:
+    database = Database(storage.database())
+    async with database.unit() as unit:
+        await PresetBook(unit.session).remove("nostalgia")
+        await unit.commit()
+    await database.close()
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

@@ -110,10 +110,10 @@ def _from_sql(given: argparse.Namespace) -> Any:
     from training.data.feedback import read_log
 
     settings = StorageSettings()
+    asyncio.run(upgrade(settings.database()))
     emotion = _emotion(given, settings)
 
     async def read() -> Any:
-        await upgrade(settings.database())
         database = Database(settings.database())
         try:
             return await read_log(database, since=given.since, emotion=emotion)
@@ -136,9 +136,11 @@ def _from_file(given: argparse.Namespace, path: Path) -> Any:
 
 
 def _emotion(given: argparse.Namespace, settings: Any) -> str | None:
+    from training import presets
+
     if given.emotion in (None, SHARED):
         return None
-    preset = settings.load_presets().find(given.emotion)
+    preset = presets.met(settings).find(given.emotion)
     if preset is None:
         raise RecipeError(f"--emotion: there is no preset '{given.emotion}'")
     return str(preset.id)
@@ -146,8 +148,9 @@ def _emotion(given: argparse.Namespace, settings: Any) -> str | None:
 
 def _presets() -> list[str]:
     from storage.settings import StorageSettings
+    from training import presets
 
-    return [one.id for one in StorageSettings().load_presets().presets]
+    return [one.id for one in presets.met(StorageSettings()).presets]
 
 
 def _rules(given: argparse.Namespace) -> Any:

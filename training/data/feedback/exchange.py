@@ -28,6 +28,8 @@ def import_log(path: Path, *, work: Path | None = None, emotion: str | None = No
     RecipeError if there is no good line. Whose words and judgements are in the file must have agreed: only that is
     exported.
     """
+    if not path.is_file():
+        raise FileNotFoundError(f"feedback: there is no file {path}")
     with path.open("rb") as lines:
         log = FeedbackLog(work)
         for number, line in enumerate(lines, 1):
