@@ -81,6 +81,10 @@ class Keys:
         """A session of the dashboard."""
         return self._key("session", name)
 
+    def widget(self, digest: str) -> str:
+        """What a short-lived token of the operators' widget stands for."""
+        return self._key("widget", digest)
+
     def once(self, key_id: str, digest: str) -> str:
         """The answer to an HTTP request with an Idempotency-Key."""
         return self._key("once", key_id, digest)

@@ -18,6 +18,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from redis.asyncio import Redis
 
 from bot.api.problems import Problem
+from bot.api.widget_tokens import PREFIX, WidgetTokens, reachable
 from bot.limiter import WINDOW
 from storage.database import Database
 from storage.keys import Keys
@@ -30,13 +31,15 @@ bearer = HTTPBearer(auto_error=False, description="A key of `otklik keys make NA
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls: the key without its secret."""
+    """Who calls: the key without its secret. `operator` and `models` are set by a token of the widget only."""
 
     key_id: str
     scopes: frozenset[str]
     rate: int
     chat_id: int
     learn: bool
+    operator: str = ""
+    models: tuple[str, ...] = ()
 
 
 class Gatekeeper:
@@ -45,10 +48,13 @@ class Gatekeeper:
     def __init__(self, database: Database, redis: Redis, keys: Keys) -> None:
         self.database = database
         self.keys = keys
+        self.tokens = WidgetTokens(redis, keys)
         self._window = redis.register_script(WINDOW)
 
     async def caller(self, presented: str) -> Caller | None:
-        """Whose key this is; None if it opens nothing."""
+        """Whose key or token this is; None if it opens nothing."""
+        if presented.startswith(PREFIX):
+            return await self._by_token(presented)
         async with self.database.view() as unit:
             row = await unit.api_keys.check(presented)
             if row is None:
@@ -60,6 +66,17 @@ class Gatekeeper:
                 await unit.api_keys.used(found.key_id)
                 await unit.commit()
         return found
+
+    async def _by_token(self, presented: str) -> Caller | None:
+        told = await self.tokens.find(presented)
+        if told is None:
+            return None
+        async with self.database.view() as unit:
+            row = await unit.api_keys.get(told.key_id)
+        if row is None or row.revoked_at is not None:
+            return None
+        scopes = frozenset(row.scopes) & {"chat", "rate"}
+        return Caller(row.key_id, scopes, row.rate, row.chat_id, row.learn, told.operator, told.models)
 
     async def count(self, caller: Caller) -> float:
         """Count one call; seconds to wait if there were too many, else 0."""
@@ -80,6 +97,8 @@ def needs(scope: str) -> Callable[..., Awaitable[Caller]]:
     ) -> Caller:
         gatekeeper: Gatekeeper = request.app.state.gatekeeper
         caller = await gatekeeper.caller(given.credentials) if given else None
+        if given and given.credentials.startswith(PREFIX) and not reachable(request.method, request.url.path):
+            raise Problem(403, "widget_token", "a token of the widget does not reach this; use a key")
         if caller is None:
             detail = "send a key in force as «Authorization: Bearer otk_…»; operators make one with `otklik keys make`"
             raise Problem(401, "invalid_api_key", detail, headers={"WWW-Authenticate": "Bearer"})

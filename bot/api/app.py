@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.admin.deeds import Deeds
-from bot.api import adapters, chat, health, jobs, problems, ratings, suggestions
+from bot.api import adapters, chat, health, jobs, problems, ratings, suggestions, widget
 from bot.api.access import Gatekeeper
 from bot.api.brain import Brain
 from bot.api.metrics import Counting, Metrics
@@ -71,8 +71,9 @@ def application(settings: ApiSettings, storage: StorageSettings, bot: BotSetting
     )
     app.state.metrics = metrics
     problems.register(app)
-    for part in (chat.router, suggestions.router, ratings.router, adapters.router, jobs.router, health.router):
-        app.include_router(part)
+    routers = (chat, suggestions, ratings, adapters, jobs, widget, health)
+    for part in routers:
+        app.include_router(part.router)
     if settings.origins:
         app.add_middleware(
             CORSMiddleware,

@@ -84,7 +84,7 @@ async def _rate(request: Request, given: RatingRequest, caller: Caller) -> Ratin
     kept = await records.find(state.database, caller, given.request_id)
     if given.chosen and not kept.siblings:
         raise Problem(422, "nothing_to_choose", "this answer was given alone; there is nothing to prefer it to")
-    user_id = await records.rater(state.database, caller, given.operator)
+    user_id = await records.rater(state.database, caller, caller.operator or given.operator)
     said = {"thumb": given.thumb, "stars": given.stars, "correction": given.correction, "reason": given.reason}
     mark = secrets.token_hex(12)
 

@@ -20,7 +20,8 @@ class ApiSettings(BaseSettings):
 
     listen: str = Field(default="127.0.0.1:8090", description="host:port of the HTTP server.")
     origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="Origins of web pages that may call it (CORS), comma-separated; none by default."
+        default=(),
+        description="Origins of pages that may call it (CORS) or embed the widget, comma-separated; none by default.",
     )
     body_limit: int = Field(default=256 * 1024, ge=1024, description="Largest request body in bytes.")
     deadline_seconds: float = Field(default=120.0, gt=0, description="A request unanswered for so long fails (504).")
@@ -29,8 +30,13 @@ class ApiSettings(BaseSettings):
     max_messages: int = Field(default=64, ge=1, description="Most messages of a dialogue in one request.")
     waiting_limit: int = Field(default=256, ge=1, description="Requests of this process that may wait at once.")
     remember_seconds: int = Field(default=86400, ge=60, description="How long an Idempotency-Key is remembered.")
+    widget_models: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        max_length=4,
+        description="Models that operators compare in the widget, four at most; unset: otklik, base and the newest.",
+    )
 
-    @field_validator("origins", mode="before")
+    @field_validator("origins", "widget_models", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):

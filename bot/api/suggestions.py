@@ -105,7 +105,7 @@ async def _suggest(request: Request, given: SuggestionsRequest, caller: Caller) 
     if in_danger(turns):
         return Suggestions(id=0, suggestions=[], crisis=help_card())
     style = brain.style(given.emotion, given.intensity, given.persona)
-    arms = [await resolve(state.database, model) for model in given.models]
+    arms = [await resolve(state.database, model) for model in caller.models or given.models]
     seed = secrets.randbelow(2**31) if given.seed is None else given.seed
     prompt = (*turns[:-1], Turn(role="user", text=_with_articles(turns[-1].text, given.articles)))
     asked: list[Asked] = []
