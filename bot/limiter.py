@@ -9,20 +9,21 @@ from redis.asyncio import Redis
 
 from storage.keys import Keys
 
-# KEYS window, told; ARGV now, seconds, limit, member → {allowed, milliseconds until there is room, told before}
+# KEYS window, told; ARGV now, seconds, limit, member → {allowed, milliseconds until a place gets free, told before, left}
 WINDOW = """
 local start = tonumber(ARGV[1]) - tonumber(ARGV[2])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', start)
-if redis.call('ZSCORE', KEYS[1], ARGV[4]) then return {1, 0, 0} end
-if redis.call('ZCARD', KEYS[1]) < tonumber(ARGV[3]) then
+if redis.call('ZSCORE', KEYS[1], ARGV[4]) then return {1, 0, 0, 0} end
+local left = tonumber(ARGV[3]) - redis.call('ZCARD', KEYS[1])
+if left > 0 then
   redis.call('ZADD', KEYS[1], ARGV[1], ARGV[4])
   redis.call('PEXPIRE', KEYS[1], math.ceil(tonumber(ARGV[2]) * 1000))
-  return {1, 0, 0}
 end
 local oldest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
 local wait = math.ceil((tonumber(oldest[2]) - start) * 1000)
+if left > 0 then return {1, wait, 0, left - 1} end
 local told = redis.call('SET', KEYS[2], '1', 'NX', 'PX', math.max(wait, 1))
-return {0, wait, told and 0 or 1}
+return {0, wait, told and 0 or 1, 0}
 """
 
 
@@ -47,7 +48,7 @@ class Limiter:
     async def check(self, user_id: int, mark: str) -> Verdict:
         """Count one message, named by `mark` so that a repeated update is not counted twice."""
         key = self.keys.limit(user_id)
-        allowed, wait, told = await self._window(
+        allowed, wait, told, _ = await self._window(
             keys=[key, f"{key}:told"], args=[time.time(), self.window, self.limit, mark]
         )
-        return Verdict(bool(int(allowed)), int(wait) / 1000, bool(int(told)))
+        return Verdict(bool(int(allowed)), 0.0 if int(allowed) else int(wait) / 1000, bool(int(told)))

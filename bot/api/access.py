@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import structlog
-from fastapi import Request, Response, Security
+from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from redis.asyncio import Redis
 
+from bot.api.edge import LIMITS
 from bot.api.problems import Problem
 from bot.api.widget_tokens import PREFIX, WidgetTokens, reachable
 from bot.limiter import WINDOW
@@ -40,6 +41,24 @@ class Caller:
     learn: bool
     operator: str = ""
     models: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A counted call: calls that are left in this minute, and seconds until the oldest one no longer counts."""
+
+    allowed: bool
+    rate: int
+    left: int
+    after: int
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """As IETF's draft of RateLimit header fields has them."""
+        return {
+            "RateLimit-Policy": f'"minute";q={self.rate};w={int(MINUTE)}',
+            "RateLimit": f'"minute";r={self.left};t={self.after}',
+        }
 
 
 class Gatekeeper:
@@ -78,21 +97,20 @@ class Gatekeeper:
         scopes = frozenset(row.scopes) & {"chat", "rate"}
         return Caller(row.key_id, scopes, row.rate, row.chat_id, row.learn, told.operator, told.models)
 
-    async def count(self, caller: Caller) -> float:
-        """Count one call; seconds to wait if there were too many, else 0."""
+    async def count(self, caller: Caller) -> Count:
+        """Count one call of a key."""
         key = self.keys.limit(caller.chat_id)
-        allowed, wait, _ = await self._window(
+        allowed, wait, _, left = await self._window(
             keys=[key, f"{key}:told"], args=[time.time(), MINUTE, caller.rate, secrets.token_hex(8)]
         )
-        return 0.0 if int(allowed) else int(wait) / 1000
+        return Count(bool(int(allowed)), caller.rate, int(left), max(1, math.ceil(int(wait) / 1000)))
 
 
-def needs(scope: str) -> Callable[..., Awaitable[Caller]]:
-    """A dependency: the caller, if its key has the scope. 401 without a key in force, 403, 429."""
+def needs(*scopes: str) -> Callable[..., Awaitable[Caller]]:
+    """A dependency: the caller, if its key has one of the scopes. 401 without a key in force, 429, 403."""
 
     async def check(
         request: Request,
-        response: Response,
         given: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
     ) -> Caller:
         gatekeeper: Gatekeeper = request.app.state.gatekeeper
@@ -102,16 +120,15 @@ def needs(scope: str) -> Callable[..., Awaitable[Caller]]:
         if caller is None:
             detail = "send a key in force as «Authorization: Bearer otk_…»; operators make one with `otklik keys make`"
             raise Problem(401, "invalid_api_key", detail, headers={"WWW-Authenticate": "Bearer"})
-        if scope not in caller.scopes:
-            log.warning("scope refused", key=caller.key_id, scope=scope, path=request.url.path)
-            raise Problem(403, "scope", f"this key lacks the scope «{scope}»; make one that has it")
-        wait = await gatekeeper.count(caller)
-        policy = {"RateLimit-Policy": f'"minute";q={caller.rate};w={int(MINUTE)}'}
-        if wait:
-            after = str(max(1, math.ceil(wait)))
-            detail = f"this key may call {caller.rate} times a minute; try again in {after} s"
-            raise Problem(429, "rate_limit", detail, headers={"Retry-After": after, **policy})
-        response.headers.update(policy)
+        count = await gatekeeper.count(caller)
+        setattr(request.state, LIMITS, count.headers)
+        if not count.allowed:
+            detail = f"this key may call {caller.rate} times a minute; try again in {count.after} s"
+            raise Problem(429, "rate_limit", detail, headers={"Retry-After": str(count.after)})
+        if caller.scopes.isdisjoint(scopes):
+            wanted = " or ".join(f"«{scope}»" for scope in scopes)
+            log.warning("scope refused", key=caller.key_id, scope=wanted, path=request.url.path)
+            raise Problem(403, "scope", f"this key lacks the scope {wanted}; make one that has it")
         return caller
 
     return check

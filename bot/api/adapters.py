@@ -18,7 +18,7 @@ from storage.loop_tables import AdapterRow, SlotChangeRow, SlotRow
 from storage.repositories.slots import SHARED
 
 router = APIRouter(prefix="/v1", tags=["adapters"])
-Chatting = Annotated[Caller, Depends(needs("chat"))]
+Looking = Annotated[Caller, Depends(needs("chat", "admin"))]
 Admin = Annotated[Caller, Depends(needs("admin"))]
 SlotName = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_]{0,23}$", description="A preset id, or `shared`.")]
 
@@ -98,14 +98,14 @@ class Canary(BaseModel):
 
 
 @router.get("/adapters")
-async def adapters(request: Request, caller: Chatting, limit: Annotated[int, Query(ge=1, le=500)] = 100) -> AdapterList:
+async def adapters(request: Request, caller: Looking, limit: Annotated[int, Query(ge=1, le=500)] = 100) -> AdapterList:
     """The registry, newest first."""
     async with request.app.state.database.view() as unit:
         return AdapterList(adapters=[card(row) for row in await unit.adapters.all(limit)])
 
 
 @router.get("/adapters/{adapter_id}")
-async def adapter(request: Request, adapter_id: str, caller: Chatting) -> AdapterCard:
+async def adapter(request: Request, adapter_id: str, caller: Looking) -> AdapterCard:
     """One adapter with what it learned from, in counts, and what the gate measured."""
     async with request.app.state.database.view() as unit:
         row = await unit.adapters.get(adapter_id) if len(adapter_id) <= 64 and "\0" not in adapter_id else None
@@ -115,7 +115,7 @@ async def adapter(request: Request, adapter_id: str, caller: Chatting) -> Adapte
 
 
 @router.get("/slots")
-async def slots(request: Request, caller: Chatting) -> SlotList:
+async def slots(request: Request, caller: Looking) -> SlotList:
     """Who answers."""
     async with request.app.state.database.view() as unit:
         return SlotList(slots=[_slot(row) for row in await unit.slots.all()])

@@ -14,11 +14,13 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from bot.admin.deeds import Deeds
 from bot.api import adapters, chat, health, jobs, problems, ratings, suggestions, widget
 from bot.api.access import Gatekeeper
 from bot.api.brain import Brain
+from bot.api.edge import Edge
 from bot.api.metrics import Counting, Metrics
 from bot.api.once import Once
 from bot.api.settings import ApiSettings
@@ -65,7 +67,6 @@ def application(settings: ApiSettings, storage: StorageSettings, bot: BotSetting
         version="1",
         description=DESCRIPTION,
         lifespan=lifespan,
-        max_body_size=settings.body_limit,
         responses=problems.RESPONSES,
         redoc_url=None,
     )
@@ -74,13 +75,15 @@ def application(settings: ApiSettings, storage: StorageSettings, bot: BotSetting
     routers = (chat, suggestions, ratings, adapters, jobs, widget, health)
     for part in routers:
         app.include_router(part.router)
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.body_limit)
+    app.add_middleware(Edge, body_limit=settings.body_limit)
     if settings.origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(settings.origins),
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
-            expose_headers=["Retry-After", "RateLimit-Policy", "Idempotency-Replayed"],
+            expose_headers=["Retry-After", "RateLimit-Policy", "RateLimit", "Idempotency-Replayed"],
             max_age=600,
         )
     mount(app)

@@ -30,6 +30,7 @@ router = APIRouter(prefix="/v1", tags=["chat"])
 ALIVE = 10.0
 PIECE = re.compile(r"\S+\s*|\s+")
 Chatting = Annotated[Caller, Depends(needs("chat"))]
+Looking = Annotated[Caller, Depends(needs("chat", "admin"))]
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", description="One effect per key.")]
 
 
@@ -44,13 +45,13 @@ class Wanted:
 
 
 @router.get("/models")
-async def models(request: Request, caller: Chatting) -> ModelList:
+async def models(request: Request, caller: Looking) -> ModelList:
     """Models: `otklik` (what people in Telegram meet), `base`, and every adapter that may be asked for by id."""
     return ModelList(data=await known(request.app.state.database))
 
 
 @router.get("/models/{model_id}")
-async def model(request: Request, model_id: str, caller: Chatting) -> ModelCard:
+async def model(request: Request, model_id: str, caller: Looking) -> ModelCard:
     """One of them."""
     for card in await known(request.app.state.database):
         if card.id == model_id:

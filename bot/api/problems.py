@@ -33,6 +33,15 @@ KINDS = {
 }
 
 
+# What the framework says in a word only.
+PLAIN = {
+    400: ("bad_request", "the body cannot be read: it must be JSON in UTF-8"),
+    404: ("not_found", "there is nothing at this address; see /docs"),
+    405: ("method_not_allowed", "this address does not take this method; see /docs"),
+    413: ("body_too_large", "the body is too large; send less of the dialogue"),
+}
+
+
 class Fault(BaseModel):
     """One wrong field."""
 
@@ -133,9 +142,12 @@ def described(app: FastAPI) -> Callable[[], dict[str, Any]]:
 
 def invalid(error: RequestValidationError) -> JSONResponse:
     """A request of another shape than described, every wrong field named."""
+    found = error.errors()
+    if found and found[0]["type"] == "json_invalid":
+        text = f"the body is not JSON, from its character {found[0]['loc'][-1]} on"
+        return JSONResponse(body(422, "not_json", text, field="body"), 422, media_type=MEDIA)
     faults = [
-        Fault(field=".".join(map(str, one["loc"][1:])) or str(one["loc"][0]), message=one["msg"])
-        for one in error.errors()
+        Fault(field=".".join(map(str, one["loc"][1:])) or str(one["loc"][0]), message=one["msg"]) for one in found
     ]
     text = "; ".join(f"{one.field}: {one.message}" for one in faults[:5])
     return JSONResponse(body(422, "invalid_request", text, faults), 422, media_type=MEDIA)
@@ -155,9 +167,10 @@ def register(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def plain(_request: Request, error: HTTPException) -> JSONResponse:
-        code = HTTPStatus(error.status_code).name.lower()
+        code, detail = HTTPStatus(error.status_code).name.lower(), str(error.detail)
+        code, detail = PLAIN.get(error.status_code, (code, detail))
         return JSONResponse(
-            body(error.status_code, code, str(error.detail)), error.status_code, headers=error.headers, media_type=MEDIA
+            body(error.status_code, code, detail), error.status_code, headers=error.headers, media_type=MEDIA
         )
 
     async def away(_request: Request, error: Exception) -> JSONResponse:
@@ -168,8 +181,3 @@ def register(app: FastAPI) -> None:
 
     for kind in (RedisError, SQLAlchemyError):
         app.add_exception_handler(kind, away)
-
-    @app.exception_handler(Exception)
-    async def unknown(_request: Request, error: Exception) -> JSONResponse:
-        log.error("request failed", error=type(error).__name__)
-        return answer(Problem(500, "internal", "something broke here; it is logged, try again"))

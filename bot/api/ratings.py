@@ -14,32 +14,35 @@ from bot.api.access import Caller, needs
 from bot.api.chat import IdempotencyKey
 from bot.api.once import Once
 from bot.api.problems import Problem
+from bot.api.shapes import Words
 from storage.contracts import Rating, RatingSource, RatingStars
 from storage.ratings import RatingBook
 from storage.repositories.scores import Score, scores
 
 router = APIRouter(prefix="/v1", tags=["ratings"])
 Rater = Annotated[Caller, Depends(needs("rate"))]
+Looking = Annotated[Caller, Depends(needs("rate", "admin"))]
 
 
 class RatingRequest(BaseModel):
     """A judgement of one answer. What is not said leaves what was said before; `thumb: 0` takes a thumb back."""
 
-    request_id: str = Field(min_length=1, max_length=64)
-    operator: Annotated[str, Field(max_length=200)] = Field(
+    request_id: Words = Field(min_length=1, max_length=64)
+    operator: Annotated[Words, Field(max_length=200)] = Field(
         default="", description="Your name for who rates; kept as an opaque number."
     )
     thumb: Literal[-1, 0, 1] | None = None
     stars: RatingStars | None = Field(default=None, description="1–5: content, grammar, structure, style.")
     chosen: bool = Field(default=False, description="Preferred to every other answer to the same question.")
-    correction: Annotated[str, Field(min_length=1, max_length=4000)] | None = Field(
+    correction: Annotated[Words, Field(min_length=1, max_length=4000)] | None = Field(
         default=None, description="A better answer, in the same emotion."
     )
     reason: Literal["wrong_emotion", ""] | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> RatingRequest:
-        said = (self.thumb, self.stars, self.correction, self.reason)
+        stars = self.stars if self.stars and any(self.stars.model_dump().values()) else None
+        said = (self.thumb, stars, self.correction, self.reason)
         if all(one is None for one in said) and not self.chosen:
             raise ValueError("say something: thumb, stars, chosen, correction or reason")
         return self
@@ -120,7 +123,7 @@ async def _rate(request: Request, given: RatingRequest, caller: Caller) -> Ratin
 @router.get("/ratings/summary")
 async def summary(
     request: Request,
-    caller: Rater,
+    caller: Looking,
     since: Annotated[datetime | None, Query(description="With a timezone; unset: everything.")] = None,
 ) -> Summary:
     """How often each mark was given to each model's answers, means with 95 % intervals, and the weighted score.

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from storage.contracts import Intensity
+
+
+def storable(text: str) -> str:
+    """A text that every database keeps as it is; ValueError at half a surrogate pair or a zero character."""
+    if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        raise ValueError("text must not have zero characters or halves of surrogate pairs")
+    return text
+
+
+Words = Annotated[str, AfterValidator(storable)]
 
 
 class TextPart(BaseModel):
     """A part of a message's content; only text is understood."""
 
     type: Literal["text"]
-    text: str
+    text: Words
 
 
 class Message(BaseModel):
@@ -22,7 +32,7 @@ class Message(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[TextPart]
+    content: Words | list[TextPart]
 
     @property
     def text(self) -> str:
@@ -54,13 +64,13 @@ class CompletionRequest(BaseModel):
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
-    user: Annotated[str, Field(max_length=200)] | None = None
+    user: Annotated[Words, Field(max_length=200)] | None = None
     store: bool | None = None
     emotion: Annotated[str, Field(max_length=64)] | None = Field(
         default=None, description="Preset id or its Russian title; unset: «auto».", examples=["joy"]
     )
     intensity: Intensity | None = Field(default=None, description="1–3; unset: the preset's.")
-    persona: Annotated[str, Field(max_length=400)] | None = None
+    persona: Annotated[Words, Field(max_length=400)] | None = None
     candidates: Annotated[int, Field(ge=1, le=16)] | None = Field(
         default=None, description="Answers generated, of which the one that fits best is given."
     )

@@ -22,7 +22,7 @@ from bot.api.catalogue_of_models import OURS, resolve
 from bot.api.chat import IdempotencyKey
 from bot.api.once import Once
 from bot.api.problems import Problem
-from bot.api.shapes import Message
+from bot.api.shapes import Message, Words
 from storage.contracts import ChatReply, ChatRequest, Intensity, Turn
 from storage.direct import Asked
 from storage.repositories.api_keys import FIRST
@@ -37,14 +37,14 @@ LETTERS = "ABCDEFGH"
 class Article(BaseModel):
     """A piece of knowledge that answers may rely on."""
 
-    title: str = Field(max_length=200)
-    text: str = Field(min_length=1, max_length=4000)
+    title: Words = Field(max_length=200)
+    text: Words = Field(min_length=1, max_length=4000)
 
 
 class SuggestionsRequest(BaseModel):
     """What a client asked, and which models are to suggest answers."""
 
-    question: Annotated[str, Field(min_length=1, max_length=8000)] | None = Field(
+    question: Annotated[Words, Field(min_length=1, max_length=8000)] | None = Field(
         default=None, description="The client's words; or a whole dialogue in `messages`."
     )
     messages: list[Message] = []
@@ -53,9 +53,9 @@ class SuggestionsRequest(BaseModel):
     )
     emotion: Annotated[str, Field(max_length=64)] | None = None
     intensity: Intensity | None = None
-    persona: Annotated[str, Field(max_length=400)] | None = None
+    persona: Annotated[Words, Field(max_length=400)] | None = None
     articles: list[Article] = Field(default=[], max_length=5)
-    client: Annotated[str, Field(max_length=200)] = Field(
+    client: Annotated[Words, Field(max_length=200)] = Field(
         default="", description="Your name for the person who asked; kept as an opaque number."
     )
     seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
