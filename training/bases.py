@@ -217,18 +217,33 @@ def tuned_in_float32(model: Any) -> None:
 
 def head_labels(base: str, revision: str | None = None) -> tuple[str, ...]:
     """What a base's head tells apart, in order and named as serving names it; () if it has no named labels."""
-    from transformers import AutoConfig
-
     from models.classifier import normalise
 
+    config = _config(base, revision)
+    names = tuple(normalise(str(config.id2label[index])) for index in range(len(config.id2label or {})))
+    return () if any(name.startswith("label_") for name in names) or len(set(names)) < len(names) else names
+
+
+def room(base: str, revision: str | None, longest: int) -> int:
+    """`longest`, or the tokens that the base has places for where these are fewer: a longer row would end the run."""
+    from models.engines.loading import positions
+
+    own = positions(_config(base, revision).get_text_config())
+    if own is None or own >= longest:
+        return longest
+    log.warning("longest_is_more_than_the_base_reads", base=base, longest=longest, positions=own)
+    return own
+
+
+def _config(base: str, revision: str | None) -> Any:
+    from transformers import AutoConfig
+
     try:
-        config = AutoConfig.from_pretrained(base, revision=commit(base, revision) or revision)
+        return AutoConfig.from_pretrained(base, revision=commit(base, revision) or revision)
     except BaseMissing:
         raise
     except Exception as error:
         raise _missing(base, "configuration", error) from error
-    names = tuple(normalise(str(config.id2label[index])) for index in range(len(config.id2label or {})))
-    return () if any(name.startswith("label_") for name in names) or len(set(names)) < len(names) else names
 
 
 def require_folder(folder: Path, name: str) -> None:

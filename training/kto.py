@@ -19,7 +19,6 @@ from training.objectives import kto_weights
 from training.preferences import ReferencedRecipe
 from training.recipes import RecipeError
 from training.runs import Run, main_process
-from training.tokens import Encoder
 
 
 class KtoRecipe(ReferencedRecipe):
@@ -60,7 +59,7 @@ def main(recipe: KtoRecipe, storage: Path, presets: Presets, resume: bool = Fals
         max_length=None,  # rows that are too long were left out
     )
     tokenizer = bases.load_tokenizer(recipe.base, recipe.revision)
-    encoder = Encoder(tokenizer, presets, recipe.longest)
+    encoder = tuning.encoder(recipe, tokenizer, presets)
     with config.main_process_first(desc="rows"):
         prepared = tuning.rows(recipe, storage, presets)
 

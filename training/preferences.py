@@ -117,7 +117,7 @@ def pairs(
 
     `first`: the trainer configuration's context in which one process works while the others wait.
     """
-    encoder = Encoder(tokenizer, presets, recipe.longest)
+    encoder = tuning.encoder(recipe, tokenizer, presets)
     with first:
         prepared = tuning.rows(recipe, storage, presets)
         return tables(run, recipe, prepared, encoder, encoder.pairs, Pair)

@@ -18,7 +18,6 @@ from training import bases, preferences, tuning
 from training.data.rows import Pair
 from training.preferences import PreferenceRecipe
 from training.runs import Run
-from training.tokens import Encoder
 
 TASK = "SEQ_CLS"  # PEFT then saves the scoring head with the adapter
 
@@ -42,7 +41,7 @@ def main(recipe: RewardRecipe, storage: Path, presets: Presets, resume: bool = F
         max_length=None,  # rows that are too long were left out
     )
     tokenizer = bases.load_tokenizer(recipe.base, recipe.revision)
-    encoder = Encoder(tokenizer, presets, recipe.longest)
+    encoder = tuning.encoder(recipe, tokenizer, presets)
     with config.main_process_first(desc="rows"):
         prepared = tuning.rows(recipe, storage, presets)
 

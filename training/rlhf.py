@@ -108,8 +108,8 @@ def gather(
     recipe: RlhfRecipe, run: Run, prepared: PreparedSet, tokenizer: Any, presets: Presets
 ) -> tuple[list[Ask], list[Ask]]:
     """`(training, held-out)` prompts; writes the run's manifest. RecipeError if none is left to train on."""
-    encoder = Encoder(tokenizer, presets, recipe.longest)
-    room = recipe.longest - recipe.new_tokens
+    encoder = tuning.encoder(recipe, tokenizer, presets)
+    room = encoder.longest - recipe.new_tokens
     train = list(itertools.islice(asks(prepared.train(Row), encoder, room), recipe.prompts))
     if not train:
         raise RecipeError(
@@ -118,7 +118,7 @@ def gather(
         )
     reward = {f"reward.{name}": getattr(recipe.reward, name) for name in ("emotion", "model", "model_base")}
     tuning.manifest(run, recipe, prepared, encoder, adapter=recipe.adapter, **reward)
-    held = Encoder(tokenizer, presets, recipe.longest)
+    held = Encoder(tokenizer, presets, encoder.longest)
     return train, list(itertools.islice(asks(prepared.held_out(Row), held, room), recipe.measure_rows))
 
 

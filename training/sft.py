@@ -14,7 +14,7 @@ from training import bases, preferences, tuning
 from training.data.rows import Answer
 from training.preferences import PreferenceRecipe
 from training.runs import Run
-from training.tokens import Encoder, table
+from training.tokens import table
 
 
 class SftRecipe(PreferenceRecipe):
@@ -46,7 +46,7 @@ def main(recipe: SftRecipe, storage: Path, presets: Presets, resume: bool = Fals
         shuffle_dataset=False,
     )
     tokenizer = bases.load_tokenizer(recipe.base, recipe.revision)
-    encoder = Encoder(tokenizer, presets, recipe.longest)
+    encoder = tuning.encoder(recipe, tokenizer, presets)
     with config.main_process_first(desc="rows"):
         data = tuning.rows(recipe, storage, presets)
         train = table(run.folder / "tokens" / "train.arrow", encoder.answers(data.train(Answer)))

@@ -188,6 +188,13 @@ def rows(recipe: TuningRecipe, storage: Path, presets: Presets) -> PreparedSet:
     return prepared(recipe.data, storage, presets, recipe.seed)
 
 
+def encoder(recipe: TuningRecipe, tokenizer: Any, presets: Presets) -> Encoder:
+    """What makes tokens of rows, none of them longer than `longest` and than the base has places for."""
+    from training.tokens import Encoder
+
+    return Encoder(tokenizer, presets, bases.room(recipe.base, recipe.revision, recipe.longest))
+
+
 def held_out(run: Run, recipe: TuningRecipe, examples: Iterator[Mapping[str, Any]]) -> Any:
     """The first `measure_rows` held-out examples as a table; None if none are wanted or there are none."""
     from training.tokens import table
@@ -233,7 +240,7 @@ def manifest(run: Run, recipe: TuningRecipe, data: PreparedSet, encoder: Encoder
             **({"used": given} if given else {}),
             "data": dict(data.manifest),
             "encoded": dict(encoder.counts),
-            "longest": recipe.longest,
+            "longest": encoder.longest,
         }
     )
 

@@ -67,10 +67,15 @@ def load_base(settings: ModelsSettings) -> Base:
 
 def prepared(model: Any, tokenizer: Any, name: str, context: int | None = None) -> Base:
     """A base from objects that are loaded already (training and tests use it)."""
-    own = next((getattr(model.config, key) for key in CONTEXT_NAMES if hasattr(model.config, key)), DEFAULT_CONTEXT)
+    own = positions(model.config) or DEFAULT_CONTEXT
     if model.config._attn_implementation not in ("sdpa", "eager"):
         model.set_attn_implementation("eager")
     return Base(model, tokenizer, name, min(own, context or own), end_tokens(tokenizer, model.generation_config))
+
+
+def positions(config: Any) -> int | None:
+    """Tokens that a model has places for, as its configuration says; None where it does not."""
+    return next((getattr(config, key) for key in CONTEXT_NAMES if hasattr(config, key)), None)
 
 
 def _placement(quantization: str, device: torch.device, dtype: torch.dtype) -> dict[str, Any]:

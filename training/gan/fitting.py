@@ -52,6 +52,8 @@ def main(recipe: GanRecipe, storage: Path, presets: Presets, resume: bool = Fals
         device
     )
     data = prepared(recipe.data, storage, presets, recipe.seed)
+    longest = bases.room(recipe.base, recipe.revision, recipe.longest)
+    recipe = recipe.model_copy(update={"longest": longest})
     counts: Counter[str] = Counter()
     examples = encoded(tokenizer, data.train(Answer), presets, recipe, counts)
     held = encoded(tokenizer, data.held_out(Answer), presets, recipe, Counter())[: recipe.measure_rows]
