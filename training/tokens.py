@@ -102,7 +102,9 @@ def table(path: Path, examples: Iterable[Mapping[str, Any]]) -> Any:
     batches = _batches(examples)
     first = next(batches, None)
     if first is None:
-        raise RecipeError("data: no row is left after cutting by length; give a larger `longest`, a base that reads more, or other rows")
+        raise RecipeError(
+            "data: no row is left after cutting by length; give a larger `longest`, a base that reads more, or other rows"
+        )
     head = arrow.RecordBatch.from_pylist([dict(one) for one in first])
     # Another process of this run may have the file mapped: it keeps the one it opened.
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
