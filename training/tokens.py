@@ -103,7 +103,7 @@ def table(path: Path, examples: Iterable[Mapping[str, Any]]) -> Any:
     first = next(batches, None)
     if first is None:
         raise RecipeError(
-            "data: no row is left after cutting by length; give a larger `longest`, a base that reads more, or other rows"
+            "data: no row is left after cutting by length; give a larger `longest`, a base that reads more, other rows"
         )
     head = arrow.RecordBatch.from_pylist([dict(one) for one in first])
     # Another process of this run may have the file mapped: it keeps the one it opened.
