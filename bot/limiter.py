@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from storage.keys import Keys
 
-# KEYS window, told; ARGV now, seconds, limit, member → {allowed, milliseconds until a place gets free, told before, left}
+# KEYS window, told; ARGV now, seconds, limit, member → {allowed, milliseconds until more room, told before, left}
 WINDOW = """
 local start = tonumber(ARGV[1]) - tonumber(ARGV[2])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', start)
