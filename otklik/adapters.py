@@ -52,18 +52,39 @@ async def add(desk: Desk) -> int:
     parent = (await desk.find(given.parent)).adapter_id if given.parent else None
     kind = await asyncio.to_thread(kind_of, given.folder)
     base = given.base or await asyncio.to_thread(configured_base, given.folder)
+    people = await _learners(desk, given.sets)
     row = await desk.registry.add(
-        given.folder, kind=kind, base=base, method=given.method, parent=parent, prompt=given.prompt
+        given.folder, kind=kind, base=base, method=given.method, parent=parent, prompt=given.prompt, people=people
+    )
+    whose = (
+        f"People here that it learned from: {len(people)}; a /forget of theirs taints it."
+        if given.sets
+        else "Nobody's /forget reaches it: if it learned from people here, add it again with --sets."
     )
     shown.said(
         given.json,
         f"{row.adapter_id} is in the registry ({row.kind}, {row.state}); "
-        f"`otklik adapters promote {row.adapter_id}` lets it answer",
+        f"`otklik adapters promote {row.adapter_id}` lets it answer. {whose}",
         adapter_id=row.adapter_id,
         sha256=row.sha256,
         location=row.location,
     )
     return 0
+
+
+async def _learners(desk: Desk, folders: list[Path]) -> set[int]:
+    """Whose rows stand in the sets that an adapter was trained on."""
+    if not folders:
+        return set()
+    from training.data.feedback.members import members
+    from training.recipes import RecipeError
+
+    async with desk.database.view() as unit:
+        known = await unit.people.ids()
+    try:
+        return set().union(*[await asyncio.to_thread(members, folder, known) for folder in folders])
+    except RecipeError as error:
+        raise Refused(str(error)) from error
 
 
 async def promote(desk: Desk) -> int:
@@ -224,6 +245,14 @@ def parser() -> argparse.ArgumentParser:
     taken.add_argument("--base", help="base model that it fits; default: the one in its configuration")
     taken.add_argument("--method", default="hand", help="what it was trained with (hand)")
     taken.add_argument("--parent", metavar="ID", help="adapter that it was tuned on from")
+    taken.add_argument(
+        "--sets",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="feedback sets that it learned from (`otklik data feedback build`), so that /forget finds it",
+    )
     taken.add_argument("--prompt", help="version of the prompt that it was trained with")
     return made
 

@@ -44,6 +44,10 @@ class People:
         rows = await self.session.scalars(select(PersonRow.user_id).where(PersonRow.consent.is_(True)))
         return set(rows)
 
+    async def ids(self) -> set[int]:
+        """Everybody who is known, and everybody who asked to be forgotten."""
+        return set(await self.session.scalars(select(PersonRow.user_id))) | set(await self.forgotten())
+
     async def forget(self, user_id: int) -> None:
         """Remove the person and leave only a tombstone with the moment."""
         await self.session.execute(delete(PersonRow).where(PersonRow.user_id == user_id))

@@ -6,6 +6,7 @@ The adapters themselves are marked by the registry.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -54,6 +55,29 @@ def purge(folder: JobFolder) -> None:
     folder.drop(*WORDS, *(place.name for place in folder.path.glob("mixed_*")))
     for run in (folder.path / "runs").glob("*"):
         JobFolder(run).drop("tokens", "checkpoints", "checkpoint")
+
+
+@dataclass
+class ByHand:
+    """Sets under STORAGE_DIR that no job made: people leave them as soon as they are forgotten. Remembers whom it has
+    looked after, so that the disk is searched for somebody's rows once in a trainer's life."""
+
+    storage: Path
+    done: dict[int, datetime] = field(default_factory=dict)
+
+    async def look(self, database: Database) -> int:
+        """Rows removed. Jobs' own sets are `purge_all`'s."""
+        from training.data.feedback.purging import purge as purge_sets
+
+        async with database.view() as unit:
+            forgotten = {user: row.at for user, row in (await unit.people.forgotten()).items()}
+        removed, storage = 0, self.storage.absolute()
+        for user, at in forgotten.items():
+            if self.done.get(user) != at:
+                gone = await asyncio.to_thread(purge_sets, storage, [user], before=at, beside=storage / "jobs")
+                removed += sum(gone.values())
+                self.done[user] = at
+        return removed
 
 
 async def purge_all(database: Database, storage: Path, busy: set[str]) -> list[str]:

@@ -55,6 +55,7 @@ class RefitLoop:
         self.registry = Registry(database, self.board, storage)
         self.summing = Summing(database, storage, settings)
         self.news = News(self.board)
+        self.by_hand = forgetting.ByHand(storage.dir)
         self.running = Running(
             database=database,
             registry=self.registry,
@@ -130,6 +131,7 @@ class RefitLoop:
             await self.news.summary(self.summing.newest.model_copy(update={"at": now()}))
         await self.registry.publish()
         await forgetting.purge_all(self.database, self.storage.dir, self.busy)
+        await self.by_hand.look(self.database)
 
     async def _hour(self) -> None:
         await tidying.tidy(self.database, self.registry, self.storage, self.settings)

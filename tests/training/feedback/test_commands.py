@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from otklik.adapters import main as adapters
 from storage.contracts import RatingSource
 from storage.database import Database, upgrade
+from storage.presets import load_presets
+from storage.registry import Registry
 from storage.settings import StorageSettings
+from tests.storage.adapter_folders import lora
 from tests.training.feedback.made import Town, entry, given, judged, log_of
 from training.cli import data
 from training.cycle import preparing
+from training.cycle.order import Order
 from training.data.feedback import FeedbackRules, export_log, freeze, import_log, to_summary
 from training.data.feedback.summary import KINDS, REASONS, lines
 from training.recipes import RecipeError
 from training.settings import TrainingSettings
+
+WEIGHTS = "adapter_model.safetensors"
 
 
 @pytest.fixture
@@ -125,11 +133,46 @@ def test_importing_the_same_line_twice_counts_it_once(tmp_path: Path) -> None:
 
 
 def test_a_refit_gets_its_sets_as_json(installed: Path) -> None:
-    told = preparing.freeze(installed / "sets", StorageSettings(), TrainingSettings(feedback={"held_out": 0}), "shared")
+    order = Order(job_id="job", base="bundled", settings=TrainingSettings(feedback={"held_out": 0}))
+    told = preparing.freeze(installed / "sets", StorageSettings(), order, load_presets())
     assert json.loads(json.dumps(told)) == told
     assert told["people"] == [7_000_000_001]
     assert sorted(path.name for path in map(Path, filter(None, told["folders"].values()))) != []
     assert told["counts"]["rows"]["pairs"] == 1
+
+
+def test_an_adapter_that_was_trained_by_hand_is_tainted_by_who_is_forgotten(
+    installed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert data(["feedback", "build", "--out", "sets", "--rule", "held_out=0"]) == 0
+    folder, other = lora(installed / "by-hand", b"a"), lora(installed / "nobodys", b"b")
+    capsys.readouterr()
+    assert adapters(["add", str(folder), "--base", "starter", "--sets", "sets"]) == 0
+    assert "People here that it learned from: 1" in capsys.readouterr().out
+    assert adapters(["add", str(other), "--base", "starter"]) == 0
+    assert "Nobody's /forget reaches it" in capsys.readouterr().out
+    assert asyncio.run(_tainted_by(7_000_000_001)) == {str(folder): True, str(other): False}
+    assert adapters(["add", str(folder), "--base", "starter", "--sets", "var"]) == 1
+    assert "holds no set" in capsys.readouterr().err
+    (installed / "sets" / "pseudonyms.key").unlink()
+    assert adapters(["add", str(folder), "--base", "starter", "--sets", "sets/pairs"]) == 1
+    assert "there is no pseudonyms.key" in capsys.readouterr().err
+
+
+async def _tainted_by(user_id: int) -> dict[str, bool]:
+    """Adapters by the folder that they were made from: is it tainted once this person is forgotten?"""
+    settings = StorageSettings()
+    database = Database(settings.database())
+    await Registry(database, None, settings).taint(user_id)
+    async with database.view() as unit:
+        rows = await unit.adapters.all()
+    await database.close()
+    stored = {hashlib.sha256((Path(row.location) / WEIGHTS).read_bytes()).digest(): row for row in rows}
+    folders = [place.parent for place in Path.cwd().glob(f"*/{WEIGHTS}")]
+    return {
+        str(place): stored[hashlib.sha256((place / WEIGHTS).read_bytes()).digest()].tainted_at is not None
+        for place in folders
+    }
 
 
 def test_the_summary_for_admins(tmp_path: Path) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from storage.database import Database, upgrade
+from storage.settings import StorageSettings
 from tests.training.feedback.made import entry, given, judged, log_of
 from tests.training.feedback.test_freeze import crowd, thumb
+from training.cycle.forgetting import ByHand
 from training.data import sets
 from training.data.feedback import FeedbackRules, freeze, purge
 from training.data.rows import Row
@@ -66,3 +69,24 @@ def test_a_second_purge_still_tells_the_first_hashes(tmp_path: Path) -> None:
     purge(tmp_path, [2])
     purge(tmp_path, [3])
     assert sets.load(made.feedback).manifest["purged"] == {"rows": 8, "sha256": first}
+
+
+async def test_the_trainer_purges_sets_that_were_built_by_hand_and_no_newer_ones(tmp_path: Path) -> None:
+    storage = StorageSettings(dir=tmp_path)
+    await upgrade(storage.database())
+    database, watch = Database(storage.database()), ByHand(tmp_path)
+    older, job, newer = tmp_path / "my-sets", tmp_path / "jobs" / "one" / "sets", tmp_path / "since"
+    for place in (older, job):
+        with log_of(*crowd(9, 4)) as log:
+            freeze(log, place, RULES)
+    assert await watch.look(database) == 0
+    async with database.unit() as unit:
+        await unit.people.forget(7)
+        await unit.commit()
+    with log_of(*crowd(9, 4)) as log:
+        freeze(log, newer, RULES)  # they came back and agreed anew
+    assert await watch.look(database) == 4
+    left = {place: len(list(sets.load(place / "feedback").train(Row))) for place in (older, job, newer)}
+    assert left[job] == left[newer] == left[older] + 4, "a job's own sets are the job's business"
+    assert await watch.look(database) == 0 and await ByHand(tmp_path).look(database) == 0
+    await database.close()

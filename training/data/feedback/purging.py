@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +24,39 @@ log = structlog.get_logger(__name__)
 PURGED = "purged"
 
 
-def purge(storage: Path, people: Iterable[int | str]) -> dict[Path, int]:
+def purge(
+    storage: Path, people: Iterable[int | str], *, before: datetime | None = None, beside: Path | None = None
+) -> dict[Path, int]:
     """Remove every row that these people have a part in from all sets under a folder; rows removed by set.
 
-    A purged set's manifest says how many rows are gone and what the hashes were; its hashes are of what is left.
+    `before`: only sets that were frozen before this moment; who agrees anew is learned from again. `beside`: a folder
+    whose sets are left to others. A purged set's manifest says how many rows are gone and what the hashes were; its
+    hashes are of what is left.
     """
     wanted = sorted({str(person) for person in people})
-    keys = [Pseudonyms.read(path) for path in sorted(storage.rglob(KEY_FILE))]
+    found = (path for path in sorted(storage.rglob(KEY_FILE)) if not _within(path, beside))
+    keys = [Pseudonyms.read(path) for path in found if not _since(path, before)]
     names = {key.name(person) for key in keys for person in wanted}
     removed: dict[Path, int] = {}
     for train in sorted(storage.rglob(sets.TRAIN)) if names else ():
         folder = train.parent
+        if _within(folder, beside) or _since(folder.parent / KEY_FILE, before):
+            continue
         if (folder / sets.MANIFEST).is_file() and (count := _purge_set(folder, names)):
             removed[folder] = count
             _tell_parent(folder, count)
     if removed:
         log.info("sets_purged", sets=len(removed), rows=sum(removed.values()))
     return removed
+
+
+def _within(path: Path, folder: Path | None) -> bool:
+    return folder is not None and path.is_relative_to(folder)
+
+
+def _since(key: Path, moment: datetime | None) -> bool:
+    """Whether sets were frozen then or later: their key is written with them, once."""
+    return moment is not None and key.is_file() and key.stat().st_mtime >= moment.timestamp()
 
 
 def _purge_set(folder: Path, names: set[str]) -> int:
