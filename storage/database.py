@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from storage.inline_sqlite import connect
 from storage.repositories.adapters import AdapterBook
 from storage.repositories.api_keys import ApiKeys
+from storage.repositories.articles import Articles
 from storage.repositories.audit import Audit
 from storage.repositories.chats import Chats
 from storage.repositories.counters import Counters
@@ -31,6 +32,7 @@ from storage.repositories.people import People
 from storage.repositories.ratings import Ratings
 from storage.repositories.replies import Replies
 from storage.repositories.slots import Slots
+from storage.repositories.tasks import Tasks
 from storage.repositories.turns import TurnBook
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -58,6 +60,8 @@ class Unit:
         self.jobs = Jobs(session)
         self.audit = Audit(session)
         self.api_keys = ApiKeys(session)
+        self.tasks = Tasks(session)
+        self.articles = Articles(session)
 
     async def commit(self) -> None:
         """Make everything of this unit last."""

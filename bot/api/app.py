@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from bot.admin.deeds import Deeds
-from bot.api import adapters, chat, health, jobs, problems, ratings, suggestions, widget
+from bot.api import adapters, agreement, chat, health, jobs, knowledge, problems, ratings, suggestions, widget
 from bot.api.access import Gatekeeper
 from bot.api.brain import Brain
 from bot.api.edge import Edge
@@ -29,6 +29,7 @@ from bot.catalogue import Catalogue
 from bot.dashboard.mount import mount
 from bot.dashboard.sessions import Sessions
 from bot.failures import insist
+from bot.knowledge.shelf import Shelf
 from bot.logs import log_to_stderr
 from bot.settings import BotSettings, host_port
 from storage.conversation import Conversation
@@ -72,7 +73,7 @@ def application(settings: ApiSettings, storage: StorageSettings, bot: BotSetting
     )
     app.state.metrics = metrics
     problems.register(app)
-    routers = (chat, suggestions, ratings, adapters, jobs, widget, health)
+    routers = (chat, suggestions, ratings, adapters, jobs, widget, agreement, knowledge, health)
     for part in routers:
         app.include_router(part.router)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.body_limit)
@@ -109,6 +110,7 @@ async def _assemble(
         stack.push_async_callback(_end, asyncio.create_task(loop))
     app.state.settings = settings
     app.state.database = database
+    app.state.shelf = Shelf(database)
     app.state.redis = redis
     app.state.conversation = conversation
     app.state.catalogue = catalogue

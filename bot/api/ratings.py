@@ -71,9 +71,11 @@ async def rate(
 ) -> Any:
     """Rate, choose or correct an answer that this key was given. The last word of a rater counts, all are kept."""
     once: Once = request.app.state.once
+    # Whoever sends the same again after this process died in the middle is counted once.
+    mark = secrets.token_hex(12) if once_key is None else records.mark(caller, once_key, given.model_dump_json())
 
     async def work() -> dict[str, Any]:
-        return (await _rate(request, given, caller)).model_dump(mode="json")
+        return (await _rate(request, given, caller, mark)).model_dump(mode="json")
 
     answer, repeated = await once.run(caller, once_key, given.model_dump(mode="json"), work)
     if repeated:
@@ -81,7 +83,7 @@ async def rate(
     return answer
 
 
-async def _rate(request: Request, given: RatingRequest, caller: Caller) -> RatingTaken:
+async def _rate(request: Request, given: RatingRequest, caller: Caller, mark: str) -> RatingTaken:
     state = request.app.state
     book: RatingBook = state.book
     kept = await records.find(state.database, caller, given.request_id)
@@ -89,7 +91,6 @@ async def _rate(request: Request, given: RatingRequest, caller: Caller) -> Ratin
         raise Problem(422, "nothing_to_choose", "this answer was given alone; there is nothing to prefer it to")
     user_id = await records.rater(state.database, caller, caller.operator or given.operator)
     said = {"thumb": given.thumb, "stars": given.stars, "correction": given.correction, "reason": given.reason}
-    mark = secrets.token_hex(12)
 
     def rating(name: str, message_id: int, source: RatingSource, **values: Any) -> Rating:
         return Rating(

@@ -28,6 +28,11 @@ def person(caller: Caller, name: str) -> int:
     return PEOPLE - _number(f"person\0{caller.key_id}\0{name}", 50)
 
 
+def mark(caller: Caller, once_key: str, body: str) -> str:
+    """What the ratings of a request with this Idempotency-Key and body are known by, however often it comes."""
+    return hashlib.blake2b(f"{caller.key_id}\0{once_key}\0{body}".encode(), digest_size=12).hexdigest()
+
+
 def place(request_id: str, other: str = "") -> int:
     """Where a judgement of an answer, or of a pair of answers in any order, is kept: the «message» of the chat."""
     return _number("\0".join(sorted((request_id, other))), 52)
@@ -43,9 +48,16 @@ class Kept:
 
 
 async def keep(
-    database: Database, caller: Caller, client: str, asked: Sequence[tuple[ChatRequest, ChatReply]]
-) -> TurnRow:
-    """One turn with the answers to it as its variants, delivered already."""
+    database: Database,
+    caller: Caller,
+    client: str,
+    asked: Sequence[tuple[ChatRequest, ChatReply]],
+    task: tuple[str, int] | None = None,
+) -> TurnRow | None:
+    """One turn with the answers to it as its variants, delivered already.
+
+    `task`: fingerprint of a named question, and who is asked first. None: answers to it were kept meanwhile.
+    """
     user_id = person(caller, f"client\0{client}") if client else caller.chat_id
     async with database.unit() as unit:
         await _agreed(unit, caller, user_id)
@@ -57,6 +69,8 @@ async def keep(
             unit.replies.answer(row, reply)
             row.delivery, row.message_ids = "sent", [place(request.request_id)]
         turn.shown = asked[0][0].request_id
+        if task and not await unit.tasks.claim(caller.chat_id, task[0], turn.id, task[1]):
+            return None
         await unit.commit()
         return turn
 
@@ -71,9 +85,14 @@ async def find(database: Database, caller: Caller, request_id: str) -> Kept:
         return Kept(request_id, row.turn_id, tuple(one for one in others if one != request_id))
 
 
+def operator(caller: Caller, name: str) -> int:
+    """The number of an operator; without a name, of the key itself."""
+    return person(caller, f"operator\0{name}") if name else caller.chat_id
+
+
 async def rater(database: Database, caller: Caller, name: str) -> int:
     """The number of an operator, who is known from now on."""
-    user_id = person(caller, f"operator\0{name}") if name else caller.chat_id
+    user_id = operator(caller, name)
     async with database.view() as unit:
         known = await unit.people.get(user_id)
     if known is None or known.consent is not caller.learn:

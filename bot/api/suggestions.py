@@ -15,9 +15,9 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 
-from bot.api import records
+from bot.api import overlap, records
 from bot.api.access import Caller, needs
-from bot.api.brain import Brain, Draw, help_card, in_danger, unless_gone
+from bot.api.brain import AGAIN, Brain, Draw, Style, help_card, in_danger, unless_gone
 from bot.api.catalogue_of_models import OURS, resolve
 from bot.api.chat import IdempotencyKey
 from bot.api.once import Once
@@ -57,6 +57,14 @@ class SuggestionsRequest(BaseModel):
     articles: list[Article] = Field(default=[], max_length=5)
     client: Annotated[Words, Field(max_length=200)] = Field(
         default="", description="Your name for the person who asked; kept as an opaque number."
+    )
+    task: Annotated[Words, Field(max_length=200)] = Field(
+        default="",
+        description="Your name for this question (a ticket). Asked again under it, the same question is answered from "
+        "what is stored, for another operator in another order.",
+    )
+    operator: Annotated[Words, Field(max_length=200)] = Field(
+        default="", description="Your name for who will choose among the answers; kept as an opaque number."
     )
     seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
 
@@ -106,12 +114,36 @@ async def _suggest(request: Request, given: SuggestionsRequest, caller: Caller) 
         return Suggestions(id=0, suggestions=[], crisis=help_card())
     style = brain.style(given.emotion, given.intensity, given.persona)
     arms = [await resolve(state.database, model) for model in caller.models or given.models]
-    seed = secrets.randbelow(2**31) if given.seed is None else given.seed
     prompt = (*turns[:-1], Turn(role="user", text=_with_articles(turns[-1].text, given.articles)))
+    digest = overlap.fingerprint(given.task, prompt, style, arms, given.seed) if given.task else None
+    user_id = records.operator(caller, caller.operator or given.operator)
+    if digest and (known := await overlap.stored(state.database, caller, digest, user_id)):
+        return _again(*known)
+    good = await _answers(request, caller, prompt, style, _draws(arms, given.seed))
+    random.Random(secrets.token_bytes(16)).shuffle(good)
+    task = (digest, user_id) if digest else None
+    turn = await records.keep(state.database, caller, given.client, good, task)
+    if turn is None and digest and (known := await overlap.stored(state.database, caller, digest, user_id)):
+        return _again(*known)  # somebody else was asked the same at the same time
+    if turn is None:
+        raise Problem(503, "busy", "this question was asked and forgotten at the same time; try again", headers=AGAIN)
+    shown = [_shown(place, one.request_id, reply) for place, (one, reply) in enumerate(good)]
+    return Suggestions(id=turn.id, suggestions=shown, failed=len(arms) - len(good))
+
+
+def _draws(arms: list[str], seed: int | None) -> list[Draw]:
+    first = secrets.randbelow(2**31) if seed is None else seed
+    return [Draw(arm, (first + place) & 0x7FFFFFFF) for place, arm in enumerate(arms)]
+
+
+async def _answers(
+    request: Request, caller: Caller, prompt: tuple[Turn, ...], style: Style, draws: list[Draw]
+) -> list[tuple[ChatRequest, ChatReply]]:
+    """What the models gave; a Problem if none gave anything."""
+    brain: Brain = request.app.state.brain
     asked: list[Asked] = []
     try:
-        for place, arm in enumerate(arms):
-            draw = Draw(arm, (seed + place) & 0x7FFFFFFF)
+        for draw in draws:
             asked.append(await brain.begin(caller, prompt, style, draw))
         found = await unless_gone(request, _all(brain, asked))
     except BaseException:
@@ -120,10 +152,11 @@ async def _suggest(request: Request, given: SuggestionsRequest, caller: Caller) 
     good = [(one.request, reply) for one, reply in zip(asked, found, strict=True) if isinstance(reply, ChatReply)]
     if not good:
         raise next(one for one in found if isinstance(one, Problem))
-    random.Random(secrets.token_bytes(16)).shuffle(good)
-    turn = await records.keep(state.database, caller, given.client, good)
-    shown = [_shown(place, request_, reply) for place, (request_, reply) in enumerate(good)]
-    return Suggestions(id=turn.id, suggestions=shown, failed=len(found) - len(good))
+    return good
+
+
+def _again(turn_id: int, rows: list[ReplyRow]) -> Suggestions:
+    return Suggestions(id=turn_id, suggestions=[_shown(place, row.request_id, row) for place, row in enumerate(rows)])
 
 
 async def _all(brain: Brain, asked: list[Asked]) -> list[ChatReply | Problem]:
@@ -152,10 +185,10 @@ def _with_articles(question: str, articles: list[Article]) -> str:
     return f"Справка:\n{known}\n\nВопрос: {question}"
 
 
-def _shown(place: int, request: ChatRequest, reply: ChatReply) -> Suggestion:
+def _shown(place: int, request_id: str, reply: ChatReply | ReplyRow) -> Suggestion:
     return Suggestion(
         letter=LETTERS[place],
-        request_id=request.request_id,
+        request_id=request_id,
         text=reply.text,
         emotion=reply.emotion,
         fit=reply.fit,
@@ -172,16 +205,7 @@ async def revealed(request: Request, turn_id: int, caller: Admin) -> Suggestions
             raise Problem(404, "no_such_suggestions", "there are no suggestions of this id")
         query = select(ReplyRow).where(ReplyRow.turn_id == turn_id).order_by(ReplyRow.variant)
         rows = list(await unit.session.scalars(query))
-    shown = [
-        Suggestion(
-            letter=LETTERS[place],
-            request_id=row.request_id,
-            text=row.text,
-            emotion=row.emotion,
-            fit=row.fit,
-            fit_ok=row.fit_ok,
-            model=row.adapter or (row.provenance or {}).get("base_model"),
-        )
-        for place, row in enumerate(rows)
-    ]
-    return Suggestions(id=turn_id, suggestions=shown)
+    told = _again(turn_id, rows)
+    for one, row in zip(told.suggestions, rows, strict=True):
+        one.model = row.adapter or (row.provenance or {}).get("base_model")
+    return told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from storage import api_tables, loop_tables  # noqa: F401  (their rows belong to the same metadata)
+from storage import api_tables, desk_tables, loop_tables  # noqa: F401  (their rows belong to the same metadata)
 from storage.tables import Row
 
 context.configure(

@@ -151,4 +151,5 @@ async def check(page: Page, name: str) -> None:
         wide = await frame.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, f"{name} is {wide} px wider than the screen"
     if PICTURES:
-        await page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
+        await page.wait_for_timeout(300)  # a frame of another process is painted later
+        await page.screenshot(path=Path(PICTURES) / f"{name}.png")

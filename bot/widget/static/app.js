@@ -44,6 +44,7 @@ class Desk {
   session(token) {
     this.token = token;
     this.outbox.wake();
+    this.articles.look();
     if (this.asked && !this.cards.length) this.ask();
   }
 
