@@ -10,7 +10,8 @@ from PIL import Image
 
 from storage.presets import Presets
 from tests.training.comparison import made
-from training.comparison import report
+from training.comparison import card, report
+from training.evaluation.statistics import Interval
 
 # Attributes by which a page would fetch something.
 FETCHING = {"src", "href", "srcset", "data", "action", "poster", "xlink:href"}
@@ -113,3 +114,15 @@ async def test_a_browser_shows_it_without_scrolling_sideways(written: dict[str, 
         await browser.close()
     assert len(asked) == 1
     assert not errors
+
+
+def test_nothing_stands_over_the_cards_edges(tmp_path: Path) -> None:
+    names = ["base", *(f"f{share}-w470-a-rather-long-name-of-a-set" for share in range(10, 25))]
+    values = {name: Interval(0.0, 0.0, 0.0, 30) for name in names}
+    line = "Широкая жирная строка вывода, в которой много щедрых букв «Ш» и «Щ», " * 3
+    card.draw(
+        tmp_path / "card.png", "Очень длинное название таблицы с методами и базой " * 2, "под", [line], values, "F"
+    )
+    with Image.open(tmp_path / "card.png") as drawn:
+        edges = [drawn.convert("L").crop(box) for box in ((0, 0, 20, 675), (1180, 0, 1200, 675), (0, 655, 1200, 675))]
+    assert all(edge.getextrema() == (255, 255) for edge in edges)
