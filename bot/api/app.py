@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from bot.admin.deeds import Deeds
-from bot.api import adapters, agreement, chat, health, jobs, knowledge, problems, ratings, suggestions, widget
+from bot.api import adapters, agreement, chat, health, jobs, knowledge, people, problems, ratings, suggestions, widget
 from bot.api.access import Gatekeeper
 from bot.api.brain import Brain
 from bot.api.edge import Edge
@@ -73,7 +73,7 @@ def application(settings: ApiSettings, storage: StorageSettings, bot: BotSetting
     )
     app.state.metrics = metrics
     problems.register(app)
-    routers = (chat, suggestions, ratings, adapters, jobs, widget, agreement, knowledge, health)
+    routers = (chat, suggestions, ratings, people, adapters, jobs, widget, agreement, knowledge, health)
     for part in routers:
         app.include_router(part.router)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.body_limit)

@@ -23,9 +23,9 @@ from storage.tables import ReplyRow, TurnRow
 PEOPLE = FIRST - SPAN - 1
 
 
-def person(caller: Caller, name: str) -> int:
+def person(key_id: str, name: str) -> int:
     """The number of somebody whom a program calls by a name; names of different keys never meet."""
-    return PEOPLE - _number(f"person\0{caller.key_id}\0{name}", 50)
+    return PEOPLE - _number(f"person\0{key_id}\0{name}", 50)
 
 
 def mark(caller: Caller, once_key: str, body: str) -> str:
@@ -58,7 +58,7 @@ async def keep(
 
     `task`: fingerprint of a named question, and who is asked first. None: answers to it were kept meanwhile.
     """
-    user_id = person(caller, f"client\0{client}") if client else caller.chat_id
+    user_id = person(caller.key_id, f"client\0{client}") if client else caller.chat_id
     async with database.unit() as unit:
         await _agreed(unit, caller, user_id)
         turn = await unit.turns.add(caller.chat_id, user_id, 0)
@@ -87,7 +87,7 @@ async def find(database: Database, caller: Caller, request_id: str) -> Kept:
 
 def operator(caller: Caller, name: str) -> int:
     """The number of an operator; without a name, of the key itself."""
-    return person(caller, f"operator\0{name}") if name else caller.chat_id
+    return person(caller.key_id, f"operator\0{name}") if name else caller.chat_id
 
 
 async def rater(database: Database, caller: Caller, name: str) -> int:

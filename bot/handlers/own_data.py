@@ -13,6 +13,7 @@ from aiogram.types import BufferedInputFile, CallbackQuery, Message
 
 from bot import callbacks as c
 from bot import keyboards, texts
+from bot.forgetting import erase
 from bot.screen import change, say
 from bot.turns import Turns
 from storage.database import Database, Unit
@@ -83,29 +84,7 @@ async def confirmed(
         await change(query, texts.FORGET_KEPT)
         await say(query, "")
         return
-    await erase(user_id, database, book, turns)
+    await turns.cancel(user_id)
+    await erase(user_id, database, book)
     await change(query, texts.FORGET_DONE)
     await say(query, texts.NOTED)
-
-
-async def erase(user_id: int, database: Database, book: RatingBook, turns: Turns) -> None:
-    """Redis first, SQL last: a crash in between leaves the list of what to delete."""
-    await turns.cancel(user_id)
-    async with database.view() as unit:
-        places = set(await unit.ratings.places(user_id))
-        rows = list(await unit.turns.of_user(user_id))
-        chats = {row.chat_id for row in await unit.inbox.of_user(user_id)} - {user_id}
-    for turn in rows:
-        for message_id in turn.message_ids:
-            places |= {(turn.chat_id, message_id, rater) for rater in await book.of_message(turn.chat_id, message_id)}
-    for chat_id, message_id, rater in places:
-        await book.forget(chat_id, message_id, rater)
-    async with database.unit() as unit:
-        await unit.adapters.taint(user_id)
-        await unit.ratings.forget(user_id)
-        await unit.turns.forget(user_id)
-        await unit.inbox.forget(user_id)
-        await unit.replies.blank_requests(sorted(chats))
-        await unit.chats.forget(user_id)
-        await unit.people.forget(user_id)
-        await unit.commit()

@@ -17,7 +17,7 @@ async def store(desk: Desk) -> int:
     return await drain_once(RatingBook(desk.redis, desk.storage), desk.database, "trainer", block=0.05)
 
 
-async def suggest(client: httpx.AsyncClient, **more: object) -> dict[str, Any]:
+async def suggest(client: httpx.AsyncClient, /, **more: object) -> dict[str, Any]:
     sent = {"question": "Где мой заказ?", "models": ["otklik", "base"], "emotion": "joy", "client": "Иван", **more}
     answer = await client.post("/v1/suggestions", json=sent)
     assert answer.status_code == 200, answer.text
