@@ -70,6 +70,7 @@ async def serve(models: ModelsSettings, storage: StorageSettings, worker_id: str
         loop.add_signal_handler(number, stop.set)
     metrics = Metrics()
     redis = connect(storage.redis())
+    conversation = Conversation(redis, storage)
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
     try:
         responder = await loop.run_in_executor(
@@ -97,14 +98,14 @@ async def serve(models: ModelsSettings, storage: StorageSettings, worker_id: str
             def load() -> tuple[Engine, Classifier | None]:
                 return load_models(models, storage.load_presets())
 
-            gpu = SharedGpu(board, responder, thread, load, watch, worker_id=worker_id)
+            gpu = SharedGpu(board, responder, thread, load, watch, worker_id=worker_id, requests=conversation.requests)
 
         def ready() -> None:
             log.info("worker ready", worker=worker_id, engine=models.engine)
             notify_ready(f"engine {models.engine}")
 
         worker = Worker(
-            Conversation(redis, storage),
+            conversation,
             responder,
             thread,
             worker_id=worker_id,

@@ -1,7 +1,9 @@
-"""Leaves the GPU to training and comes back: claims pause, what runs finishes, the models go, and are loaded again.
+"""Leaves the GPU to training and comes back: what waits is answered first, claims pause, what runs finishes, the models
+go, and are loaded again.
 
-Requests wait in the queue meanwhile. It comes back when the trainer says so, when the announced time is over, and
-whatever else happens, a silent Redis included. Knows nothing of what is trained.
+Requests that come later wait in the queue: whoever asks then knows of it and gives them more time. It comes back when
+the trainer says so, when the announced time is over, and whatever else happens, a silent Redis included. Knows nothing
+of what is trained.
 """
 
 from __future__ import annotations
@@ -23,9 +25,10 @@ from models.engine import Engine, Event, Row
 from models.errors import EngineBroken, EngineUnavailable
 from models.prompt import Prompt
 from models.responder import Responder
-from storage.contracts import Sampling, now
+from storage.contracts import ChatRequest, Sampling, now
 from storage.loop_board import LoopBoard
 from storage.presets import Presets
+from storage.queue import StreamQueue
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +37,9 @@ T = TypeVar("T")
 EVERY = 1.0
 # Training gives its memory back a moment after it says so.
 PAUSE, LONGEST_PAUSE, TRIES = 1.0, 15.0, 20
+# Who asked when nobody knew of the training yet would wait past the deadline. The trainer waits for a minute at most.
+BACKLOG_SECONDS = 45.0
+REPORT_SECONDS = 3.0
 Load = Callable[[], tuple[Engine, Classifier | None]]
 
 
@@ -52,9 +58,13 @@ class SharedGpu:
         watch: AdapterWatch,
         *,
         worker_id: str,
+        requests: StreamQueue[ChatRequest],
         every: float = EVERY,
         pause: float = PAUSE,
+        backlog: float = BACKLOG_SECONDS,
     ) -> None:
+        self.requests = requests
+        self.backlog = backlog
         self.board = board
         self.responder = responder
         self.thread = thread
@@ -80,6 +90,7 @@ class SharedGpu:
     async def _make_room(self, until: datetime) -> None:
         """From the pause to the return."""
         log.info("making room for training", worker=self.worker_id, until=until.isoformat())
+        await self._catch_up(until)
         self.paused = True
         try:
             while not self.idle():
@@ -95,6 +106,20 @@ class SharedGpu:
                 await self._come_back()
         finally:
             self.paused = False
+
+    async def _catch_up(self, until: datetime) -> None:
+        """Go on until what was queued before the call is answered, by whichever worker; not for ever."""
+        try:
+            async with asyncio.timeout(self.backlog):
+                newest = await self.requests.newest()
+                while newest is not None and not await self.requests.done_up_to(newest):
+                    if await self._over(until):
+                        return
+                    await asyncio.sleep(min(0.1, self.every))
+        except TimeoutError:
+            log.warning("training begins with requests waiting", worker=self.worker_id)
+        except (RedisError, OSError) as error:
+            log.warning("redis does not answer", what="backlog", error=type(error).__name__)
 
     async def _come_back(self) -> None:
         """Load everything as it was; the memory may not be free yet, so several times."""
@@ -131,7 +156,12 @@ class SharedGpu:
         self.responder.metrics.away.set(away)
         log.info("left the GPU" if away else "back on the GPU", worker=self.worker_id)
         await self._tell()
-        await self.watch.report()
+        try:
+            # The watch tries until Redis answers; the way back must not wait for that. It reports again later.
+            async with asyncio.timeout(REPORT_SECONDS):
+                await self.watch.report()
+        except TimeoutError:
+            log.warning("redis does not answer", what="report")
 
     async def _tell(self) -> None:
         try:

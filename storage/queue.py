@@ -182,6 +182,15 @@ class StreamQueue(Generic[M]):
             return None
         return min((one["idle"] / 1000 for one in consumers), default=None)
 
+    async def newest(self) -> str | None:
+        """The entry that was pushed last, of those that are still waiting or being worked on."""
+        found = await self.redis.xrevrange(self.stream, count=1)
+        return str(found[0][0]) if found else None
+
+    async def done_up_to(self, entry: str) -> bool:
+        """Whether nothing that was pushed before an entry, nor the entry itself, waits or is being worked on."""
+        return not await self.redis.xrange(self.stream, max=entry, count=1)
+
     async def outstanding(self) -> int:
         """Messages waiting or being worked on."""
         return int(await self.redis.xlen(self.stream))

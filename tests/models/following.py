@@ -46,7 +46,8 @@ async def following(
         watch = AdapterWatch(
             board, responder, thread, source or (lambda served: fetch(served, cache)), **{**quick, **settings}
         )
-        gpu = SharedGpu(board, responder, thread, load, watch, pause=0.05, **quick) if load else None
+        sharing: dict[str, Any] = {"requests": conversation.requests, "pause": 0.05, **quick}
+        gpu = SharedGpu(board, responder, thread, load, watch, **sharing) if load else None
         worker = Worker(conversation, responder, thread, worker_id=name, rows=32, rows_each=1, watch=watch, gpu=gpu)
         running = asyncio.create_task(worker.run(stop))
         try:
@@ -59,7 +60,7 @@ async def following(
             responder.follow(routes, presets)
 
 
-async def told(board: LoopBoard, enough: Callable[[Loaded], bool], patience: float = 20.0, name: str = "w") -> Loaded:
+async def told(board: LoopBoard, enough: Callable[[Loaded], bool], patience: float = 60.0, name: str = "w") -> Loaded:
     """What the worker reports, once it is enough."""
     async with asyncio.timeout(patience):
         while True:

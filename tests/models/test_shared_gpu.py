@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,27 @@ def board(conversation: Conversation) -> LoopBoard:
     return LoopBoard(conversation.redis, StorageSettings())
 
 
-async def until(condition: Callable[[], Any], patience: float = 20.0) -> None:
+class Clock:
+    """The worker's clock, which can be put forward: a busy machine is slow, but a minute is over at once."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return now() + self.ahead
+
+    def pass_by(self, seconds: float) -> None:
+        self.ahead += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    monkeypatch.setattr("models.shared_gpu.now", found)
+    return found
+
+
+async def until(condition: Callable[[], Any], patience: float = 60.0) -> None:
     async with asyncio.timeout(patience):
         while not await condition():  # noqa: ASYNC110 - the board is another process
             await asyncio.sleep(0.02)
@@ -91,24 +111,57 @@ async def test_it_finishes_what_runs_unloads_everything_and_comes_back_as_it_was
         assert await back(board)
 
 
-async def test_it_comes_back_when_the_time_is_over_though_nobody_says_so(
+async def test_who_asked_before_is_answered_before_it_leaves(
     conversation: Conversation, board: LoopBoard, replies: Replies, tmp_path: Path
 ) -> None:
+    """They were told nothing and got no more time: their deadlines would pass while it is away."""
+    await conversation.ensure()
+    for number in range(40):
+        await conversation.ask(make_request(f"early{number}"))
+    await board.ask_drain(now() + timedelta(seconds=60))
     async with following(conversation, board, echo(), tmp_path, load=load_echo):
-        await board.ask_drain(now() + timedelta(seconds=1.2))
         await until(lambda: away(board))
+        assert await conversation.requests.outstanding() == 0
+        assert len(await replies(40)) == 40
+        await board.end_drain()
+
+
+async def test_what_cannot_be_answered_soon_does_not_hold_training_up(
+    conversation: Conversation, board: LoopBoard, tmp_path: Path
+) -> None:
+    await conversation.ensure()
+    await conversation.ask(make_request("held"))
+    claimed, _ = await conversation.requests.claim("a worker that is slow", count=1, block=0.1)
+    assert len(claimed) == 1
+    async with following(conversation, board, echo(), tmp_path, load=load_echo) as worker:
+        assert worker.gpu is not None
+        worker.gpu.backlog = 0.2
+        await board.ask_drain(now() + timedelta(seconds=60))
+        await until(lambda: away(board))
+        await board.end_drain()
+
+
+async def test_it_comes_back_when_the_time_is_over_though_nobody_says_so(
+    conversation: Conversation, board: LoopBoard, replies: Replies, tmp_path: Path, clock: Clock
+) -> None:
+    async with following(conversation, board, echo(), tmp_path, load=load_echo):
+        await board.ask_drain(now() + timedelta(seconds=60))
+        await until(lambda: away(board))
+        clock.pass_by(61)
         assert (await answer(conversation, replies, "r")).state is ReplyState.DONE
         assert await back(board)
 
 
 async def test_a_drain_may_be_prolonged(
-    conversation: Conversation, board: LoopBoard, replies: Replies, tmp_path: Path
+    conversation: Conversation, board: LoopBoard, replies: Replies, tmp_path: Path, clock: Clock
 ) -> None:
     async with following(conversation, board, echo(), tmp_path, load=load_echo):
-        await board.ask_drain(now() + timedelta(seconds=1))
-        await until(lambda: away(board))
         await board.ask_drain(now() + timedelta(seconds=60))
-        await asyncio.sleep(1.3)
+        await until(lambda: away(board))
+        await board.ask_drain(now() + timedelta(seconds=600))
+        await asyncio.sleep(0.2)  # the next look
+        clock.pass_by(61)
+        await asyncio.sleep(0.2)
         assert await away(board)
         await board.end_drain()
         assert (await answer(conversation, replies, "r")).state is ReplyState.DONE
@@ -149,20 +202,26 @@ async def test_models_that_never_come_back_end_the_worker_and_its_requests_are_o
             await until(lambda: away(board))
             await conversation.ask(make_request("r"))
             await board.end_drain()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await worker.finished.wait()
     async with following(conversation, board, echo(), tmp_path, name="next"):
         assert (await replies(1))["r"].state is ReplyState.DONE
 
 
 async def test_a_redis_server_that_dies_meanwhile_does_not_keep_it_away(
-    conversation: Conversation, board: LoopBoard, replies: Replies, embedded: EmbeddedRedis, tmp_path: Path
+    conversation: Conversation,
+    board: LoopBoard,
+    replies: Replies,
+    embedded: EmbeddedRedis,
+    tmp_path: Path,
+    clock: Clock,
 ) -> None:
     async with following(conversation, board, echo(), tmp_path, load=load_echo) as worker:
-        await board.ask_drain(now() + timedelta(seconds=1.5))
+        await board.ask_drain(now() + timedelta(seconds=60))
         await until(lambda: away(board))
         await embedded.kill()
-        async with asyncio.timeout(10):
+        clock.pass_by(61)
+        async with asyncio.timeout(60):
             while worker.gpu is not None and worker.gpu.away:  # noqa: ASYNC110 - nobody signals it
                 await asyncio.sleep(0.02)
         await embedded.start()
