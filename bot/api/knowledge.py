@@ -9,16 +9,15 @@ from pydantic import BaseModel, Field
 
 from bot.api.access import Caller, needs
 from bot.api.shapes import Words
+from bot.knowledge.cutting import LONGEST
 from bot.knowledge.shelf import Shelf
 
 router = APIRouter(prefix="/v1", tags=["knowledge"])
 Chatting = Annotated[Caller, Depends(needs("chat"))]
-# As long as an article of a question may be.
-LONGEST = 4000
 
 
 class FoundArticle(BaseModel):
-    """An article. `text` is cut where it would not fit into a question."""
+    """An article, or a part of a long one. `text` fits into `articles` of `POST /v1/suggestions`."""
 
     title: str
     category: str
