@@ -162,7 +162,8 @@ class Rating(Shape):
     """One person's judgement of one answer, keyed by (chat, message, user); the last one wins, history is kept.
 
     Fields that are None say nothing and leave the earlier value; `thumb=0` takes a thumb back.
-    `request_id` names the judged answer, `preferred_over` the answer (its request id) that it was preferred to.
+    `request_id` names the judged answer, `preferred_over` the answer (its request id) that it was preferred to; empty:
+    the person prefers it to none any more.
     """
 
     protocol: int = PROTOCOL

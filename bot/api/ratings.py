@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -111,6 +112,13 @@ async def _rate(request: Request, given: RatingRequest, caller: Caller, mark: st
         for other in kept.siblings:
             where = records.place(given.request_id, other)
             await book.submit(rating(other, where, RatingSource.COMPARE, preferred_over=other))
+        for one, other in itertools.combinations(kept.siblings, 2):
+            # Who chooses anew takes back what was chosen before, also where it was preferred to a third answer.
+            where = records.place(one, other)
+            before = await book.of_user(caller.chat_id, where, user_id)
+            if before is not None and before.preferred_over:
+                undone = rating(f"x{where}", where, RatingSource.COMPARE, preferred_over="")
+                await book.submit(undone.model_copy(update={"request_id": before.request_id}))
     return RatingTaken(
         request_id=given.request_id,
         thumb=merged.thumb if merged else None,

@@ -63,7 +63,7 @@ class Ratings:
             row.thumb = rating.thumb or None
             row.stars = rating.stars.model_dump() if rating.stars else None
             row.reason = rating.reason or None
-            row.preferred_over = rating.preferred_over
+            row.preferred_over = rating.preferred_over or None
             row.correction = rating.correction
             row.source = rating.source.value
             row.updated_at = rating.created_at

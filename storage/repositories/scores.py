@@ -53,7 +53,8 @@ class _Sums:
         self.weighted: list[float] = []
 
     def add(self, row: RatingRow) -> None:
-        self.ratings += 1
+        said = (row.thumb, row.stars, row.preferred_over, row.correction, row.reason)
+        self.ratings += any(value is not None for value in said)
         self.up += row.thumb == 1
         self.down += row.thumb == -1
         self.chosen += row.preferred_over is not None
@@ -99,7 +100,7 @@ async def scores(session: AsyncSession, *, chat_id: int | None = None, since: da
         found[adapter or OWN].add(row)
         session.expunge(row)
     ranked = sorted(found.items(), key=lambda one: (-one[1].ratings, one[0]))
-    return [sums.score(model) for model, sums in ranked]
+    return [sums.score(model) for model, sums in ranked if sums.ratings]
 
 
 def mean(values: Sequence[float]) -> Mean:

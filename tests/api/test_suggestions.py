@@ -10,7 +10,9 @@ import openai
 from bot import texts
 from storage.ratings import RatingBook
 from storage.ratings_sink import drain_once
+from storage.repositories.feedback import FeedbackPages
 from tests.api.conftest import Desk
+from training.data.feedback.reading import forgotten_preferences, read_log
 
 
 async def store(desk: Desk) -> int:
@@ -82,6 +84,43 @@ async def test_a_change_of_mind_leaves_one_winner_of_a_pair(desk: Desk) -> None:
     async with desk.database.view() as unit:
         rows = await unit.ratings.all()
     assert [(row.request_id, row.preferred_over) for row in rows if row.preferred_over] == [(other, one)]
+
+
+async def test_a_change_of_mind_among_three_leaves_nothing_of_the_first_choice(desk: Desk) -> None:
+    key = await desk.make_key("chat", "rate", learn=True)
+    async with desk.client(key) as client:
+        found = await suggest(client, models=["otklik", "base", "base"])
+        first, second, third = [each["request_id"] for each in found["suggestions"]]
+
+        async def choose(chosen: str, operator: str) -> None:
+            sent = {"request_id": chosen, "operator": operator, "chosen": True}
+            assert (await client.post("/v1/ratings", json=sent)).status_code == 201
+
+        await choose(first, "Мария")
+        await choose(first, "Пётр")
+        await store(desk)
+        await choose(second, "Мария")
+        await store(desk)
+        table = (await client.get("/v1/ratings/summary")).json()["scores"]
+    pairs = [(first, second), (first, third), (second, first), (second, third)]
+    async with desk.database.view() as unit:
+        rows = await unit.ratings.all()
+        noted = await FeedbackPages(unit.session).preferences([found["id"]])
+    assert sorted((row.request_id, row.preferred_over) for row in rows if row.preferred_over) == sorted(pairs)
+    assert sum(one["chosen"] for one in table) == sum(one["ratings"] for one in table) == 4
+    maria = {one.user_id for one in noted if one.request_id == second}
+    standing = forgotten_preferences([], [one for one in noted if one.user_id in maria])
+    assert sorted((one.request_id, one.preferred_over) for one in standing) == sorted(pairs[2:])
+    log = await read_log(desk.database)
+    taught = {
+        (one.request_id, judged.preferred_over, judged.person)
+        for entry in log
+        for one in entry.answers
+        for judged in one.judgements
+        if judged.preferred_over
+    }
+    assert sorted((winner, loser) for winner, loser, _ in taught) == sorted(pairs)
+    assert {len({person for winner, _, person in taught if winner == one}) for one in (first, second)} == {1}
 
 
 async def test_nobody_learns_from_people_behind_a_key_that_did_not_agree(desk: Desk) -> None:

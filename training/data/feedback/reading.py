@@ -90,10 +90,14 @@ def forgotten_preferences(
 ) -> list[Judged]:
     """Preferences that were overwritten by another one of the same answer, though nothing took them back.
 
-    `noted` is in the order of time; the opposite preference, said later, takes one back.
+    `noted` is in the order of time; the opposite preference, said later, takes one back, and so does an empty one.
     """
     standing: dict[tuple[int, str, str], Preferred] = {}
     for one in noted:
+        if not one.preferred_over:
+            for place in [known for known in standing if known[:2] == (one.user_id, one.request_id)]:
+                del standing[place]
+            continue
         standing.pop((one.user_id, one.preferred_over, one.request_id), None)
         standing[one.user_id, one.request_id, one.preferred_over] = one
     known = {(one.user_id, one.request_id, one.preferred_over) for one in ratings}
