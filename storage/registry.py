@@ -156,7 +156,8 @@ class Registry:
             if row.revision == 0 and slot != SHARED:
                 await answer_as_shared(unit, slot)
             if row.active == adapter_id:
-                raise RegistryError(f"{adapter_id} answers everybody in the slot {slot} already; try another one there")
+                said = f"{adapter_id} answers everybody in the slot {slot} already; try another one there"
+                raise RegistryError(said, "answers_already", adapter=adapter_id)
             await unit.slots.begin_canary(slot, adapter_id, share, job=job_id, by=by, reason=reason)
             await settle(unit)
             await unit.commit()
@@ -169,7 +170,7 @@ class Registry:
         check_share(share)
         async with self._turn(also) as unit:
             if (await unit.slots.lock(slot)).canary is None:
-                raise RegistryError(f"no canary runs in the slot {slot}")
+                raise RegistryError(f"no canary runs in the slot {slot}", "no_canary")
             await unit.slots.set_share(slot, share, by=by)
             await unit.commit()
         return await self._tell()
@@ -193,7 +194,8 @@ class Registry:
             await known(unit, adapter_id)
             slots = await unit.slots.all()
             if held := [one.name for one in slots if one.active == adapter_id]:
-                raise RegistryError(f"{adapter_id} answers in the slot {held[0]}: roll back first, then reject it")
+                said = f"{adapter_id} answers in the slot {held[0]}: roll back first, then reject it"
+                raise RegistryError(said, "answers", adapter=adapter_id)
             for one in slots:
                 if one.canary == adapter_id:
                     await unit.slots.end_canary(one.name, by=by, reason=reason or "rejected")
@@ -204,10 +206,10 @@ class Registry:
     async def release(self, slot: str, *, by: int | None = None, reason: str = "", also: Also | None = None) -> Serving:
         """Let a preset go by the slot `shared` again."""
         if slot == SHARED:
-            raise RegistryError("the slot shared is what all other slots go by; roll it back to none instead")
+            raise RegistryError("all other slots go by the slot shared; roll it back to none instead", "shared")
         async with self._turn(also) as unit:
             if (await unit.slots.lock(slot)).revision == 0:
-                raise RegistryError(f"{slot} goes by the slot {SHARED} already")
+                raise RegistryError(f"{slot} goes by the slot {SHARED} already", "released")
             await unit.slots.release(slot, by=by, reason=reason)
             await settle(unit)
             await unit.commit()
@@ -249,7 +251,7 @@ class Registry:
         async with self.database.view() as unit:
             pile = earlier(await unit.slots.changes(slot))
         if not pile:
-            raise RegistryError(f"nothing was ever promoted in the slot {slot}: there is nothing to roll back to")
+            raise RegistryError(f"the slot {slot} was never changed: nothing to roll back to", "nothing_before")
         notes: list[str] = []
         for name in pile:
             try:
@@ -285,7 +287,8 @@ class Registry:
             row = await known(unit, adapter_id)
         if found := await asyncio.to_thread(faults, row.location, row.sha256):
             wrong = "; ".join(found[:3])
-            raise RegistryError(f"{adapter_id} is damaged ({wrong}); add its folder again, or take another one")
+            said = f"{adapter_id} is damaged ({wrong}); add its folder again, or take another one"
+            raise RegistryError(said, "damaged", adapter=adapter_id)
 
     async def _tell(self) -> Serving:
         """Publish; what SQL holds is done even if Redis does not answer."""

@@ -24,9 +24,9 @@ async def known(unit: Unit, adapter_id: str) -> AdapterRow:
     """The adapter; RegistryError if there is none, or its files were thrown away."""
     row = await unit.adapters.get(adapter_id)
     if row is None:
-        raise RegistryError(f"there is no adapter {adapter_id}; `otklik adapters list` names them")
+        raise RegistryError(f"there is no adapter {adapter_id}; `otklik adapters list` names them", "unknown")
     if row.state == DELETED:
-        raise RegistryError(f"{adapter_id} was thrown away; add its folder again, or take another one")
+        raise RegistryError(f"{adapter_id} was thrown away; add its folder again, or take another one", "gone")
     return row
 
 
@@ -38,10 +38,12 @@ async def usable(unit: Unit, adapter_id: str | None, *, allow_tainted: bool, all
     if row.tainted_at is not None and not allow_tainted:
         raise RegistryError(
             f"{adapter_id} learned from somebody who asked to be forgotten: refit without them, or say explicitly "
-            "that it is to be used (--allow-tainted)"
+            "that it is to be used (--allow-tainted)",
+            "tainted",
         )
     if row.state == REJECTED and not allow_rejected:
-        raise RegistryError(f"{adapter_id} was rejected; say explicitly that it is to be used (--allow-rejected)")
+        said = f"{adapter_id} was rejected; say explicitly that it is to be used (--allow-rejected)"
+        raise RegistryError(said, "rejected")
     return row
 
 

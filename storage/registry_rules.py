@@ -21,7 +21,12 @@ YOUNG = timedelta(days=1)
 
 
 class RegistryError(ValueError):
-    """The registry refuses; the text says why and what to do."""
+    """The registry refuses; the text says why and what to do. `cause` names the reason, and what it is about, for
+    whoever tells it in another language."""
+
+    def __init__(self, text: str, cause: str = "other", **about: str) -> None:
+        super().__init__(text)
+        self.cause, self.about = cause, about
 
 
 class Change(Protocol):
@@ -104,7 +109,7 @@ def referenced(
 def check_share(share: float) -> None:
     """RegistryError unless it is a share."""
     if not 0 <= share <= 1:
-        raise RegistryError(f"a canary's share is between 0 and 1, not {share:g}")
+        raise RegistryError(f"a canary's share is between 0 and 1, not {share:g}", "share")
 
 
 def state_of(adapter: str, state: str, slots: Sequence[Pointer]) -> str:

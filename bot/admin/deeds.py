@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.admin import texts
+from storage.adapter_manifest import AdapterFilesError
 from storage.contracts import JobState, TrainJob
 from storage.database import Database, Unit
 from storage.loop_tables import JobRow
@@ -84,7 +85,7 @@ class Deeds:
                 await self.registry.rollback(slot, to=adapter, by=admin, also=also)
             else:
                 await self.registry.promote(adapter, slot=slot, by=admin, also=also)
-        except (Overtaken, Refused, RegistryError) as error:
+        except (Overtaken, Refused, RegistryError, AdapterFilesError) as error:
             return await self._undone(error, job_id)
         return await self._done(job_id)
 
@@ -117,7 +118,7 @@ class Deeds:
                 await self.registry.set_share(percent / 100, slot=slot, by=admin, also=also)
             else:
                 await self.registry.begin_canary(adapter, percent / 100, slot=slot, job_id=job_id, by=admin, also=also)
-        except (Overtaken, Refused, RegistryError) as error:
+        except (Overtaken, Refused, RegistryError, AdapterFilesError) as error:
             return await self._undone(error, job_id)
         return await self._done(job_id)
 
@@ -202,7 +203,10 @@ class Deeds:
     async def _undone(self, error: Exception, job_id: str | None) -> Outcome:
         why = str(error)
         if isinstance(error, RegistryError):
-            why = texts.REFUSED_OTHERWISE.format(error=why)[:TOAST]
+            why = texts.REFUSED_BY_REGISTRY.get(error.cause, texts.REFUSED_OTHERWISE).format(error=why, **error.about)
+        if isinstance(error, AdapterFilesError):
+            why = texts.REFUSED_STORE
+        why = why[:TOAST]
         return Outcome(False, await self._job(job_id), why)
 
     async def _job(self, job_id: str | None) -> JobRow | None:

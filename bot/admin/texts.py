@@ -194,6 +194,22 @@ REFUSED_TAINTED = (
 REFUSED_REJECTED = "Так нельзя: эта версия отклонена."
 REFUSED_GONE = "Так нельзя: файлов этой версии больше нет."
 REFUSED_OTHERWISE = "Реестр не разрешает: {error}"
+# By the cause that a refusal of the registry names (storage/registry_rules.py).
+REFUSED_BY_REGISTRY = {
+    "unknown": "Так нельзя: такого адаптера нет.",
+    "gone": REFUSED_GONE,
+    "tainted": REFUSED_TAINTED,
+    "rejected": REFUSED_REJECTED,
+    "damaged": "Так нельзя: файлы {adapter} повреждены. Добавьте их заново (otklik adapters add) или возьмите другой.",
+    "answers_already": "Так нельзя: {adapter} здесь уже отвечает всем.",
+    "answers": "Так нельзя: {adapter} сейчас отвечает людям. Сначала верните прежний, потом отклоняйте.",
+    "no_canary": "Канарейка здесь уже не идёт.",
+    "shared": "Так нельзя: по общему слоту отвечают остальные. Верните в него встроенный.",
+    "released": "Эта эмоция и так отвечает по общему слоту.",
+    "nothing_before": "Вернуть нечего: здесь ещё ничего не меняли.",
+    "share": "Доля канарейки — от 0 до 100 %.",
+}
+REFUSED_STORE = "Не получилось: хранилище адаптеров не отвечает. Попробуйте позже."
 NOTE_GAVE_WAY = "место заняла другая версия"
 NOTE_BY = "администратор {who}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest_asyncio
 from bot.admin import texts
 from bot.playground.person import Person, Seen
 from bot.playground.world import World
+from storage import registry, registry_rows, registry_rules
 from storage.contracts import JobState
 from tests.bot.stage import Stage, stage, until
 from tests.bot.trainer import Trainer, show, tap
@@ -136,3 +138,25 @@ async def test_a_failed_refit_is_told_with_its_reason(scene: Stage, trainer: Tra
         assert told.text == "⚠️ Переобучение не получилось: авто для общего слота\nПричина: мало памяти"
         shown = await tap(anna, told, texts.NEWS_SHOW, texts.JOB_ENDS[JobState.FAILED])
         assert shown.buttons == [[texts.TO_PANEL]]
+
+
+async def test_what_the_registry_refuses_is_told_in_russian(scene: Stage, trainer: Trainer) -> None:
+    """The command line tells the same in English."""
+    async with scene.person() as anna:
+        await anna.ask("/admin")
+        await trainer.order("nightly")
+        adapter = await trainer.finish("nightly")
+        card = await tap(anna, await card_of(anna), texts.TO_LIVE, texts.SURE_LIVE)
+        (scene.storage.dir / "adapters" / adapter / "adapter_model.safetensors").write_bytes(b"cut off")
+        toast = await anna.press(card, texts.SURE_LIVE)
+        assert toast.text == texts.REFUSED_BY_REGISTRY["damaged"].format(adapter=adapter)
+        assert (await trainer.job("nightly")).state == JobState.GATED
+
+
+def test_every_refusal_of_the_registry_has_its_russian_words() -> None:
+    source = "".join(
+        Path(module.__file__ or "").read_text("utf-8") for module in (registry, registry_rows, registry_rules)
+    )
+    causes = set(re.findall(r"RegistryError\((?:said|f?\".*?\"), \"(\w+)\"", source))
+    causes |= {"tainted"}  # its text takes two lines
+    assert len(causes) >= 10 and causes == set(texts.REFUSED_BY_REGISTRY)
