@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 LEAST = 20
 RESAMPLES = 2000
@@ -75,24 +76,38 @@ WORDS = {
 
 
 def interval(values: Sequence[float], seed: int = 0) -> Interval:
-    """Mean and bias-corrected accelerated bootstrap interval (Efron 1987). ValueError without values."""
+    """Mean and bias-corrected accelerated bootstrap interval (Efron 1987, eq. 6.6). ValueError without values.
+
+    Of a mean the jackknife, from which the acceleration comes, needs no resamples: its influences are the deviations
+    themselves, so that the work grows with the number of values and not with its square.
+    """
     given = np.asarray(values, dtype=np.float64)
     if not given.size:
         raise ValueError("no values to take an interval of")
     mean = float(given.mean())
     if given.size == 1 or np.ptp(given) <= 1e-12 * max(1.0, abs(mean)):
         return Interval(mean, mean, mean, given.size)
-    from scipy.stats import bootstrap
+    from scipy.special import ndtr, ndtri
 
-    found = bootstrap(
-        (given,),
-        np.mean,
-        n_resamples=RESAMPLES,
-        batch=max(1, AT_ONCE // given.size),
-        confidence_level=CONFIDENCE,
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return Interval(mean, float(found.low), float(found.high), given.size)
+    drawn = _resampled(given, np.random.default_rng(seed))
+    below = (np.count_nonzero(drawn < mean) + np.count_nonzero(drawn <= mean)) / (2 * RESAMPLES)
+    bias = float(ndtri(min(max(below, 0.5 / RESAMPLES), 1 - 0.5 / RESAMPLES)))
+    apart = given - mean
+    acceleration = float((apart**3).sum() / (6 * (apart**2).sum() ** 1.5))
+    tail = float(ndtri((1 - CONFIDENCE) / 2))
+    ends = [ndtr(bias + (bias + z) / (1 - acceleration * (bias + z))) for z in (tail, -tail)]
+    low, high = np.quantile(drawn, ends)
+    return Interval(mean, float(low), float(high), given.size)
+
+
+def _resampled(given: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:
+    """Means of `RESAMPLES` draws with replacement."""
+    rows = max(1, AT_ONCE // given.size)
+    parts = [
+        given[random.integers(0, given.size, (min(rows, RESAMPLES - start), given.size))].mean(axis=1)
+        for start in range(0, RESAMPLES, rows)
+    ]
+    return np.concatenate(parts)
 
 
 def difference(one: Sequence[float], other: Sequence[float], seed: int = 0) -> Difference:

@@ -1,9 +1,12 @@
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import bootstrap
 
-from training.evaluation.statistics import LEAST, difference, flipped, interval
+from training.evaluation.statistics import LEAST, RESAMPLES, difference, flipped, interval
 
 
 def test_an_interval_holds_the_mean_and_narrows_with_more_prompts() -> None:
@@ -62,3 +65,26 @@ def test_swapping_systems_mirrors_the_difference(values: list[float]) -> None:
     zero = [0.0] * len(values)
     assert flipped(values, 7) == pytest.approx(flipped([-one for one in values], 7), abs=0.03)
     assert difference(values, zero).interval.mean == pytest.approx(-difference(zero, values).interval.mean)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_an_interval_is_that_of_scipy(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    values = (draw.random(60) < 0.8).astype(float) if seed % 2 else draw.exponential(size=40 + seed)
+    theirs = bootstrap((values,), np.mean, n_resamples=RESAMPLES, rng=np.random.default_rng(seed)).confidence_interval
+    own = interval(values.tolist(), seed)
+    assert (own.low, own.high) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+
+
+def test_the_work_grows_with_the_prompts_and_not_with_their_square() -> None:
+    """A hundred times the values: about a hundred times the seconds; the square would be ten thousand."""
+    draw = np.random.default_rng(0)
+
+    def seconds(count: int) -> float:
+        values = draw.random(count).tolist()
+        began = time.process_time()
+        interval(values)
+        return time.process_time() - began
+
+    seconds(300)
+    assert seconds(30_000) < 1000 * max(seconds(300), 0.004)
