@@ -116,6 +116,12 @@ def gather(
             f"data: no prompt of at most {room} tokens is left ({dict(encoder.counts)}); give a larger `longest`, a "
             "smaller `new_tokens`, or other rows"
         )
+    wanted = recipe.rollout // recipe.samples
+    if recipe.algorithm != "ppo" and len(train) < wanted:
+        raise RecipeError(
+            f"data: {len(train)} different prompts are fewer than the {wanted} of a rollout (rollout / samples): give a "
+            "smaller `rollout`, or more rows"
+        )
     reward = {f"reward.{name}": getattr(recipe.reward, name) for name in ("emotion", "model", "model_base")}
     tuning.manifest(run, recipe, prepared, encoder, adapter=recipe.adapter, **reward)
     held = Encoder(tokenizer, presets, encoder.longest)

@@ -10,6 +10,7 @@ import torch
 from models.engines.adapter_files import read_adapter
 from storage.presets import Presets
 from training import bases, estimators, rlhf, rlhf_groups, tuning
+from training.recipes import RecipeError
 from training.rlhf import RlhfRecipe
 from training.runs import Run, hash_folder
 from training.scoring import Drawn, Reward
@@ -116,3 +117,11 @@ def test_steps_are_rollouts_whatever_trl_counts(tiny_folder: str, neutral_set: P
     config = rlhf_groups.configuration(given, Run(tmp_path, "rlhf", given), prompts=100)
     assert (config.max_steps, config.save_steps) == (18, 12)
     assert (config.generation_batch_size, config.num_iterations) == (16, 3)
+
+
+def test_fewer_prompts_than_a_rollout_asks_are_told(
+    tiny_folder: str, neutral_set: Path, presets: Presets, tmp_path: Path
+) -> None:
+    given = recipe(tiny_folder, neutral_set, "rloo", rollout=64, prompts=10)
+    with pytest.raises(RecipeError, match="10 different prompts are fewer than the 16 of a rollout"):
+        rlhf.main(given, tmp_path, presets)
