@@ -119,8 +119,8 @@ def gather(
     wanted = recipe.rollout // recipe.samples
     if recipe.algorithm != "ppo" and len(train) < wanted:
         raise RecipeError(
-            f"data: {len(train)} different prompts are fewer than the {wanted} of a rollout (rollout / samples): give a "
-            "smaller `rollout`, or more rows"
+            f"data: {len(train)} different prompts are fewer than the {wanted} of a rollout (rollout / samples): give "
+            "a smaller `rollout`, or more rows"
         )
     reward = {f"reward.{name}": getattr(recipe.reward, name) for name in ("emotion", "model", "model_base")}
     tuning.manifest(run, recipe, prepared, encoder, adapter=recipe.adapter, **reward)
