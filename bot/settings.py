@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -100,8 +101,10 @@ def _contradictions(settings: BotSettings) -> list[str]:
             wrong.append("BOT_UPDATES=webhook needs BOT_WEBHOOK_SECRET: without it anybody could send updates")
     elif settings.webhook_url is not None:
         wrong.append("BOT_WEBHOOK_URL is set, but BOT_UPDATES is polling: set BOT_UPDATES=webhook or remove the URL")
-    if settings.dashboard_url is not None and not settings.dashboard_url.startswith("https://"):
-        wrong.append("BOT_DASHBOARD_URL must begin with https:// (Telegram opens nothing else)")
+    if settings.dashboard_url is not None and not _public_https(settings.dashboard_url):
+        wrong.append(
+            "BOT_DASHBOARD_URL must be https://host/… (Telegram opens nothing else), as in otklik.example/dashboard/"
+        )
     if settings.token is not None and not _token_shaped(settings.token.get_secret_value()):
         wrong.append("BOT_TOKEN does not look like <digits>:<secret> from @BotFather")
     if settings.token is None and settings.api_url != PUBLIC_API:
@@ -110,6 +113,14 @@ def _contradictions(settings: BotSettings) -> list[str]:
     if secret and not (secret.isascii() and secret.replace("_", "").replace("-", "").isalnum() and len(secret) <= 256):
         wrong.append("BOT_WEBHOOK_SECRET may hold only A-Z, a-z, 0-9, _ and -, at most 256")
     return wrong
+
+
+def _public_https(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme == "https" and bool(parts.hostname) and not parts.fragment and not any(map(str.isspace, url))
 
 
 def _token_shaped(token: str) -> bool:

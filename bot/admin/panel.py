@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from aiogram.types import InlineKeyboardButton
+from aiogram.types import InlineKeyboardButton, WebAppInfo
 from aiogram.utils.formatting import Bold, Text, as_list
 
 from bot import wording as words
@@ -76,8 +76,8 @@ async def look(database: Database, conversation: Conversation, board: LoopBoard)
     )
 
 
-def render(found: Now, presets: Presets, admin: int) -> Screen:
-    """The panel's message."""
+def render(found: Now, presets: Presets, admin: int, dashboard: str | None = None) -> Screen:
+    """The panel's message. `dashboard`: https address of the pages, which a button opens inside Telegram."""
     parts = [
         Text(Bold(texts.PANEL), " · ", texts.UPDATED.format(at=f"{found.at:%H:%M:%S} UTC")),
         _section(texts.LOAD, _load(found)),
@@ -87,10 +87,10 @@ def render(found: Now, presets: Presets, admin: int) -> Screen:
         _section(texts.SLOTS, _slots(found, presets)),
         _section(texts.JOBS, _jobs(found, presets)),
     ]
-    return Screen(as_list(*parts, sep="\n\n"), rows(*_buttons(found, admin)))
+    return Screen(as_list(*parts, sep="\n\n"), rows(*_buttons(found, admin, dashboard)))
 
 
-def _buttons(found: Now, admin: int) -> list[list[InlineKeyboardButton]]:
+def _buttons(found: Now, admin: int, dashboard: str | None) -> list[list[InlineKeyboardButton]]:
     def opens(text: str, view: str) -> InlineKeyboardButton:
         return button(text, c.Open.model_validate({"admin": admin, "view": view}))
 
@@ -103,8 +103,10 @@ def _buttons(found: Now, admin: int) -> list[list[InlineKeyboardButton]]:
         ]
         for job in found.jobs[-MOST_JOBS:]
     ]
+    pages = [InlineKeyboardButton(text=texts.DASHBOARD, web_app=WebAppInfo(url=dashboard))] if dashboard else []
     return [
         [opens(texts.REFRESH, "panel")],
+        pages,
         *jobs,
         [opens(texts.RETRAIN, "retrain"), opens(texts.ADAPTERS, "adapters")],
         [opens(texts.PRESETS, "presets"), opens(texts.AUDIT, "audit")],

@@ -19,6 +19,7 @@ RETRAIN = "🎓 Переобучить"
 ADAPTERS = "🧩 Адаптеры"
 PRESETS = "🎭 Эмоции"
 AUDIT = "📜 Журнал"
+DASHBOARD = "📊 Все страницы"
 BACK = "← Назад"
 TO_PANEL = "← К пульту"
 SHOW_JOB = "🎓 Задание: {stage}"
@@ -256,6 +257,9 @@ AUDIT_ACTIONS = {
     "preset_add": "добавил эмоцию",
     "preset_file": "вернул исходную эмоцию",
     "preset_remove": "удалил эмоцию",
+    "forget": "удалил данные человека",
+    "key_make": "сделал ключ API",
+    "key_revoke": "отозвал ключ API",
 }
 AUDIT_DETAILS = {
     "slot": "слот {value}",

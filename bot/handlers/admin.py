@@ -79,10 +79,11 @@ async def show(
     conversation: Conversation,
     board: LoopBoard,
     presets: Presets,
+    settings: BotSettings,
 ) -> None:
     """The panel as a new message; from now on the operator's menu has the commands."""
     found = await panel.look(database, conversation, board)
-    await screens.send(bot, message.chat.id, panel.render(found, presets, admin.id))
+    await screens.send(bot, message.chat.id, panel.render(found, presets, admin.id, settings.dashboard_url))
     await introduce_to_admin(bot, admin.id)
 
 
@@ -94,10 +95,11 @@ async def again(
     board: LoopBoard,
     presets: Presets,
     job_watch: JobWatch,
+    settings: BotSettings,
 ) -> None:
     """The panel in the place of what was there."""
     if query.message is not None:
         await job_watch.leave(admin.id, query.message.message_id)
     found = await panel.look(database, conversation, board)
-    await screens.replace(query, panel.render(found, presets, admin.id))
+    await screens.replace(query, panel.render(found, presets, admin.id, settings.dashboard_url))
     await say(query, "")

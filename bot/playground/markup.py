@@ -24,8 +24,11 @@ ACTIONS = [
 MAX_BUTTONS = 100
 
 
-def parse_markup(raw: Any, limits: Limits) -> tuple[list[list[Json]], Json | None]:
-    """(inline keyboard, reply keyboard or its removal); ApiError for what Telegram refuses."""
+def parse_markup(raw: Any, limits: Limits, *, private: bool = True) -> tuple[list[list[Json]], Json | None]:
+    """(inline keyboard, reply keyboard or its removal); ApiError for what Telegram refuses.
+
+    `private`: whether the chat is one of a person with the bot; Mini Apps open nowhere else.
+    """
     if raw in (None, ""):
         return [], None
     try:
@@ -35,7 +38,7 @@ def parse_markup(raw: Any, limits: Limits) -> tuple[list[list[Json]], Json | Non
     if not isinstance(markup, dict):
         raise bad_request("object expected as reply markup")
     if "inline_keyboard" in markup:
-        return _inline(markup["inline_keyboard"], limits), None
+        return _inline(markup["inline_keyboard"], limits, private), None
     if "keyboard" in markup:
         return [], _reply_keyboard(markup)
     if markup.get("remove_keyboard") or markup.get("force_reply"):
@@ -51,12 +54,12 @@ def _rows(rows: Any, what: str) -> list[list[Any]]:
     return rows
 
 
-def _inline(rows: Any, limits: Limits) -> list[list[Json]]:
-    keyboard = [[_button(button, limits) for button in row] for row in _rows(rows, "inline_keyboard")]
+def _inline(rows: Any, limits: Limits, private: bool) -> list[list[Json]]:
+    keyboard = [[_button(button, limits, private) for button in row] for row in _rows(rows, "inline_keyboard")]
     return [row for row in keyboard if row]
 
 
-def _button(button: Any, limits: Limits) -> Json:
+def _button(button: Any, limits: Limits, private: bool) -> Json:
     where = "can't parse inline keyboard button: "
     if not isinstance(button, dict) or not isinstance(button.get("text"), str):
         raise bad_request(where + 'Can\'t find field "text"')
@@ -70,7 +73,19 @@ def _button(button: Any, limits: Limits) -> Json:
     url = button.get("url")
     if url is not None and not str(url).startswith(("http://", "https://", "tg://")):
         raise bad_request(f"inline keyboard button URL '{url}' is invalid: Wrong HTTP URL")
+    if "web_app" in button:
+        _check_app(button["web_app"], private)
     return {"text": button["text"], **{key: button[key] for key in ACTIONS if key in button}}
+
+
+def _check_app(app: Any, private: bool) -> None:
+    url = app.get("url") if isinstance(app, dict) else None
+    if not isinstance(url, str):
+        raise bad_request("can't parse inline keyboard button: Can't find field \"url\"")
+    if not url.startswith("https://"):
+        raise bad_request(f"inline keyboard button Web App URL '{url}' is invalid: Only HTTPS links are allowed")
+    if not private:
+        raise bad_request("BUTTON_TYPE_INVALID")
 
 
 def _reply_keyboard(markup: Json) -> Json:

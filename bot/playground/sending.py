@@ -61,7 +61,7 @@ def edit_message_text(world: World, bot: BotAccount, params: Params) -> Json:
     if message.media is not None:
         raise bad_request("there is no text in the message to edit")
     text, entities = _text(world, params)
-    keyboard, _ = parse_markup(params.values.get("reply_markup"), world.limits)
+    keyboard, _ = _markup(world, chat, params)
     return _rewrite(world, bot, chat, message, (text, entities, keyboard))
 
 
@@ -71,14 +71,14 @@ def edit_message_caption(world: World, bot: BotAccount, params: Params) -> Json:
     if message.media is None:
         raise bad_request("there is no caption in the message to edit")
     text, entities = _caption(world, params)
-    keyboard, _ = parse_markup(params.values.get("reply_markup"), world.limits)
+    keyboard, _ = _markup(world, chat, params)
     return _rewrite(world, bot, chat, message, (text, entities, keyboard))
 
 
 def edit_message_reply_markup(world: World, bot: BotAccount, params: Params) -> Json:
     """editMessageReplyMarkup; the message is not marked as edited, as in the app."""
     chat, message = _own_message(world, bot, params)
-    keyboard, _ = parse_markup(params.values.get("reply_markup"), world.limits)
+    keyboard, _ = _markup(world, chat, params)
     if keyboard == message.keyboard:
         raise bad_request(NOT_MODIFIED)
     world.count_message(bot, chat)
@@ -119,6 +119,10 @@ def _caption(world: World, params: Params) -> tuple[str, list[Json]]:
     return text, entities
 
 
+def _markup(world: World, chat: Chat, params: Params) -> tuple[list[list[Json]], Json | None]:
+    return parse_markup(params.values.get("reply_markup"), world.limits, private=chat.kind == "private")
+
+
 def _rewrite(
     world: World, bot: BotAccount, chat: Chat, message: Message, new: tuple[str, list[Json], list[list[Json]]]
 ) -> Json:
@@ -137,7 +141,7 @@ def _captioned(world: World, bot: BotAccount, params: Params, media: Media) -> M
 
 
 def _post(world: World, bot: BotAccount, chat: Chat, params: Params, message: Message) -> Json:
-    message.keyboard, reply_keyboard = parse_markup(params.values.get("reply_markup"), world.limits)
+    message.keyboard, reply_keyboard = _markup(world, chat, params)
     message.reply_to = _reply_to(chat, params)
     world.count_message(bot, chat)
     world.append(chat, message)

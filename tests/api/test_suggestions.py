@@ -111,14 +111,14 @@ async def test_a_change_of_mind_among_three_leaves_nothing_of_the_first_choice(d
     maria = {one.user_id for one in noted if one.request_id == second}
     standing = forgotten_preferences([], [one for one in noted if one.user_id in maria])
     assert sorted((one.request_id, one.preferred_over) for one in standing) == sorted(pairs[2:])
-    log = await read_log(desk.database)
-    taught = {
-        (one.request_id, judged.preferred_over, judged.person)
-        for entry in log
-        for one in entry.answers
-        for judged in one.judgements
-        if judged.preferred_over
-    }
+    with await read_log(desk.database) as log:
+        taught = {
+            (one.request_id, judged.preferred_over, judged.person)
+            for entry in log
+            for one in entry.answers
+            for judged in one.judgements
+            if judged.preferred_over
+        }
     assert sorted((winner, loser) for winner, loser, _ in taught) == sorted(pairs)
     assert {len({person for winner, _, person in taught if winner == one}) for one in (first, second)} == {1}
 

@@ -30,6 +30,9 @@ def test_a_webhook_needs_three_things_and_hears_of_all() -> None:
         ({"token": "1:a", "api_url": "ftp://example.org"}, "http"),
         ({"playground_listen": "nonsense"}, "host:port"),
         ({"admins": "1,two"}, "integer"),
+        ({"dashboard_url": "http://otklik.example/dashboard/"}, "BOT_DASHBOARD_URL"),
+        ({"dashboard_url": "https://"}, "BOT_DASHBOARD_URL"),
+        ({"dashboard_url": "https://otklik.example/ dashboard"}, "BOT_DASHBOARD_URL"),
     ],
 )
 def test_contradictions_are_named(values: dict[str, Any], word: str) -> None:

@@ -16,7 +16,14 @@ from aiogram.exceptions import (
     TelegramRetryAfter,
     TelegramUnauthorizedError,
 )
-from aiogram.types import BotCommand, BufferedInputFile, InlineKeyboardButton, InlineKeyboardMarkup, ReplyParameters
+from aiogram.types import (
+    BotCommand,
+    BufferedInputFile,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    ReplyParameters,
+    WebAppInfo,
+)
 
 from bot.playground.limits import Limits
 from bot.playground.person import Person, Refused
@@ -49,6 +56,7 @@ SENDS: list[tuple[dict[str, Any], str]] = [
     ({"text": "раз", "reply_markup": one_button(callback_data="я" * 33)}, "BUTTON_DATA_INVALID"),
     ({"text": "раз", "reply_markup": one_button()}, "Text buttons are unallowed in the inline keyboard"),
     ({"text": "раз", "reply_markup": one_button(url="почта")}, "Wrong HTTP URL"),
+    ({"text": "раз", "reply_markup": one_button(web_app=WebAppInfo(url="http://a.example/"))}, "Only HTTPS links"),
 ]
 
 
@@ -226,3 +234,12 @@ async def test_people_may_not_do_what_the_app_does_not_offer(api: Bot, anna: Per
     ):
         with pytest.raises(Refused, match=why):
             await asyncio.wait_for(attempt, 5)
+
+
+async def test_a_mini_app_opens_from_private_chats_only(api: Bot, anna: Person, chat: int) -> None:
+    button = one_button(web_app=WebAppInfo(url="https://pages.example/dashboard/"))
+    sent = await api.send_message(chat, "раз", reply_markup=button)
+    assert sent.reply_markup is not None and sent.reply_markup.inline_keyboard[0][0].web_app is not None
+    group = await anna.group("Все")
+    with pytest.raises(TelegramBadRequest, match="BUTTON_TYPE_INVALID"):
+        await api.send_message(group, "раз", reply_markup=button)

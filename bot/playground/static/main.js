@@ -37,6 +37,7 @@ const acts = {
     return post("react", here({ message: message.id, emoji: mine.includes(emoji) ? [] : [emoji] }));
   }),
   press: (message, button, node) => attempt(async () => {
+    if (button.web_app) { window.open(button.web_app.url, "_blank", "noopener"); return; }
     if (button.callback_data === undefined) { toast("Эта кнопка здесь не работает"); return; }
     const { callback } = await post("press", here({ message: message.id, data: button.callback_data }));
     const early = state.waiting.get(callback);
