@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bot import wording
 from bot.admin import card, names, panel, texts
+from bot.api.agreement import CARE, NOBODY, SAME, figures
 from bot.api.jobs import text_of
 from bot.api.problems import Problem
 from bot.api.watching import Watch
@@ -21,6 +22,7 @@ from bot.dashboard.charts import shares
 from bot.dashboard.sessions import Viewer
 from storage.contracts import now
 from storage.loop_tables import JobRow
+from storage.repositories.agreement import shared
 from storage.repositories.figures import Figures
 from storage.repositories.scores import WEIGHTS, scores
 from storage.repositories.slots import SHARED
@@ -37,6 +39,11 @@ STATES = {
     "retired": "отвечала раньше",
     "rejected": "отклонена",
     "deleted": "удалена",
+}
+WHY = {
+    NOBODY: "никто не оценил одно и то же вдвоём",
+    SAME: "у всех одинаковые звёзды: согласие не отличить от случая",
+    CARE: "мало ответов: доверять с осторожностью",
 }
 TABS = (
     ("", "Сейчас"),
@@ -108,11 +115,13 @@ async def overview(request: Request) -> Response:
 
 @router.get("/ratings")
 async def ratings(request: Request, days: Annotated[int, Query(ge=1, le=3650)] = 30) -> Response:
-    """Tables of marks by model."""
+    """Tables of marks by model, and whether people agree."""
     await request.app.state.sessions.viewer(request)
     async with request.app.state.database.view() as unit:
-        table = await scores(unit.session, since=now() - timedelta(days=days))
-    return await shown(request, "ratings.html", "ratings", scores=table, days=days)
+        since = now() - timedelta(days=days)
+        table = await scores(unit.session, since=since)
+        agreed = figures(await shared(unit.session, since=since))
+    return await shown(request, "ratings.html", "ratings", scores=table, days=days, agreed=agreed, why=WHY)
 
 
 @router.get("/adapters")

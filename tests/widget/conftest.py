@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -61,7 +62,7 @@ class Host:
 
     def card(self, letter: str) -> Any:
         """An answer."""
-        return self.frame.locator("article").filter(has=self.frame.get_by_role("heading", name=letter))
+        return self.frame.get_by_role("article", name=re.compile(f" {letter}$"))
 
     async def heard(self) -> list[dict[str, Any]]:
         """What the host page was told."""
@@ -70,6 +71,7 @@ class Host:
 
     async def saved(self) -> None:
         """Everything has reached the server."""
+        await self.page.clock.fast_forward(6000)  # what is held back to be undone need not be waited for
         await expect(self.frame.locator("#queue")).to_have_text("Всё сохранено", timeout=15_000)
 
 
@@ -131,6 +133,7 @@ async def host(serve: Serve, worker: object, browser: Browser) -> AsyncIterator[
             context: BrowserContext = await browser.new_context(**window)
             await context.grant_permissions(["clipboard-read", "clipboard-write"])
             page = await context.new_page()
+            await page.clock.install()
             page.set_default_timeout(15_000)
             found = Host(desk, url, page, page.frame_locator("iframe.otklik"))
             page.on("pageerror", lambda error: found.troubles.append(str(error)))

@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 
 from bot.api.agreement import CARE, NO_PICKS, NOBODY, SAME, alpha, same_picks
@@ -14,6 +15,7 @@ from storage.database import Database, upgrade
 from storage.repositories.agreement import Picks, picked, shared
 from storage.tables import RatingRow, ReplyRow, TurnRow
 from tests.api.conftest import Desk, Serve
+from tests.api.test_dashboard import enter
 from tests.api.test_suggestions import store
 from tests.widget.conftest import make_token
 
@@ -94,6 +96,10 @@ async def test_agreement_over_http(serve: Serve, worker: object) -> None:
                 await client.post("/v1/ratings", json={"request_id": pick, "chosen": True})
     while await store(desk):
         pass
+    async with httpx.AsyncClient(base_url=desk.url) as browser:
+        await enter(browser, desk.admin_key)
+        page = (await browser.get("/dashboard/ratings")).text.replace("\u202f", " ").replace("\xa0", " ")
+    assert "Один и тот же ответ выбрали 67 % пар" in page and "мало ответов" in page
     stranger = await desk.make_key("chat", "rate")
     async with desk.client() as client, desk.client(stranger) as other_client:
         told = (await client.get("/v1/ratings/agreement")).json()
