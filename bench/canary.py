@@ -134,8 +134,8 @@ def runs(world: World, count: int, days: float, seed: int = 0, rules: CanaryRule
         count,
         sum(one[0] is Decision.STOP_WORSE for one in ended),
         sum(one[0] is Decision.WIN for one in ended),
-        _median([one[1] for one in decided]),
-        _median([one[2] for one in decided]),
+        median([one[1] for one in decided]),
+        median([one[2] for one in decided]),
     )
 
 
@@ -150,11 +150,11 @@ def false_stop(measure: str, world: World, count: int, days: float, seed: int = 
     return shown / count
 
 
-def _median(values: Sequence[float]) -> float:
+def median(values: Sequence[float]) -> float:
     return float(np.median(values)) if len(values) else math.nan
 
 
-def _share(count: int, of: int) -> str:
+def share_of(count: int, of: int) -> str:
     low, high = wilson(count, of)
     return f"{100 * count / of:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
 
@@ -174,7 +174,7 @@ def main() -> None:
         cell = runs(replace(world, chats=given.chats), given.runs, given.days, given.seed)
         decided = f"{cell.ratings:.0f} | {cell.days:.1f}" if cell.stopped + cell.won else "— | —"
         share = f"{100 * world.share:.0f} %"
-        told = f"{_share(cell.stopped, cell.runs)} | {_share(cell.won, cell.runs)} | {decided}"
+        told = f"{share_of(cell.stopped, cell.runs)} | {share_of(cell.won, cell.runs)} | {decided}"
         print(f"| {world.name} | {share} | {told} |", flush=True)
     print(f"\n{time.perf_counter() - started:.0f} s")
 

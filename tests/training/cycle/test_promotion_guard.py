@@ -6,6 +6,9 @@ from datetime import timedelta
 
 from sqlalchemy import update
 
+from bench import guard
+from bench.canary import World
+
 from storage.contracts import now
 from storage.loop_tables import SlotChangeRow
 from tests.canary_world import Worth, talk
@@ -59,3 +62,9 @@ async def test_an_equal_successor_stays(shop: Shop) -> None:
 async def test_an_old_promotion_is_not_looked_at_any_more(shop: Shop) -> None:
     _, new = await replaced(shop, Worth(liked=0.8), Worth(liked=0.4))
     assert await look(shop, canary={"guard_hours": 12}) == [] and await shop.active() == new
+
+
+def test_the_bench_takes_back_what_fell_far_and_leaves_what_is_equal() -> None:
+    assert guard.runs(World("equal", moody=0.0, chats=60), 3) == [None] * 3
+    back = guard.runs(World("much worse", rating=-0.5, chats=60), 2)
+    assert all(one is not None and one <= 2 for one in back)
