@@ -8,7 +8,6 @@ from sqlalchemy import update
 
 from bench import guard
 from bench.canary import World
-
 from storage.contracts import now
 from storage.loop_tables import SlotChangeRow
 from tests.canary_world import Worth, talk
