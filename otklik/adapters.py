@@ -16,8 +16,9 @@ from sqlalchemy.exc import DBAPIError
 from otklik import adapters_shown as shown
 from otklik.adapters_desk import Desk, Refused, opened
 from storage.adapter_manifest import AdapterFilesError, StoreUnavailable, configured_base, kind_of
-from storage.contracts import Serving
-from storage.registry import KEEP, PREVIOUS, RegistryError
+from storage.contracts import JobState, Serving
+from storage.loop_tables import AdapterRow
+from storage.registry import KEEP, PREVIOUS, Also, RegistryError
 from storage.registry_garbage import unreferenced
 from storage.repositories.slots import SHARED
 
@@ -96,6 +97,7 @@ async def promote(desk: Desk) -> int:
         reason=desk.reason,
         allow_tainted=given.allow_tainted,
         allow_rejected=given.allow_rejected,
+        also=desk.deciding(target, slot, JobState.LIVE),
     )
     return await changed(desk, serving, f"{target or OWN} answers in the slot {slot}.")
 
@@ -104,7 +106,8 @@ async def rollback(desk: Desk) -> int:
     """Let answer what answered before."""
     slot = await desk.slot()
     to = PREVIOUS if desk.given.to is None else await desk.target(desk.given.to)
-    serving = await desk.registry.rollback(slot, to=to, reason=desk.reason)
+    also = desk.deciding(None, slot, JobState.LIVE)
+    serving = await desk.registry.rollback(slot, to=to, reason=desk.reason, also=also)
     active = next((one.active for one in serving.slots if one.name == slot), None)
     return await changed(desk, serving, f"{active or OWN} answers in the slot {slot} again.")
 
@@ -124,6 +127,7 @@ async def canary(desk: Desk) -> int:
             job_id=row.job_id,
             reason=desk.reason,
             allow_tainted=desk.given.allow_tainted,
+            also=desk.deciding(row.adapter_id, slot, JobState.CANARY),
         )
     return await changed(desk, serving, f"{row.adapter_id} meets {desk.given.share:.0%} of the dialogues in {slot}.")
 
@@ -131,15 +135,26 @@ async def canary(desk: Desk) -> int:
 async def end_canary(desk: Desk) -> int:
     """Take the canary away."""
     slot = await desk.slot()
-    serving = await desk.registry.end_canary(slot=slot, reason=desk.reason)
+    async with desk.database.view() as unit:
+        found = await unit.slots.get(slot)
+    also = desk.deciding(found.canary if found is not None else None, slot, JobState.GATED)
+    serving = await desk.registry.end_canary(slot=slot, reason=desk.reason, also=also)
     return await changed(desk, serving, f"No canary runs in the slot {slot}.")
 
 
 async def reject(desk: Desk) -> int:
     """Nobody is to meet an adapter."""
     row = await desk.find(desk.given.id)
-    serving = await desk.registry.reject(row.adapter_id, reason=desk.reason)
+    also = await _rejecting(desk, row)
+    serving = await desk.registry.reject(row.adapter_id, reason=desk.reason, also=also)
     return await changed(desk, serving, f"{row.adapter_id} is rejected.")
+
+
+async def _rejecting(desk: Desk, row: AdapterRow) -> Also | None:
+    """The refit that made an adapter is over with it."""
+    async with desk.database.view() as unit:
+        job = await unit.jobs.get(row.job_id) if row.job_id else None
+    return desk.deciding(row.adapter_id, job.slot, JobState.REJECTED) if job is not None else None
 
 
 async def release(desk: Desk) -> int:

@@ -11,13 +11,13 @@ from pathlib import Path
 from redis.exceptions import RedisError
 from sqlalchemy.engine import URL, make_url
 
-from storage.contracts import Loaded, Serving
-from storage.database import Database, upgrade
+from storage.contracts import JobState, Loaded, Serving
+from storage.database import Database, Unit, upgrade
 from storage.embedded import EmbeddedRedis
 from storage.loop_board import LoopBoard
 from storage.loop_tables import AdapterRow
 from storage.redis import connect
-from storage.registry import Registry
+from storage.registry import Also, Registry
 from storage.repositories.presets import merged_presets
 from storage.repositories.slots import SHARED
 from storage.settings import StorageSettings
@@ -55,6 +55,21 @@ class Desk:
             many = f"{name!r} may be {', '.join(row.adapter_id for row in found[:5])}: write more of it"
             raise Refused(many if found else f"there is no adapter {name!r}: `otklik adapters list --all` names them")
         return found[0]
+
+    def deciding(self, adapter: str | None, slot: str, state: JobState) -> Also:
+        """What a change of pointers is for refits, in its own unit: the one that made the adapter comes to `state`, and
+        one whose canary has to give way is over. A slot with a refit that waits for a decision gets no other."""
+
+        async def also(unit: Unit) -> None:
+            row = await unit.adapters.get(adapter) if adapter is not None else None
+            own = row.job_id if row is not None else None
+            found = await unit.slots.get(slot)
+            tried = found.canary_job if found is not None else None
+            await _move(unit, own, slot, state, self.reason)
+            if tried is not None and tried != own:
+                await _move(unit, tried, slot, JobState.REJECTED, f"{self.reason}: gave way")
+
+        return also
 
     async def target(self, name: str) -> str | None:
         """An adapter's whole id; None for the worker's own."""
@@ -114,3 +129,10 @@ async def opened(given: argparse.Namespace) -> AsyncIterator[Desk]:
             stack.push_async_callback(client.aclose)
             board = LoopBoard(client, settings)
         yield Desk(given, settings, database, Registry(database, board, settings), board)
+
+
+async def _move(unit: Unit, job_id: str | None, slot: str, state: JobState, note: str) -> None:
+    """A refit of the slot that waits for a decision, or whose canary runs, is decided on."""
+    job = await unit.jobs.lock(job_id) if job_id is not None else None
+    if job is not None and job.slot == slot and job.state in (JobState.GATED, JobState.CANARY):
+        await unit.jobs.move(job.job_id, state, note)

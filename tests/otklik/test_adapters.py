@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from otklik.adapters import main
-from storage.contracts import Loaded, Serving
+from storage.contracts import JobState, Loaded, Serving, TrainJob
 from storage.conversation import Conversation
 from storage.database import Database
 from storage.embedded import EmbeddedRedis
@@ -74,6 +74,50 @@ def test_the_way_of_an_adapter_on_sql_alone(run: Run, tmp_path: Path) -> None:
         ("rollback", "command line"),
     ]
     assert run("rollback", "--to", "none")[1].startswith("The worker's own answers")
+
+
+def refit_waits(adapter: str, state: JobState = JobState.GATED) -> None:
+    """The adapter was made by a refit that passed its gate."""
+
+    async def order() -> None:
+        database = Database(StorageSettings().database())
+        async with database.unit() as unit:
+            job = await unit.jobs.add(TrainJob(job_id=f"job-{adapter}", method="kto"), trigger="admin")
+            await unit.jobs.move(job.job_id, state)
+            row = await unit.adapters.get(adapter)
+            assert row is not None and job.job_id == f"job-{adapter}", "the slot was free for it"
+            row.job_id = job.job_id
+            await unit.commit()
+        await database.close()
+
+    asyncio.run(order())
+
+
+def state_of(adapter: str) -> str:
+    async def read() -> str:
+        database = Database(StorageSettings().database())
+        async with database.view() as unit:
+            job = await unit.jobs.get(f"job-{adapter}")
+        await database.close()
+        return job.state if job is not None else ""
+
+    return asyncio.run(read())
+
+
+def test_a_decision_on_the_command_line_is_one_on_the_refit_too(run: Run, tmp_path: Path) -> None:
+    """Else the slot would wait for ever for somebody in Telegram, and get no other refit."""
+    a, b, c, d = (added(run, lora(tmp_path / name, name.encode())) for name in "abcd")
+    refit_waits(a)
+    assert run("canary", a, "--share", "10%")[0] == 0 and state_of(a) == JobState.CANARY
+    assert run("end-canary")[0] == 0 and state_of(a) == JobState.GATED
+    assert run("promote", a)[0] == 0 and state_of(a) == JobState.LIVE
+    refit_waits(b)
+    assert run("reject", b)[0] == 0 and state_of(b) == JobState.REJECTED
+    refit_waits(c)
+    assert run("canary", c, "--share", "10%")[0] == 0
+    assert run("promote", d)[0] == 0 and state_of(c) == JobState.REJECTED, "its canary gave way"
+    refit_waits(d)
+    assert run("promote", "none")[0] == 0 and state_of(d) == JobState.GATED, "nothing was said of it"
 
 
 def test_tables_show_whole_ids_states_and_taint(run: Run, tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ async def _claim(given: argparse.Namespace, running: Running) -> JobRow:
         what = "waits for an admin's decision" if row.owner is None else "is worked on by another trainer"
         raise SlotBusy(
             f"slot {given.slot}: job {row.job_id} is {row.state} and {what}; one refit a slot at a time. Decide on it "
-            "in Telegram (/admin) or with `otklik adapters`, or cancel it"
+            "in Telegram (/admin) or with `otklik adapters promote`, `canary` or `reject`"
         )
     if claimed.job_id != order.job_id:
         print(f"going on with {claimed.job_id}, which was begun and is held by nobody", file=sys.stderr)
