@@ -152,6 +152,9 @@ def _write(
     report.write(folder, told)
     show(f"report: {folder / 'report.html'}; card: {folder / 'card.png'}")
     print((folder / ("table.ru.md" if order.language == "ru" else "table.md")).read_text(encoding="utf-8"))
+    if published:
+        (folder / "published.md").write_text(published, encoding="utf-8")
+        print(published)
 
 
 def _about(order: Order, judged: Judged, frozen: Frozen) -> dict[str, str]:

@@ -145,6 +145,9 @@ def curves(series: Mapping[str, Sequence[tuple[float, float]]], name: str, colou
             axes.plot(*zip(*points, strict=True), line, color=colour, marker=few, linewidth=1.6, label=label)
         axes.ticklabel_format(useOffset=False)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+        steps = {x for points in series.values() for x, _ in points}
+        if len(steps) == 1:  # the axis would show parts of a step
+            axes.set_xlim(min(steps) - 1, min(steps) + 1)
         axes.set_xlabel(step)
         axes.set_title(name, loc="left", fontsize=12, fontweight="bold")
         figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=9)

@@ -7,10 +7,14 @@ stated».
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Figures = Mapping[str, Mapping[str, float]]
+# One text for all languages, or one under each.
+Said = str | dict[Literal["en", "ru"], str]
+NOT_STATED: Said = {"en": "not stated", "ru": "не указано"}
 
 
 class Ratio(BaseModel):
@@ -43,16 +47,16 @@ class Published(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     about: dict[str, str] = Field(description="What the table is, under `en` and `ru`.")
-    columns: dict[str, str] = Field(description="Column of ours → its title, with units.")
+    columns: dict[str, Said] = Field(description="Column of ours → its title, with units.")
     figures: dict[str, dict[str, float]] = Field(
         default_factory=dict, description="System → column → figure. Systems are named as ours."
     )
     ratios: tuple[Ratio, ...] = ()
     ratings: tuple[Counts, ...] = ()
-    weights: str = "not stated"
-    data: str = "not stated"
-    machine: str = "not stated"
-    settings: str = "not stated"
+    weights: Said = NOT_STATED
+    data: Said = NOT_STATED
+    machine: Said = NOT_STATED
+    settings: Said = NOT_STATED
 
     @model_validator(mode="after")
     def _known(self) -> Published:
@@ -72,6 +76,11 @@ class Published(BaseModel):
         if column not in self.figures.get(system, {}):
             raise ValueError(f"there is no published figure {place}")
         return self.figures[system][column]
+
+
+def said(text: Said, language: str) -> str:
+    """A text in a language; one that has none in it is shown as it is."""
+    return text if isinstance(text, str) else text["ru" if language == "ru" and "ru" in text else "en"]
 
 
 def decimals(figure: float) -> int:
@@ -101,6 +110,7 @@ WORDS = {
         "absent": "not stated", "unmeasured": "not measured", "differs": "What differs",
         "checks": "Whether the published figures agree with each other", "nothing": "There is nothing to check.",
         "theirs": "published: {theirs}; ours: {ours}", "no_ours": "nothing was measured here",
+        "none": "No figures of it are at hand, only the settings.",
     },
     "ru": {
         "contradiction": "ПРОТИВОРЕЧИЕ: ",
@@ -109,6 +119,7 @@ WORDS = {
         "absent": "не указано", "unmeasured": "не измерено", "differs": "Чем отличается",
         "checks": "Согласуются ли опубликованные числа между собой", "nothing": "Проверять нечего.",
         "theirs": "опубликовано: {theirs}; у нас: {ours}", "no_ours": "здесь ничего не измерено",
+        "none": "Её чисел под рукой нет, только настройки.",
     },
 }  # fmt: skip
 
@@ -143,7 +154,8 @@ def rows(published: Published, ours: Mapping[str, Mapping[str, str]], language: 
     for one in published.ratings:
         if one.mean is not None:
             told.setdefault(one.system, {})[one.criterion] = one.mean
-    titles = {**{one.criterion: one.criterion for one in published.ratings}, **published.columns}
+    titles = {one.criterion: one.criterion for one in published.ratings}
+    titles |= {name: said(title, language) for name, title in published.columns.items()}
     found: list[tuple[str, ...]] = []
     for system in [*told, *(name for name in ours if name not in told)]:
         for column, title in titles.items():
@@ -164,13 +176,17 @@ def markdown(
     """The comparison, what differs (`about` says it of ours: weights, data, machine, settings), and the checks."""
     words = WORDS[language]
     lines = [published.about[language], ""]
-    lines += ["| " + " | ".join(HEADS[language]) + " |", "| --- | --- | --- | --- |"]
-    lines += ["| " + " | ".join(row) + " |" for row in rows(published, ours, language)]
+    if beside := rows(published, ours, language):
+        lines += ["| " + " | ".join(HEADS[language]) + " |", "| --- | --- | --- | --- |"]
+        lines += ["| " + " | ".join(row) + " |" for row in beside]
+    else:
+        lines.append(words["none"])
     if published.ratings:
         lines += ["", stars(published, language)]
     lines += ["", f"**{words['differs']}**", ""]
     for key, title in PARTS[language].items():
-        told = words["theirs"].format(theirs=getattr(published, key), ours=about.get(key, words["no_ours"]))
+        theirs = said(getattr(published, key), language)
+        told = words["theirs"].format(theirs=theirs, ours=about.get(key, words["no_ours"]))
         lines.append(f"- {title}: {told}")
     lines += ["", f"**{words['checks']}**", ""]
     lines += [f"- {line}" for line in checks(published, language)] or [words["nothing"]]

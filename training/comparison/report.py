@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.presets import Presets
-from training.comparison import card, choosing, plots, table, words
+from training.comparison import blocks, card, choosing, plots, table, words
 from training.comparison.choosing import Result, Shown
 from training.comparison.costs import Cost
 from training.comparison.judging import Judged
@@ -87,6 +87,7 @@ def page(told: Told, result: Result | None) -> str:
         reasons=reasons(told),
         failures=table.failures(told.costs),
         alarms=alarms(told),
+        published=blocks.blocks(told.published) if told.published else [],
         plots=[{"note": "", **one} for one in pictures(told, result.column if result else None)],
         examples=examples(told, result.column) if result else [],
     )

@@ -22,7 +22,7 @@ WORDS: dict[str, dict[str, str]] = {
         "step": "step", "reference": "a person", "asked": "asked", "intensity": "intensity", "empty": "(empty)",
         "entry": "entry", "method": "method", "recipe": "recipe", "laid": "laid over it",
         "rows": "rows", "all": "all", "machine": "machine",
-        "seed": "seed", "failed": "not trained", "why": "Not available", "score": "score",
+        "seed": "seed", "failed": "Not trained", "why": "Not available", "score": "score",
         "note": "Mean and 95 % interval over prompts; below it the difference to «{first}» on the same prompts. Of "
         "{tests} differences looked at, chance alone shows about {chance:.0f}. Cost rows are single measurements.",
         "gate_note": "It is another classifier than the one that picks or rewards («{picker}»).",
@@ -56,7 +56,7 @@ WORDS: dict[str, dict[str, str]] = {
         "step": "шаг", "reference": "человек", "asked": "просили", "intensity": "сила", "empty": "(пусто)",
         "entry": "запись", "method": "метод", "recipe": "рецепт", "laid": "поверх него",
         "rows": "строк", "all": "все", "machine": "машина",
-        "seed": "зерно", "failed": "не обучено", "why": "Нет данных", "score": "оценка",
+        "seed": "зерно", "failed": "Не обучено", "why": "Нет данных", "score": "оценка",
         "note": "Среднее и 95 % интервал по запросам; ниже – разница с «{first}» на тех же запросах. Из {tests} "
         "разниц сама случайность показывает около {chance:.0f}. Стоимость измерена по одному разу.",
         "gate_note": "Выбирает и награждает другой классификатор («{picker}»).",

@@ -4,6 +4,7 @@ import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from PIL import Image
@@ -62,14 +63,14 @@ def test_both_languages_tell_result_alarm_failure_and_absence(written: dict[str,
     english, russian = ((written[one] / "report.html").read_text(encoding="utf-8") for one in ("en", "ru"))
     for told in (
         "highest mean has sft",
-        "not trained",
+        "Not trained",
         "loss is no number",
         "not available",
         "Chosen by rule",
         "≥ 4.0",
     ):
         assert told in english
-    for told in ("наибольшее среднее у sft", "не обучено", "нет данных", "Выбраны правилом", "ТРЕВОГА"):
+    for told in ("наибольшее среднее у sft", "Не обучено", "нет данных", "Выбраны правилом", "ТРЕВОГА"):
         assert told in russian
     assert 'lang="ru"' in russian
 
@@ -84,6 +85,24 @@ def test_the_same_figures_give_the_same_page(written: dict[str, Path], presets: 
     report.write(tmp_path, made.told(presets, "en", "| published | & <ours> |"))
     for name in ("report.html", "card.png"):
         assert (tmp_path / name).read_bytes() == (written["en"] / name).read_bytes()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_everybody_can_read_it_by_day_and_by_night(
+    written: dict[str, Path], scheme: Literal["light", "dark"]
+) -> None:
+    from axe_playwright_python.async_playwright import Axe
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as play:
+        browser = await play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = await browser.new_page(viewport={"width": 360, "height": 740}, color_scheme=scheme)
+        await page.goto((written["ru"] / "report.html").as_uri())
+        found = await Axe().run(page)
+        await browser.close()
+    # Plots' letters are shapes, with the plot's name for who cannot see it.
+    assert not found.response["violations"], found.generate_report()
 
 
 @pytest.mark.browser

@@ -112,7 +112,7 @@ def test_a_feedback_log_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "альфа" in shown
     standing = shown.split("шкала Эло")[1]
     assert standing.index("| новая |") < standing.index("| старая |")
-    assert "нет данных (no ratings of grammar, structure, style)" in shown
+    assert "нет данных (нет оценок: грамотность, построение, стиль)" in shown
 
 
 def test_pairs_alone_give_strengths_and_unconnected_ones_a_reason(

@@ -27,6 +27,7 @@ WORDS = {
         "strengths_head": "| system | Elo | pairs |",
         "published": "Published means against their counts",
         "absent": "not available",
+        "unrated": "no ratings of {names}",
         "few": "too few people: {n}, at least {least} are needed",
         "content": "content",
         "grammar": "grammar",
@@ -48,6 +49,7 @@ WORDS = {
         "strengths_head": "| система | Эло | пар |",
         "published": "Опубликованные средние и их счётчики",
         "absent": "нет данных",
+        "unrated": "нет оценок: {names}",
         "few": "слишком мало людей: {n}, нужно хотя бы {least}",
         "content": "содержание",
         "grammar": "грамотность",
@@ -62,7 +64,7 @@ def stars(standings: Sequence[Standing], language: str = "en") -> str:
     words = WORDS[language]
     lines = [f"### {words['totals']}", "", words["totals_head"], _rule(words["totals_head"])]
     for one in standings:
-        total = _plain(one.total, language) if one.total else f"{words['absent']} ({one.why_no_total})"
+        total = _plain(one.total, language) if one.total else _no_total(one, language)
         shares = " | ".join(_percent(share, language) for share in (one.positive, one.negative, one.liked))
         lines.append(f"| {_cell(one.system)} | {total} | {shares} |")
     lines += ["", f"### {words['criteria']}", "", words["criteria_head"], _rule(words["criteria_head"])]
@@ -139,6 +141,12 @@ def _few(one: Interval, language: str) -> str:
 
 def _rule(head: str) -> str:
     return "|" + " --- |" * (head.count("|") - 1)
+
+
+def _no_total(one: Standing, language: str) -> str:
+    words = WORDS[language]
+    missing = ", ".join(words[name] for name in CRITERIA if name not in one.criteria)
+    return f"{words['absent']} ({words['unrated'].format(names=missing)})"
 
 
 def _cell(text: str) -> str:
