@@ -67,7 +67,7 @@ async def _picks(session: AsyncSession, conditions: Sequence[ColumnElement[bool]
     wins = (
         select(ReplyRow.turn_id, RatingRow.user_id, RatingRow.request_id, RatingRow.updated_at)
         .join(ReplyRow, ReplyRow.request_id == RatingRow.request_id)
-        .where(RatingRow.preferred_over.is_not(None), *conditions)
+        .where(RatingRow.preferred_over != "", *conditions)
     )
     found = picked((turn, user, request, at) for turn, user, request, at in await session.execute(wins))
     several = {turn: people for turn, people in found.items() if len(people) > 1}

@@ -7,6 +7,7 @@ import pytest
 
 from bot.api.settings import ApiSettings
 from tests.api.conftest import Serve
+from tests.api.test_suggestions import store
 from tests.widget.conftest import make_token
 
 
@@ -70,6 +71,20 @@ async def test_redis_holds_no_token_in_clear(serve: Serve) -> None:
     token = await make_token(desk)
     names = [str(key) async for key in desk.redis.scan_iter("*widget*")]
     assert len(names) == 1 and token not in names[0] and token not in str(await desk.redis.get(names[0]))
+
+
+async def test_a_rating_whose_process_died_in_the_middle_is_counted_once(serve: Serve, worker: object) -> None:
+    desk = await serve(ApiSettings(widget_models=("otklik", "base")))
+    async with desk.client(await make_token(desk)) as client:
+        found = (await client.post("/v1/suggestions", json={"question": "Где?"})).json()
+        sent = {"request_id": found["suggestions"][0]["request_id"], "chosen": True, "correction": "Едет"}
+        for _ in range(2):
+            answer = await client.post("/v1/ratings", json=sent, headers={"Idempotency-Key": "one"})
+            assert answer.status_code == 201
+            # It had counted, and died before it could keep its answer.
+            for key in [key async for key in desk.redis.scan_iter("*once*")]:
+                await desk.redis.delete(key)
+    assert await store(desk) == 2 and await store(desk) == 0
 
 
 @pytest.mark.parametrize("origins", [(), ("https://desk.example", "https://crm.example")])

@@ -69,5 +69,6 @@ export class Card {
     this.editor.textContent = opening ? this.T.done : this.T.edit;
     this.paint();
     (opening ? this.box : this.node).focus();
+    if (opening) this.box.setSelectionRange(0, 0);
   }
 }
