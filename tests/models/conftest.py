@@ -15,7 +15,7 @@ from storage.settings import StorageSettings
 
 
 class Replies(Protocol):
-    async def __call__(self, count: int, patience: float = 20.0) -> dict[str, ChatReply]: ...
+    async def __call__(self, count: int, patience: float = 90.0) -> dict[str, ChatReply]: ...
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ async def conversation(embedded: EmbeddedRedis, redis: Redis) -> Conversation:
 def replies(conversation: Conversation) -> Replies:
     """Read at least so many replies from the stream; a second reply to one request fails the test."""
 
-    async def read(count: int, patience: float = 20.0) -> dict[str, ChatReply]:
+    async def read(count: int, patience: float = 90.0) -> dict[str, ChatReply]:
         found: dict[str, ChatReply] = {}
         until = asyncio.get_running_loop().time() + patience
         while len(found) < count and asyncio.get_running_loop().time() < until:

@@ -67,7 +67,7 @@ async def row(database: Database) -> JobRow:
     return found
 
 
-async def until(database: Database, wanted: Callable[[JobRow], bool], seconds: float = 20) -> JobRow:
+async def until(database: Database, wanted: Callable[[JobRow], bool], seconds: float = 120) -> JobRow:
     end = time.monotonic() + seconds
     while not wanted(found := await row(database)):
         assert time.monotonic() < end, f"the job is {found.state}: {found.error}"
