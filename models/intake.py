@@ -82,7 +82,8 @@ class Intake:
             log.warning("unknown adapter", request_id=request.request_id, adapter=adapter)
             return reply_failed(request, FailReason.UNKNOWN_ADAPTER)
         prompt = Prompt(turns, preset, request.intensity, request.persona, self.presets)
-        sampling = sampling_for(prompt.preset, self.max_new_tokens, self.engine.sampling)
+        bound = min(self.max_new_tokens, request.max_tokens or self.max_new_tokens)
+        sampling = sampling_for(prompt.preset, bound, self.engine.sampling)
         size = self.engine.measure(prompt, sampling.max_new_tokens)
         return Job(
             request=request,

@@ -50,6 +50,7 @@ class Sampling(Shape):
 class ChatRequest(Shape):
     """One turn to answer. `turns` is the dialogue window, oldest first, its last turn the person's.
 
+    `max_tokens`: a bound on the answer's length below the worker's own; what is longer is cut there.
     `route`: whose reply this is; empty: the Telegram bots', otherwise the one process that asked (`storage.direct`).
     """
 
@@ -64,6 +65,7 @@ class ChatRequest(Shape):
     arm: str = "active"
     variant: int = Field(default=0, ge=0)
     candidates: int | None = Field(default=None, ge=1, le=64)
+    max_tokens: int | None = Field(default=None, ge=1)
     seed: int | None = None
     route: str = Field(default="", pattern=r"^[a-z0-9_-]{0,48}$")
     created_at: datetime = Field(default_factory=now)

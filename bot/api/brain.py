@@ -49,6 +49,7 @@ class Draw:
     arm: str = "active"
     seed: int | None = None
     candidates: int | None = None
+    max_tokens: int | None = None
 
 
 class Brain:
@@ -97,6 +98,7 @@ class Brain:
             arm=draw.arm,
             seed=draw.seed,
             candidates=draw.candidates,
+            max_tokens=draw.max_tokens,
             deadline=now() + timedelta(seconds=self.settings.deadline_seconds),
         )
         try:

@@ -99,7 +99,7 @@ async def _wanted(request: Request, brain: Brain, given: CompletionRequest) -> W
     return Wanted(
         turns=brain.checked(turns),
         style=brain.style(given.emotion, given.intensity, persona),
-        draws=tuple(Draw(arm, seed, given.candidates) for seed in seeds),
+        draws=tuple(Draw(arm, seed, given.candidates, given.longest) for seed in seeds),
         stops=tuple(one for one in stops if one),
     )
 

@@ -75,6 +75,12 @@ class CompletionRequest(BaseModel):
         default=None, description="Answers generated, of which the one that fits best is given."
     )
 
+    @property
+    def longest(self) -> int | None:
+        """Tokens that an answer may have; None: as many as the worker gives."""
+        bounds = [one for one in (self.max_tokens, self.max_completion_tokens) if one is not None]
+        return min(bounds, default=None)
+
 
 class AnswerMessage(BaseModel):
     """The assistant's message."""

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from models.engine import Event, Finished, FirstToken, Row
+from models.engine import Event, Finish, Finished, FirstToken, Row
 from models.errors import PromptTooLong, UnknownAdapter
 from models.prompt import RENDERER, Prompt
 from storage.contracts import Sampling
@@ -55,8 +55,9 @@ class EchoEngine:
     def step(self) -> list[Event]:
         events: list[Event] = []
         for row in self._rows.values():
-            text = echo(row.prompt)
-            events += [FirstToken(row.row_id), Finished(row.row_id, text, len(text.split()), "stop")]
+            words, bound = echo(row.prompt).split(" "), row.sampling.max_new_tokens
+            text, finish = " ".join(words[:bound]), _finish(len(words), bound)
+            events += [FirstToken(row.row_id), Finished(row.row_id, text, len(text.split()), finish)]
         self._rows.clear()
         return events
 
@@ -79,6 +80,10 @@ class EchoEngine:
 
     def close(self) -> None:
         self._rows.clear()
+
+
+def _finish(words: int, bound: int) -> Finish:
+    return "stop" if words <= bound else "length"
 
 
 def echo(prompt: Prompt) -> str:

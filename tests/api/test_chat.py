@@ -75,6 +75,18 @@ async def test_several_answers_at_once_and_stop_words(desk: Desk) -> None:
     assert word not in (cut.choices[0].message.content or "")
 
 
+@pytest.mark.parametrize("bound", [{"max_tokens": 3}, {"max_completion_tokens": 3}, {"max_tokens": 9, "n": 1}])
+async def test_an_answer_is_cut_where_the_client_wants_it_cut(desk: Desk, bound: Any) -> None:
+    long: Any = [{"role": "user", "content": " ".join(f"слово{number}" for number in range(40))}]
+    async with official(desk) as client:
+        made = await client.chat.completions.create(model="otklik", messages=long, **bound)
+        whole = await client.chat.completions.create(model="otklik", messages=HELLO, max_tokens=4096)
+    tokens = bound.get("max_tokens") or bound["max_completion_tokens"]
+    assert made.choices[0].finish_reason == "length" and whole.choices[0].finish_reason == "stop"
+    assert made.usage is not None and 0 < made.usage.completion_tokens <= tokens
+    assert 0 < len((made.choices[0].message.content or "").split()) <= tokens
+
+
 async def test_models_list_what_can_be_asked_for(desk: Desk) -> None:
     async with official(desk) as client:
         assert {model.id async for model in await client.models.list()} == {"otklik", "base"}
