@@ -1,11 +1,13 @@
 """The HTTP API against a bare FastAPI echo, streamed first pieces, and how many may watch a refit at once.
 
-    python -m bench.api [--clients 16] [--requests 40] [--repeats 5] [--readers 10000]
+    python -m bench.api [--only readers] [--clients 16] [--requests 40] [--repeats 5] [--readers 10000] [--within 180]
 
 Both servers run in processes of their own on one uvicorn each and are asked by the same clients; rounds alternate and
 medians over rounds are printed. Ours answers through Redis by an `echo` worker, checks the key, counts the call and
 keeps nothing. Ratios are what counts: server, worker, Redis and clients share the machine. Readers: connections to
-/v1/jobs/ID/events held open at once, then one change of the refit told to all of them.
+/v1/jobs/ID/events held open at once, as many as open within `--within` seconds, then one change of the refit told to
+all of them; memory is the server process's resident set. Server and readers are two processes: each needs a file
+descriptor a reader (`ulimit -n`).
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
+import psutil
 
 from bench.processes import process
 from storage.contracts import JobState, TrainJob
@@ -47,6 +50,7 @@ uvicorn.run(app, host=host, port=int(port), log_level="error", access_log=False)
 """
 SAID = {"model": "otklik", "emotion": "joy", "messages": [{"role": "user", "content": "Меня сегодня повысили"}]}
 PATIENCE = 60.0
+Reader = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def main(given: argparse.Namespace) -> None:
@@ -64,11 +68,13 @@ async def main(given: argparse.Namespace) -> None:
         await stack.enter_async_context(process("-c", BARE, bare.removeprefix("http://"), log=log))
         await stack.enter_async_context(process("-m", "otklik", "worker", log=log, env=env))
         listen = ours.removeprefix("http://")
-        await stack.enter_async_context(process("-m", "otklik", "api", log=log, env=env | {"API_LISTEN": listen}))
+        api = process("-m", "otklik", "api", log=log, env=env | {"API_LISTEN": listen})
+        server = psutil.Process(await stack.enter_async_context(api))
         await asyncio.gather(_until(f"{bare}/healthz"), _until(f"{ours}/readyz"))
-        await _compare(given, bare, ours, key)
-        await _streams(given, ours, key)
-        await _readers(given, database, ours, key)
+        if given.only != "readers":
+            await _compare(given, bare, ours, key)
+            await _streams(given, ours, key)
+        await _readers(given, database, ours, key, server)
 
 
 async def _prepare(folder: Path) -> tuple[Database, str]:
@@ -161,37 +167,42 @@ async def _streams(given: argparse.Namespace, url: str, key: str) -> None:
     print(f"first words of a stream / whole answer: {middle['first words'] / middle['whole answer']:.2f}")
 
 
-async def _readers(given: argparse.Namespace, database: Database, url: str, key: str) -> None:
+async def _readers(given: argparse.Namespace, database: Database, url: str, key: str, server: psutil.Process) -> None:
     host, port = url.removeprefix("http://").split(":")
     head = f"GET /v1/jobs/watched/events HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
-    open_: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
-    begun = time.perf_counter()
+    open_: list[Reader] = []
+    before, begun = server.memory_info().rss, time.perf_counter()
     try:
-        while len(open_) < given.readers:
+        while len(open_) < given.readers and time.perf_counter() - begun < given.within:
+            wanted = min(100, given.readers - len(open_))
             batch = await asyncio.gather(
-                *(_connect(host, int(port), head) for _ in range(min(100, given.readers - len(open_)))),
-                return_exceptions=True,
+                *(_connect(host, int(port), head) for _ in range(wanted)), return_exceptions=True
             )
-            good = [one for one in batch if not isinstance(one, BaseException)]
-            open_ += good
-            if len(good) < len(batch):
-                fault = next(one for one in batch if isinstance(one, BaseException))
-                print(f"a connection failed at {len(open_)}: {fault!r}")
+            open_ += [one for one in batch if not isinstance(one, BaseException)]
+            if faults := [one for one in batch if isinstance(one, BaseException)]:
+                print(f"a connection failed at {len(open_)}: {faults[0]!r}")
                 break
-        opened = time.perf_counter() - begun
-        async with database.unit() as unit:
-            await unit.jobs.move("watched", JobState.TRAINING, step=7, steps=9)
-            await unit.commit()
-        begun = time.perf_counter()
-        told = await asyncio.gather(*(_told(reader) for reader, _ in open_))
-        print(f"readers of one refit: {len(open_)} open after {opened:.0f} s, {sum(told)} told of a change, ", end="")
-        print(f"the last after {time.perf_counter() - begun:.1f} s")
+        opened, held = time.perf_counter() - begun, server.memory_info().rss
+        print(f"readers of one refit: {len(open_)} open after {opened:.0f} s, ", end="")
+        print(f"{(held - before) / 1024 / max(1, len(open_)):.0f} KiB each, {held / 2**20:.0f} MiB in all")
+        await _change(database, open_)
+        print(f"memory afterwards {server.memory_info().rss / 2**20:.0f} MiB")
     finally:
         for _, writer in open_:
             writer.close()
 
 
-async def _connect(host: str, port: int, head: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _change(database: Database, readers: Sequence[Reader]) -> None:
+    """One change of the refit, until the last of those who watch has heard of it."""
+    async with database.unit() as unit:
+        await unit.jobs.move("watched", JobState.TRAINING, step=7, steps=9)
+        await unit.commit()
+    begun = time.perf_counter()
+    told = await asyncio.gather(*(_told(reader) for reader, _ in readers))
+    print(f"{sum(told)} of {len(told)} told of a change, the last after {time.perf_counter() - begun:.1f} s")
+
+
+async def _connect(host: str, port: int, head: bytes) -> Reader:
     reader, writer = await asyncio.open_connection(host, port)
     writer.write(head)
     status = await asyncio.wait_for(reader.readline(), PATIENCE)
@@ -219,5 +230,7 @@ if __name__ == "__main__":
     parser.add_argument("--requests", type=int, default=40, help="of each client a round")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--readers", type=int, default=10_000)
+    parser.add_argument("--within", type=float, default=180.0, help="seconds that opening them may take")
+    parser.add_argument("--only", choices=["readers"], help="leave the rest out")
     parser.add_argument("--port", type=int, default=18190, help="this and the next one are used")
     asyncio.run(main(parser.parse_args()))

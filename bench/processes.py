@@ -11,14 +11,14 @@ from pathlib import Path
 
 
 @asynccontextmanager
-async def process(*arguments: str, log: Path, env: Mapping[str, str] | None = None) -> AsyncIterator[None]:
-    """A Python process of ours (`-m module …` or `-c code …`), ended with the block."""
+async def process(*arguments: str, log: Path, env: Mapping[str, str] | None = None) -> AsyncIterator[int]:
+    """A Python process of ours (`-m module …` or `-c code …`), ended with the block; its id."""
     with log.open("ab") as output:
         child = await asyncio.create_subprocess_exec(
             sys.executable, *arguments, env=os.environ | dict(env or {}), stdout=output, stderr=output
         )
     try:
-        yield
+        yield child.pid
     finally:
         if child.returncode is None:
             child.terminate()

@@ -27,7 +27,7 @@ from storage.repositories.slots import SHARED
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 Admin = Annotated[Caller, Depends(needs("admin"))]
 METHODS = ("auto", "sft", "dpo", "simpo", "kto", "rlhf")
-ALIVE = 10.0
+ALIVE = 15.0
 
 
 class JobRequest(BaseModel):
