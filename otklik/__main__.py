@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "api": ("bot.api.app:main", "the HTTP API alone (needs STORAGE_REDIS_URL)"),
     "keys": ("otklik.keys:main", "make, list and revoke keys of the HTTP API"),
     "knowledge": ("otklik.knowledge:main", "import, list and remove articles that operators attach to questions"),
+    "widget": ("otklik.widget:main", "the operators' widget as a package for Zoho CRM"),
     "playground": ("bot.playground.app:main", "the local Telegram alone"),
     "train": ("training.cli:train", "one training run: otklik train METHOD --recipe FILE [--set key=value]"),
     "data": ("training.cli:data", "prepare and check training data"),

@@ -1,1 +1,1 @@
-"""The operators' page and how it is packed for other systems. Knows nothing of the API that serves it."""
+"""The operators' widget: its page in `static/`, and the package for Zoho CRM made of the same page."""

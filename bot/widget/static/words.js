@@ -22,7 +22,7 @@ export const WORDS = {
     criteria: { content: "Содержание", grammar: "Грамотность", structure: "Структура", style: "Стиль" }, keys: RU_KEYS,
     knowledge: "База знаний", find: "Найти", attach: "Приложить", remove: "Убрать", attached: "Приложено к вопросу",
     nothing: "Ничего не нашлось", ask: "Спросить заново со статьями", without: "Спросить заново без статей",
-    full: "Больше статей не приложить", search: "Искать статьи",
+    full: "Больше статей не приложить", empty: "В записи нет вопроса", search: "Искать статьи",
   },
   en: {
     title: "Suggested answers", waiting: "Waiting for a client's question", thinking: "Preparing answers…",
@@ -36,6 +36,6 @@ export const WORDS = {
     criteria: { content: "Content", grammar: "Grammar", structure: "Structure", style: "Style" }, keys: EN_KEYS,
     knowledge: "Knowledge base", find: "Find", attach: "Attach", remove: "Remove", attached: "Attached to the question",
     nothing: "Nothing found", ask: "Ask again with the articles", without: "Ask again without articles",
-    full: "No more articles can be attached", search: "Search articles",
+    full: "No more articles can be attached", empty: "This record holds no question", search: "Search articles",
   },
 };
