@@ -11,6 +11,9 @@ from storage.database import Database, upgrade
 from storage.repositories.api_keys import SCOPES
 from storage.settings import StorageSettings
 
+# Who acts in the audit: nobody whom Telegram or a key knows.
+SERVER = 0
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry of `otklik keys`. 0: done, 2: there is no such key, or wrong arguments."""
@@ -43,10 +46,10 @@ async def _make(database: Database, given: argparse.Namespace) -> int:
     if given.rate < 1:
         print("otklik keys: --rate is requests a minute, at least 1", file=sys.stderr)
         return 2
+    scopes = given.scopes or ["chat", "rate"]
     async with database.unit() as unit:
-        key_id, text = await unit.api_keys.make(
-            given.name[:64], given.scopes or ["chat", "rate"], rate=given.rate, learn=given.learn
-        )
+        key_id, text = await unit.api_keys.make(given.name[:64], scopes, rate=given.rate, learn=given.learn)
+        unit.audit.write(SERVER, "key_make", key_id, scopes="+".join(sorted(set(scopes))))
         await unit.commit()
     print(text)
     print(f"key {key_id} for {given.name}: keep it now, it is not shown again", file=sys.stderr)
@@ -68,6 +71,8 @@ async def _list(database: Database, given: argparse.Namespace) -> int:
 async def _revoke(database: Database, given: argparse.Namespace) -> int:
     async with database.unit() as unit:
         done = await unit.api_keys.revoke(given.key_id)
+        if done:
+            unit.audit.write(SERVER, "key_revoke", given.key_id)
         await unit.commit()
     if not done:
         print(f"otklik keys: there is no key {given.key_id} in force; see: otklik keys list", file=sys.stderr)

@@ -30,10 +30,20 @@ def render(found: Sequence[AuditRow], page: int, admin: int) -> Screen:
 
 def _line(row: AuditRow) -> str:
     what = texts.AUDIT_ACTIONS.get(row.action, row.action)
-    details = ", ".join(_detail(name, value) for name, value in row.details.items() if value not in (None, ""))
+    details = deed(row)
     mark = "✅" if row.allowed else "⛔"
     told = " · ".join(part for part in (row.target[:40], details[:MOST_DETAILS]) if part)
-    return f"{mark} {words.stamp(row.at)} · {row.user_id} · {what}" + (f"\n{told}" if told else "")
+    return f"{mark} {words.stamp(row.at)} · {actor(row.user_id)} · {what}" + (f"\n{told}" if told else "")
+
+
+def deed(row: AuditRow) -> str:
+    """What else is known of a deed."""
+    return ", ".join(_detail(name, value) for name, value in row.details.items() if value not in (None, ""))
+
+
+def actor(user_id: int) -> str:
+    """Who it was: an operator's number in Telegram, or whoever sits at the server."""
+    return str(user_id) if user_id else texts.AUDIT_SERVER
 
 
 def _detail(name: str, value: object) -> str:

@@ -240,6 +240,7 @@ NEWS_BY_LOOP = "Само, без администратора"
 # The audit
 AUDIT_HEAD = "Журнал действий"
 AUDIT_NONE = "пока пусто"
+AUDIT_SERVER = "командная строка"
 AUDIT_ACTIONS = {
     "train": "запустил переобучение",
     "cancel": "отменил переобучение",
@@ -267,6 +268,10 @@ AUDIT_DETAILS = {
     "method": "способ {value}",
     "job": "задание {value}",
     "why": "{value}",
+    "who": "{value}",
+    "key": "ключ {value}",
+    "tainted": "помечено версий: {value}",
+    "scopes": "права {value}",
 }
 AUDIT_VALUES = {
     "shared": "общий",
@@ -275,4 +280,7 @@ AUDIT_VALUES = {
     "not_private": "не в личке",
     "not_theirs": "чужая кнопка",
     "malformed": "непонятная кнопка",
+    "client": "клиент",
+    "operator": "оператор",
+    "unnamed": "без имени",
 }

@@ -153,6 +153,15 @@ def invalid(error: RequestValidationError) -> JSONResponse:
     return JSONResponse(body(422, "invalid_request", text, faults), 422, media_type=MEDIA)
 
 
+def plain(error: HTTPException) -> JSONResponse:
+    """What the framework refuses by itself: unknown addresses and methods."""
+    code, detail = HTTPStatus(error.status_code).name.lower(), str(error.detail)
+    code, detail = PLAIN.get(error.status_code, (code, detail))
+    return JSONResponse(
+        body(error.status_code, code, detail), error.status_code, headers=error.headers, media_type=MEDIA
+    )
+
+
 def register(app: FastAPI) -> None:
     """Every error of the application leaves it as a problem, and the description says so."""
     setattr(app, "openapi", described(app))  # noqa: B010  (the way FastAPI is told of another description)
@@ -166,12 +175,8 @@ def register(app: FastAPI) -> None:
         return invalid(error)
 
     @app.exception_handler(HTTPException)
-    async def plain(_request: Request, error: HTTPException) -> JSONResponse:
-        code, detail = HTTPStatus(error.status_code).name.lower(), str(error.detail)
-        code, detail = PLAIN.get(error.status_code, (code, detail))
-        return JSONResponse(
-            body(error.status_code, code, detail), error.status_code, headers=error.headers, media_type=MEDIA
-        )
+    async def word(_request: Request, error: HTTPException) -> JSONResponse:
+        return plain(error)
 
     async def away(_request: Request, error: Exception) -> JSONResponse:
         log.error("storage away", error=type(error).__name__)

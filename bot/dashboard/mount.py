@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.api import problems
@@ -17,6 +18,7 @@ from bot.dashboard.pages import TEMPLATES
 from bot.dashboard.sessions import Forged, SignIn
 
 PLACE = "/dashboard"
+SAFE = ("GET", "HEAD", "OPTIONS")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'self' https://web.telegram.org"
@@ -47,7 +49,15 @@ class Guarded:
                 message["headers"] = [*kept, *HEADERS.items()]
             await send(message)
 
+        if scope["method"] not in SAFE and _from_elsewhere(scope):
+            await fault(403, "Эта форма не с этой страницы.")(scope, receive, guarded)
+            return
         await self.app(scope, receive, guarded)
+
+
+def _from_elsewhere(scope: Scope) -> bool:
+    """Whether the browser says that another site's page sent this: signing somebody in has no token to check yet."""
+    return any(name == b"sec-fetch-site" and value in (b"cross-site", b"same-site") for name, value in scope["headers"])
 
 
 def mount(app: FastAPI) -> None:
@@ -56,6 +66,10 @@ def mount(app: FastAPI) -> None:
     app.include_router(pages.router)
     app.mount(f"{PLACE}/static", StaticFiles(directory=Path(__file__).parent / "static"))
     app.add_middleware(Guarded)
+
+    @app.get("/", include_in_schema=False)
+    async def root() -> Response:
+        return RedirectResponse(f"{PLACE}/", 307)
 
     @app.exception_handler(SignIn)
     async def unknown(_request: Request, _error: SignIn) -> Response:
@@ -68,6 +82,10 @@ def mount(app: FastAPI) -> None:
     @app.exception_handler(Problem)
     async def problem(request: Request, error: Problem) -> Response:
         return fault(error.status, error.detail) if ours(request) else problems.answer(error)
+
+    @app.exception_handler(HTTPException)
+    async def missing(request: Request, error: HTTPException) -> Response:
+        return fault(error.status_code, "Такой страницы нет.") if ours(request) else problems.plain(error)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response, Streamin
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bot import wording
-from bot.admin import card, names, panel, texts
+from bot.admin import audit_view, card, names, panel, texts
 from bot.api.agreement import CARE, NOBODY, SAME, figures
 from bot.api.jobs import text_of
 from bot.api.problems import Problem
@@ -30,7 +30,7 @@ from storage.repositories.slots import SHARED
 router = APIRouter(prefix="/dashboard", include_in_schema=False)
 FOLDER = Path(__file__).parent
 DAYS = 14
-ALIVE = 10.0
+ALIVE = 15.0
 CRITERIA = {"content": "содержание", "grammar": "грамматика", "structure": "построение", "style": "стиль"}
 STATES = {
     "candidate": "ждёт решения",
@@ -60,7 +60,7 @@ def environment() -> Environment:
     found = Environment(
         loader=FileSystemLoader(FOLDER / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    found.globals.update(tabs=TABS, criteria=CRITERIA, states=STATES, weights=WEIGHTS)
+    found.globals.update(tabs=TABS, criteria=CRITERIA, states=STATES, weights=WEIGHTS, actions=texts.AUDIT_ACTIONS)
     found.filters.update(
         percent=wording.percent,
         stamp=wording.stamp,
@@ -249,7 +249,9 @@ async def audit(request: Request) -> Response:
     await request.app.state.sessions.viewer(request)
     async with request.app.state.database.view() as unit:
         rows = await unit.audit.last(200)
-    return await shown(request, "audit.html", "audit", rows=rows)
+        keys = {key.chat_id: f"ключ {key.key_id}, {key.name}" for key in await unit.api_keys.all()}
+    told = [(row, keys.get(row.user_id) or audit_view.actor(row.user_id), audit_view.deed(row)) for row in rows]
+    return await shown(request, "audit.html", "audit", rows=told)
 
 
 async def _found(request: Request, job_id: str) -> JobRow:

@@ -6,6 +6,7 @@ revoked key or a removed operator is out at once. Forms carry a token of the ses
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
 import secrets
@@ -62,7 +63,10 @@ class Sessions:
         return await self._open({"actor": caller.chat_id, "name": f"ключ {caller.key_id}", "key": caller.key_id})
 
     async def by_telegram(self, init_data: str) -> str | None:
-        """A session for an operator who opened the page in Telegram; None if Telegram's signature does not say so."""
+        """A session for an operator who opened the page in Telegram; None if Telegram's signature does not say so.
+
+        A signature opens one session: whoever copied it comes too late.
+        """
         if self.bot is None or self.bot.token is None:
             return None
         try:
@@ -71,12 +75,15 @@ class Sessions:
             return None
         if told.user is None or told.user.id not in self.bot.admins or now() - told.auth_date > FRESH:
             return None
+        seen = self.keys.session(f"signed-{told.hash}")
+        if not await self.redis.set(seen, "1", nx=True, ex=int(FRESH.total_seconds()) + 60):
+            return None
         return await self._open({"actor": told.user.id, "name": "Telegram", "user": told.user.id})
 
     async def viewer(self, request: Request) -> Viewer:
         """Who looks, checked anew. SignIn if nobody known."""
         session = request.cookies.get(COOKIE, "")
-        raw = await self.redis.get(self.keys.session(session)) if 20 <= len(session) <= 64 else None
+        raw = await self.redis.get(self._place(session)) if 20 <= len(session) <= 64 else None
         if not raw:
             raise SignIn
         told = json.loads(raw)
@@ -87,7 +94,7 @@ class Sessions:
 
     async def end(self, session: str) -> None:
         """Leave."""
-        await self.redis.delete(self.keys.session(session))
+        await self.redis.delete(self._place(session))
 
     async def _still(self, told: dict[str, object]) -> bool:
         if "user" in told:
@@ -99,8 +106,12 @@ class Sessions:
     async def _open(self, told: dict[str, object]) -> str:
         session = secrets.token_urlsafe(32)
         kept = json.dumps({**told, "csrf": secrets.token_urlsafe(24)}, ensure_ascii=False)
-        await self.redis.set(self.keys.session(session), kept, ex=LASTS)
+        await self.redis.set(self._place(session), kept, ex=LASTS)
         return session
+
+    def _place(self, session: str) -> str:
+        """Redis knows a hash only: whoever reads it cannot become anybody."""
+        return self.keys.session(hashlib.sha256(session.encode()).hexdigest())
 
 
 def remember(request: Request, response: Response, session: str) -> None:
@@ -115,6 +126,9 @@ def remember(request: Request, response: Response, session: str) -> None:
         secure=https,
         samesite="none" if https else "strict",
     )
+    if https:
+        # Browsers that keep no cookies of frames keep those that belong to one page around them.
+        response.headers["set-cookie"] += "; Partitioned"
 
 
 def same_form(viewer: Viewer, token: str) -> None:
