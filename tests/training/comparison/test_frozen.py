@@ -1,5 +1,6 @@
 """One frozen split for all methods, whatever the source holds."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ def pair(prompt: str) -> Pair:
     return Pair(prompt=(Turn(role="user", text=prompt),), chosen="хорошо", rejected="плохо", emotion="joy")
 
 
-def write(folder: Path, train: list[Row], held_out: list[Row]) -> str:
+def write(folder: Path, train: Sequence[Row], held_out: Sequence[Row]) -> str:
     sets.write(folder, train, held_out, {})
     return str(folder)
 
