@@ -153,8 +153,15 @@ def growth(prompts: int, place: Path) -> dict[str, Any]:
     evaluating.write(place, found, systems, {})
     measured = time.process_time() - began
     seconds, asked, _ = judged(list(zip(*systems.values(), strict=True)), place / "verdicts.sqlite3")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"prompts": prompts, "evaluate_s": measured, "judge_s": seconds, "asked": asked, "peak_mib": peak}
+    return {"prompts": prompts, "evaluate_s": measured, "judge_s": seconds, "asked": asked, "peak_mib": peak_mib()}
+
+
+def peak_mib() -> float:
+    """The most memory that this program held; `ru_maxrss` may be that of the process which started it."""
+    status = Path("/proc/self/status")
+    lines = status.read_text(encoding="utf-8").splitlines() if status.is_file() else []
+    found = [float(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")]
+    return found[0] if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def gates(data: Path | None) -> dict[str, dict[str, dict[str, float]]]:
