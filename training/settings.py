@@ -56,6 +56,11 @@ class TrainingSettings(BaseSettings):
         default="seed",
         description="Emotion classifier of the gate, which picks nothing: folder, hub id, `seed` or `judge:FOLDER`.",
     )
+    gate_judge: int = Field(
+        default=0,
+        ge=0,
+        description="Prompts of the seed corpus on which the judge of TRAINING_JUDGE_… compares old and new; 0: none.",
+    )
     gate: dict[str, Any] = Field(default={}, description="Rules of the gate that differ from the defaults.")
     auto_canary: bool = Field(default=False, description="What passes the gate meets a share of dialogues at once.")
     auto_promote: bool = Field(
@@ -129,6 +134,21 @@ class TrainingSettings(BaseSettings):
             from training.gating.rules import GateRules
 
             GateRules.model_validate(value)
+        return value
+
+    @field_validator("gate_judge")
+    @classmethod
+    def _judge_is_named(cls, value: int) -> int:
+        if value:
+            from training.evaluation.judging.settings import load
+            from training.recipes import RecipeError
+
+            try:
+                judge = load()
+            except RecipeError as error:
+                raise ValueError(f"the judge is not set up: {error}") from None
+            if judge.model is None:
+                raise ValueError("the judge is not set up: name it in TRAINING_JUDGE_MODEL")
         return value
 
     @field_validator("canary")

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from storage.presets import Presets
-from training.cycle import replay
+from training.cycle import judging, replay
 from training.cycle.laying import base_path
 from training.cycle.order import SHARED, Order
 from training.cycle.places import JobFolder
@@ -82,6 +82,9 @@ def _measure(folder: JobFolder, order: Order, plan: dict[str, Any], presets: Pre
         gate,
         picker=picker,
         scores=_scores(folder, plan, found, asked, presets),
+        judged=judging.judged(
+            folder, presets, found[OLD], found[NEW], of_the_corpus(folder, order, asked), settings.gate_judge
+        ),
         texts=_texts(surprises),
         anchor=(found[FIRST], _surprise(surprises, FIRST) or ()) if FIRST in found else None,
         crisis=speaks_of_suicide,
@@ -108,6 +111,13 @@ def prompts(folder: JobFolder, order: Order, presets: Presets) -> list[Asked]:
     if not found:
         raise RecipeError("evaluation: no prompt is left that nothing was learned from")
     return list(found.values())
+
+
+def of_the_corpus(folder: JobFolder, order: Order, asked: Sequence[Asked]) -> set[str]:
+    """Prompts that nobody here wrote: what may be shown to a judge."""
+    told = folder.read("sets") or {"folders": {}}
+    written = {_prompt(row) for row in _people(frozen_sets(folder, order.slot, told))}
+    return {one.key for one in asked if _prompt(one.row) not in written}
 
 
 def _ask(rows: list[Answer], presets: Presets, most: int) -> list[Asked]:

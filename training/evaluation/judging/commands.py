@@ -97,7 +97,7 @@ def _ask(
     titles = {preset.id: preset.title for preset in storage.load_presets().presets}
     cache = Cache(given.cache or storage.dir / "judge" / CACHE)
     try:
-        with _judge(settings) as judge, watched(sum(map(len, plans)), settings) as watch:
+        with opened(settings) as judge, watched(sum(map(len, plans)), settings) as watch:
             asking = Run(judge, criteria, cache, titles, settings.tries, settings.concurrency, given.again, watch)
             flat, tally = asking.ask(question for questions in plans for question in questions)
     finally:
@@ -137,7 +137,8 @@ def estimate(questions: Sequence[Question], criteria: Criteria, settings: JudgeS
 
 
 @contextmanager
-def _judge(settings: JudgeSettings) -> Iterator[Judge]:
+def opened(settings: JudgeSettings) -> Iterator[Judge]:
+    """The judge that the settings name, closed at the end; JudgeFailed if it cannot be had."""
     judge: Judge
     if settings.url is not None:
         from training.evaluation.judging.endpoint import EndpointJudge
