@@ -68,6 +68,7 @@ async def keep(
             row = await unit.replies.ask(turn, stored)
             unit.replies.answer(row, reply)
             row.delivery, row.message_ids = "sent", [place(request.request_id)]
+            row.created_at = request.created_at
         turn.shown = asked[0][0].request_id
         if task and not await unit.tasks.claim(caller.chat_id, task[0], turn.id, task[1]):
             return None

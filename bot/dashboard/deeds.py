@@ -11,8 +11,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from bot.admin.deeds import Deeds, Outcome
 from bot.api.jobs import METHODS
 from bot.api.problems import Problem
-from bot.dashboard.pages import TEMPLATES, shown
+from bot.dashboard.pages import shown
 from bot.dashboard.sessions import COOKIE, Viewer, remember, same_form
+from bot.dashboard.templating import TEMPLATES
 from storage.repositories.slots import SHARED
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False)

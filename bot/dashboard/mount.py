@@ -14,8 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bot.api import problems
 from bot.api.problems import Problem
 from bot.dashboard import deeds, pages
-from bot.dashboard.pages import TEMPLATES
 from bot.dashboard.sessions import Forged, SignIn
+from bot.dashboard.templating import TEMPLATES
 
 PLACE = "/dashboard"
 SAFE = ("GET", "HEAD", "OPTIONS")

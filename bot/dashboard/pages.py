@@ -5,74 +5,29 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from bot import wording
 from bot.admin import audit_view, card, names, panel, texts
-from bot.api.agreement import CARE, NOBODY, SAME, figures
+from bot.api.agreement import figures
 from bot.api.jobs import text_of
 from bot.api.problems import Problem
 from bot.api.watching import Watch
 from bot.dashboard.charts import shares
 from bot.dashboard.sessions import Viewer
+from bot.dashboard.templating import TEMPLATES, WHY
 from storage.contracts import now
 from storage.loop_tables import JobRow
 from storage.repositories.agreement import shared
 from storage.repositories.figures import Figures
-from storage.repositories.scores import WEIGHTS, scores
+from storage.repositories.scores import scores
 from storage.repositories.slots import SHARED
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False)
-FOLDER = Path(__file__).parent
 DAYS = 14
 ALIVE = 15.0
-CRITERIA = {"content": "содержание", "grammar": "грамматика", "structure": "построение", "style": "стиль"}
-STATES = {
-    "candidate": "ждёт решения",
-    "canary": "канарейка",
-    "live": "отвечает",
-    "retired": "отвечала раньше",
-    "rejected": "отклонена",
-    "deleted": "удалена",
-}
-WHY = {
-    NOBODY: "никто не оценил одно и то же вдвоём",
-    SAME: "у всех одинаковые звёзды: согласие не отличить от случая",
-    CARE: "мало ответов: доверять с осторожностью",
-}
-TABS = (
-    ("", "Сейчас"),
-    ("ratings", "Оценки"),
-    ("adapters", "Версии"),
-    ("jobs", "Обучение"),
-    ("people", "Согласия"),
-    ("audit", "Журнал"),
-)
-
-
-def environment() -> Environment:
-    """Templates; everything that goes into a page is escaped."""
-    found = Environment(
-        loader=FileSystemLoader(FOLDER / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    found.globals.update(tabs=TABS, criteria=CRITERIA, states=STATES, weights=WEIGHTS, actions=texts.AUDIT_ACTIONS)
-    found.filters.update(
-        percent=wording.percent,
-        stamp=wording.stamp,
-        lasting=wording.lasting,
-        short=names.adapter_name,
-        number=wording.number,
-        seconds=wording.seconds,
-    )
-    return found
-
-
-TEMPLATES = environment()
 
 
 async def shown(request: Request, template: str, tab: str, status: int = 200, **values: Any) -> HTMLResponse:
@@ -106,6 +61,7 @@ async def overview(request: Request) -> Response:
         "overview.html",
         "",
         now=found,
+        open=max(0, int(state.metrics.registry.get_sample_value("otklik_api_open") or 0) - 1),  # this page is one
         chart=chart,
         titles=titles,
         slots=[(names.slot_title(slot.name, presets), slot) for slot in found.slots],
@@ -121,7 +77,8 @@ async def ratings(request: Request, days: Annotated[int, Query(ge=1, le=3650)] =
         since = now() - timedelta(days=days)
         table = await scores(unit.session, since=since)
         agreed = figures(await shared(unit.session, since=since))
-    return await shown(request, "ratings.html", "ratings", scores=table, days=days, agreed=agreed, why=WHY)
+        known = {row.adapter_id for row in await unit.adapters.all()}
+    return await shown(request, "ratings.html", "ratings", scores=table, days=days, agreed=agreed, why=WHY, known=known)
 
 
 @router.get("/adapters")

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from storage.repositories.api_keys import FIRST, SPAN
 from storage.tables import ForgottenRow, PersonRow, RatingRow, ReplyRow
 
 # Weights of the four criteria in one number.
@@ -108,16 +109,25 @@ class Figures:
         return found
 
     async def consents(self) -> dict[str, int]:
-        """How many people agreed to be learned from, declined, did not answer, and asked to be forgotten."""
-        rows = await self.session.execute(select(PersonRow.consent, func.count()).group_by(PersonRow.consent))
-        counts = {consent: int(count) for consent, count in rows}
+        """How many people agreed to be learned from, declined, did not answer, and asked to be forgotten.
+
+        Those behind programs were not asked by us: `taught` came through keys that learn, `untaught` through others.
+        """
+        counts = await self._consents(PersonRow.user_id > FIRST)
+        behind = await self._consents(PersonRow.user_id < FIRST - SPAN)
         gone = await self.session.scalar(select(func.count()).select_from(ForgottenRow))
         return {
             "agreed": counts.get(True, 0),
             "declined": counts.get(False, 0),
             "unanswered": counts.get(None, 0),
             "forgotten": int(gone or 0),
+            "taught": behind.get(True, 0),
+            "untaught": behind.get(False, 0) + behind.get(None, 0),
         }
+
+    async def _consents(self, who: ColumnElement[bool]) -> dict[bool | None, int]:
+        query = select(PersonRow.consent, func.count()).where(who).group_by(PersonRow.consent)
+        return {consent: int(count) for consent, count in await self.session.execute(query)}
 
     async def judged(self, since: datetime) -> Judged:
         """Judgements given since a moment, as they stand."""

@@ -205,6 +205,35 @@ async def test_pages_hold_numbers_and_never_words_of_people(desk: Desk) -> None:
             assert "тайна" not in text and "<script>alert" not in text
 
 
+async def test_keys_are_no_people_and_those_behind_them_are_counted_apart(desk: Desk) -> None:
+    key = await desk.make_key("chat", "rate", learn=True)
+    async with desk.database.unit() as unit:
+        await unit.people.consent(77, True)
+        await unit.people.consent(78, False)
+        await unit.commit()
+    async with desk.client(key) as program, desk.client() as other:
+        for client, name in ((program, "Иван"), (program, "Анна"), (other, "Пётр")):
+            await client.post("/v1/suggestions", json={"question": "Где?", "models": ["base"], "client": name})
+    async with visitor(desk) as client:
+        await enter(client, desk.admin_key)
+        page = re.sub(r"<[^>]+>", "", (await client.get("/dashboard/people")).text)
+        now_ = re.sub(r"<[^>]+>", "", (await client.get("/dashboard/")).text)
+        marks = (await client.get("/dashboard/ratings")).text
+    assert "1 человек согласился" in page and "1 отказался" in page and "0 не ответили" in page
+    assert "ещё 3 человека; учимся на 2" in page
+    assert "1 работник на связи" in now_ and "3 ответа за час" in now_ and "0 запросов API" in now_
+    assert "никто ничего не оценил" in marks
+
+
+async def test_a_stored_answer_took_as_long_as_it_took(desk: Desk) -> None:
+    async with desk.client() as client:
+        sent = {"model": "otklik", "store": True, "messages": [{"role": "user", "content": "Как дела?"}]}
+        made = (await client.post("/v1/chat/completions", json=sent)).json()
+    async with desk.database.view() as unit:
+        row = await unit.replies.get(made["choices"][0]["otklik"]["request_id"])
+    assert row is not None and row.answered_at is not None and row.answered_at > row.created_at
+
+
 async def test_a_refit_is_ordered_once_and_cancelled(desk: Desk) -> None:
     async with visitor(desk) as client:
         csrf = await enter(client, desk.admin_key)
