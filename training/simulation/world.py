@@ -27,7 +27,7 @@ from training.simulation.errors import WorldBroken
 log = structlog.get_logger(__name__)
 
 PREFIXES = ("BOT_", "STORAGE_", "MODELS_", "TRAINING_")
-START_SECONDS = 120.0
+START_SECONDS = 600.0
 STOP_SECONDS = 20.0
 
 
