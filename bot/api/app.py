@@ -23,6 +23,7 @@ from bot.api.brain import Brain
 from bot.api.edge import Edge
 from bot.api.metrics import Counting, Metrics
 from bot.api.once import Once
+from bot.api.reference import page as reference
 from bot.api.settings import ApiSettings
 from bot.api.watching import Watch
 from bot.catalogue import Catalogue
@@ -69,6 +70,7 @@ def application(settings: ApiSettings, storage: StorageSettings, bot: BotSetting
         description=DESCRIPTION,
         lifespan=lifespan,
         responses=problems.RESPONSES,
+        docs_url=None,
         redoc_url=None,
     )
     app.state.metrics = metrics
@@ -76,6 +78,7 @@ def application(settings: ApiSettings, storage: StorageSettings, bot: BotSetting
     routers = (chat, suggestions, ratings, people, adapters, jobs, widget, agreement, knowledge, health)
     for part in routers:
         app.include_router(part.router)
+    app.include_router(reference.router)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.body_limit)
     app.add_middleware(Edge, body_limit=settings.body_limit)
     if settings.origins:
