@@ -104,7 +104,7 @@ def _judge(data: Path) -> Opinion:
     from training.evaluation import judge
 
     try:
-        return FittedGate(judge.fit(data, SEED_SHARE), "TF-IDF on izard, goemotions, BRIGHTER B and seed")
+        return FittedGate(judge.fit(data, SEED_SHARE), "TF-IDF on izard, goemotions and the seed corpus's share for judges")
     except FileNotFoundError as error:
         raise GateError(
             f"--gate: {error.filename} is missing; `{JUDGE}FOLDER` needs the public emotion sets there, `{SEED}` "
