@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
+from storage.repositories.articles import NewArticle
 from tests.api.conftest import Desk
 from tests.api.test_suggestions import store
 from tests.widget.conftest import Host, Opened, check
@@ -204,3 +205,44 @@ async def test_everybody_can_read_it(host: Opened, lang: str, width: int, scheme
     await one.frame.get_by_role("button", name={"ru": "Клавиши", "en": "Keys"}[lang]).click()
     await expect(one.card("B").get_by_role("button").first).to_have_text({"ru": "✓ Взят", "en": "✓ Picked"}[lang])
     await check(one.page, name)
+
+
+async def test_articles_are_found_attached_removed_and_asked_with(host: Opened) -> None:
+    one = await host()
+    async with one.desk.database.unit() as unit:
+        text = "Курьер приедет за два дня. <script>alert(1)</script>"
+        articles = [NewArticle(f"Доставка {number}", f"{text} Зона {number}.") for number in range(4)]
+        await unit.articles.replace("база", articles)
+        await unit.commit()
+    await one.session()
+    await one.ask("Где заказ?")
+    await expect(one.frame.get_by_text("База знаний", exact=True)).to_be_visible()
+    keys = one.page.keyboard
+    await one.page.evaluate("otklik.focus()")
+    await keys.press("/")
+    await expect(one.frame.get_by_role("searchbox")).to_be_focused()
+    await keys.type("курьера и доставку")
+    await keys.press("Enter")
+    found = one.frame.locator(".found li")
+    await expect(found).to_have_count(4)
+    await expect(found.first).to_contain_text("<script>alert(1)</script>")
+    for place in range(4):
+        await found.nth(place).get_by_role("button").click()
+    attached = one.frame.locator(".attached li")
+    await expect(attached).to_have_count(3)
+    await expect(one.frame.locator("#knowledge .soft").first).to_have_text("Больше статей не приложить")
+    await attached.last.get_by_role("button", name="Убрать").click()
+    await check(one.page, "knowledge")
+    await one.frame.get_by_role("button", name="Спросить заново со статьями").click()
+    await expect(one.card("A").locator(".words")).to_contain_text("Курьер приедет")
+    await expect(one.card("A").locator(".words")).to_contain_text("Вопрос: Где заказ?")
+    await one.ask("Другой вопрос")
+    await expect(one.card("A").locator(".words")).to_contain_text("эхо: Другой вопрос")
+    await expect(attached).to_have_count(0)
+
+
+async def test_without_articles_there_is_no_search(host: Opened) -> None:
+    one = await host()
+    await one.session()
+    await one.ask()
+    await expect(one.frame.locator("#knowledge")).to_be_hidden()
