@@ -104,7 +104,8 @@ def _judge(data: Path) -> Opinion:
     from training.evaluation import judge
 
     try:
-        return FittedGate(judge.fit(data, SEED_SHARE), "TF-IDF on izard, goemotions and the seed corpus's share for judges")
+        fitted = judge.fit(data, SEED_SHARE)
+        return FittedGate(fitted, "TF-IDF on izard, goemotions and the seed corpus's share for judges")
     except FileNotFoundError as error:
         raise GateError(
             f"--gate: {error.filename} is missing; `{JUDGE}FOLDER` needs the public emotion sets there, `{SEED}` "
