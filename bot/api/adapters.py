@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from bot.admin.deeds import Deeds, Outcome
@@ -132,7 +132,12 @@ async def history(
 
 @router.post("/slots/{slot}/promote", response_model=SlotCard)
 async def promote(
-    request: Request, slot: SlotName, given: Promotion, caller: Admin, once_key: IdempotencyKey = None
+    request: Request,
+    response: Response,
+    slot: SlotName,
+    given: Promotion,
+    caller: Admin,
+    once_key: IdempotencyKey = None,
 ) -> Any:
     """Let an adapter answer; one that answered here before is gone back to."""
     deeds = await _deeds(request, slot)
@@ -141,12 +146,17 @@ async def promote(
         _done(await deeds.promote(caller.chat_id, given.adapter, slot, expected=given.revision))
         return (await _one(request, slot)).model_dump(mode="json")
 
-    return (await _once(request, caller, once_key, f"promote {slot}", given, work))[0]
+    return await _once(request, response, caller, once_key, f"promote {slot}", given, work)
 
 
 @router.post("/slots/{slot}/canary", response_model=SlotCard)
 async def canary(
-    request: Request, slot: SlotName, given: Canary, caller: Admin, once_key: IdempotencyKey = None
+    request: Request,
+    response: Response,
+    slot: SlotName,
+    given: Canary,
+    caller: Admin,
+    once_key: IdempotencyKey = None,
 ) -> Any:
     """Let an adapter meet a share of the dialogues, or another share of them."""
     deeds = await _deeds(request, slot)
@@ -155,7 +165,7 @@ async def canary(
         _done(await deeds.canary(caller.chat_id, given.adapter, slot, given.percent, expected=given.revision))
         return (await _one(request, slot)).model_dump(mode="json")
 
-    return (await _once(request, caller, once_key, f"canary {slot}", given, work))[0]
+    return await _once(request, response, caller, once_key, f"canary {slot}", given, work)
 
 
 @router.delete("/slots/{slot}/canary")
@@ -170,14 +180,18 @@ async def end_canary(request: Request, slot: SlotName, caller: Admin) -> SlotCar
 
 async def _once(
     request: Request,
+    response: Response,
     caller: Caller,
     once_key: str | None,
     what: str,
     given: BaseModel,
     work: Callable[[], Awaitable[dict[str, Any]]],
-) -> tuple[dict[str, Any], bool]:
+) -> dict[str, Any]:
     once: Once = request.app.state.once
-    return await once.run(caller, once_key, {"what": what, **given.model_dump(mode="json")}, work)
+    answer, repeated = await once.run(caller, once_key, {"what": what, **given.model_dump(mode="json")}, work)
+    if repeated:
+        response.headers["Idempotency-Replayed"] = "true"
+    return answer
 
 
 async def _deeds(request: Request, slot: str) -> Deeds:

@@ -88,7 +88,9 @@ async def start(
         row = await deeds.order(caller.chat_id, job_id, given.method, given.slot)
         return card(row).model_dump(mode="json")
 
-    answer, _ = await once.run(caller, once_key, given.model_dump(mode="json"), work)
+    answer, repeated = await once.run(caller, once_key, given.model_dump(mode="json"), work)
+    if repeated:
+        response.headers["Idempotency-Replayed"] = "true"
     if answer["id"] != job_id:
         response.status_code = 200
     return answer
@@ -100,15 +102,25 @@ async def job(request: Request, job_id: str, caller: Admin) -> JobCard:
     return card(await _find(request.app.state.database, job_id))
 
 
-@router.post("/{job_id}/cancel", status_code=202)
-async def cancel(request: Request, job_id: str, caller: Admin) -> JobCard:
+@router.post("/{job_id}/cancel", response_model=JobCard, status_code=202)
+async def cancel(
+    request: Request, response: Response, job_id: str, caller: Admin, once_key: IdempotencyKey = None
+) -> Any:
     """Ask a refit to stop; what serves stays as it is."""
     deeds: Deeds = request.app.state.deeds
+    once: Once = request.app.state.once
     await _find(request.app.state.database, job_id)
-    outcome = await deeds.cancel(caller.chat_id, job_id)
-    if not outcome.done:
-        raise Problem(409, "not_cancelled", "the refit has ended, was trained already, or is being stopped")
-    return card(await _find(request.app.state.database, job_id))
+
+    async def work() -> dict[str, Any]:
+        outcome = await deeds.cancel(caller.chat_id, job_id)
+        if not outcome.done:
+            raise Problem(409, "not_cancelled", "the refit has ended, was trained already, or is being stopped")
+        return card(await _find(request.app.state.database, job_id)).model_dump(mode="json")
+
+    answer, repeated = await once.run(caller, once_key, {"what": "cancel", "job": job_id}, work)
+    if repeated:
+        response.headers["Idempotency-Replayed"] = "true"
+    return answer
 
 
 @router.get(

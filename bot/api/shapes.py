@@ -8,6 +8,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from storage.contracts import Intensity
 
+IGNORED = "Ignored: presets say how answers are drawn."
+
 
 def storable(text: str) -> str:
     """A text that every database keeps as it is; ValueError at half a surrogate pair or a zero character."""
@@ -57,20 +59,26 @@ class CompletionRequest(BaseModel):
     messages: list[Message] = Field(min_length=1, examples=[[{"role": "user", "content": "Меня повысили!"}]])
     stream: bool = False
     stream_options: StreamOptions | None = None
-    n: Annotated[int, Field(ge=1, le=8)] | None = None
+    n: Annotated[int, Field(ge=1, le=8)] | None = Field(default=None, description="Answers to choose among.")
     seed: Annotated[int, Field(ge=-(2**31), lt=2**31)] | None = None
     stop: Annotated[str, Field(max_length=100)] | Annotated[list[str], Field(max_length=4)] | None = None
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
-    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
-    user: Annotated[Words, Field(max_length=200)] | None = None
-    store: bool | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="A longer answer is cut there; MODELS_MAX_NEW_TOKENS bounds it in any case."
+    )
+    max_completion_tokens: Annotated[int, Field(ge=1)] | None = Field(default=None, description="The same.")
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(default=None, description=IGNORED)
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = Field(default=None, description=IGNORED)
+    user: Annotated[Words, Field(max_length=200)] | None = Field(
+        default=None, description="Your name for who asks; kept, with `store`, as an opaque number."
+    )
+    store: bool | None = Field(default=None, description="Keep the answer, so that it can be rated.")
     emotion: Annotated[str, Field(max_length=64)] | None = Field(
         default=None, description="Preset id or its Russian title; unset: «auto».", examples=["joy"]
     )
     intensity: Intensity | None = Field(default=None, description="1–3; unset: the preset's.")
-    persona: Annotated[Words, Field(max_length=400)] | None = None
+    persona: Annotated[Words, Field(max_length=400)] | None = Field(
+        default=None, description="Who answers; unset: the system messages, of which 400 characters count."
+    )
     candidates: Annotated[int, Field(ge=1, le=16)] | None = Field(
         default=None, description="Answers generated, of which the one that fits best is given."
     )

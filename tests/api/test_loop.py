@@ -34,8 +34,7 @@ async def test_an_admin_key_promotes_tries_and_rolls_back(desk: Desk, tmp_path: 
         listed = (await client.get("/v1/adapters")).json()["adapters"]
         made = await client.post("/v1/slots/shared/promote", json={"adapter": first})
         head = {"Idempotency-Key": "again"}
-        for _ in range(2):  # one effect
-            await client.post("/v1/slots/shared/promote", json={"adapter": first}, headers=head)
+        twice = [await client.post("/v1/slots/shared/promote", json={"adapter": first}, headers=head) for _ in range(2)]
         tried = await client.post("/v1/slots/shared/canary", json={"adapter": second, "percent": 10})
         ended = await client.delete("/v1/slots/shared/canary")
         await client.post("/v1/slots/shared/promote", json={"adapter": second})
@@ -44,6 +43,7 @@ async def test_an_admin_key_promotes_tries_and_rolls_back(desk: Desk, tmp_path: 
         told = (await client.get("/v1/slots/shared/history")).json()["changes"]
     assert {one["id"] for one in listed} == {first, second} and listed[0]["data"]["rows"] in (1, 2)
     assert made.json()["active"] == first
+    assert ["idempotency-replayed" in one.headers for one in twice] == [False, True]
     assert (tried.json()["canary"], tried.json()["share"]) == (second, 0.1)
     assert ended.json()["canary"] is None
     assert back.json()["active"] == first
@@ -99,7 +99,9 @@ async def test_a_refit_is_started_watched_and_cancelled(desk: Desk) -> None:
                 await unit.jobs.move(job, JobState.TRAINING, step=1, steps=10, loss=0.5)
                 await unit.commit()
             await asyncio.sleep(0.8)
-            assert (await client.post(f"/v1/jobs/{job}/cancel")).status_code == 202
+            head = {"Idempotency-Key": "stop"}
+            stopped = [await client.post(f"/v1/jobs/{job}/cancel", headers=head) for _ in range(2)]
+            assert [one.status_code for one in stopped] == [202, 202] and stopped[0].json() == stopped[1].json()
             async with desk.database.unit() as unit:
                 await unit.jobs.move(job, JobState.CANCELLED)
                 await unit.commit()

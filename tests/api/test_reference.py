@@ -34,9 +34,10 @@ WHOLE = {
 def test_types_are_told_in_a_few_words() -> None:
     turns = {"anyOf": [{"type": "array", "items": {"$ref": "#/components/schemas/Turn"}}, {"type": "null"}]}
     assert kind(WHOLE, turns) == "list of Turn"
-    assert kind(WHOLE, {"type": "integer", "minimum": 1, "maximum": 3}) == "integer (1–3)"
+    assert kind(WHOLE, {"type": "integer", "minimum": 1.0, "maximum": 3.0}) == "integer (1–3)"
+    assert kind(WHOLE, {"type": "number", "minimum": 0.5}) == "number (from 0.5)"
     assert kind(WHOLE, {"enum": [-1, 0, 1]}) == "-1 | 0 | 1"
-    assert kind(WHOLE, {"type": "string", "maxLength": 9}) == "string (–9)"
+    assert kind(WHOLE, {"type": "string", "maxLength": 9}) == "string (up to 9)"
     assert kind(WHOLE, {}) == "anything"
 
 

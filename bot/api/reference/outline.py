@@ -92,9 +92,14 @@ def kind(whole: Node, schema: Node) -> str:
         return " | ".join(json.dumps(one, ensure_ascii=False) for one in schema.get("enum", [schema.get("const")]))
     if schema.get("type") == "array":
         return f"list of {kind(whole, schema.get('items', {}))}"
-    bounds = [schema.get(low, schema.get(other)) for low, other in (("minimum", "minLength"), ("maximum", "maxLength"))]
-    told = "–".join("" if bound is None else str(bound) for bound in bounds)
-    return str(schema.get("type", "anything")) + (f" ({told})" if told != "–" else "")
+    low, high = [_bound(schema, names) for names in (("minimum", "minLength"), ("maximum", "maxLength"))]
+    told = {(True, True): f" ({low}–{high})", (True, False): f" (from {low})", (False, True): f" (up to {high})"}
+    return str(schema.get("type", "anything")) + told.get((bool(low), bool(high)), "")
+
+
+def _bound(schema: Node, names: tuple[str, str]) -> str:
+    value = next((schema[name] for name in names if name in schema), None)
+    return "" if value is None else str(int(value)) if float(value).is_integer() else str(value)
 
 
 def sample(whole: Node, schema: Node, depth: int = 0) -> Any:
