@@ -83,8 +83,10 @@ class Desk {
       const { key, ...body } = asked;
       body.articles = [...(asked.articles ?? []), ...this.articles.attached];
       const answer = await this.call("POST", "/v1/suggestions", body, { key, signal: mine.signal });
-      const told = answer.ok ? await answer.json() : null;
-      if (mine === this.waiting) this.answered(answer.status, told);
+      const told = await answer.json();
+      if (mine !== this.waiting) return;
+      if (!answer.ok) console.warn(`otklik: ${told.detail}`); // for whoever puts this into a page
+      this.answered(answer.status, answer.ok ? told : null);
     } catch {
       if (mine === this.waiting) this.unsure(T.offline);
     }

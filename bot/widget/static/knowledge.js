@@ -17,7 +17,7 @@ export class Knowledge {
     const form = make("form", { onsubmit: (event) => (event.preventDefault(), this.find()) }, this.box, make("button", { textContent: T.find }));
     form.setAttribute("role", "search");
     const summary = make("summary", { id: "knowledge-title", textContent: T.knowledge });
-    this.whole = make("details", {}, summary, form, this.state, this.found, this.list, this.asker);
+    this.whole = make("details", {}, summary, form, this.state, this.list, this.asker, this.found);
     by("knowledge").append(this.whole);
     this.paint();
   }
