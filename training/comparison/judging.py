@@ -14,10 +14,11 @@ from storage.presets import Presets
 from training.comparison import verdicts
 from training.comparison.costs import Cost
 from training.data.rows import Answer
-from training.evaluation import answering, compare, evaluating, inputs, lengths, systems
+from training.evaluation import answering, evaluating, inputs, systems
+from training.evaluation import target as wanted
 from training.evaluation.answering import Asked, Drawing
 from training.evaluation.evaluating import Found
-from training.evaluation.metrics import METRICS, Column, Options
+from training.evaluation.metrics import METRICS, Options
 from training.evaluation.samples import Sample
 from training.evaluation.systems import System
 
@@ -97,23 +98,13 @@ def judge(
         show=show,
     )
     if how.target is not None:
-        _lengths(found, samples, how.target, how.seed)
+        wanted.columns(found, samples, how.target, how.seed)
     verdicts.add(found.table, folder)
     judged = Judged(found, samples, _trusted(gate, how.gate), picker.id if picker else None)
+    if how.target is not None:
+        wanted.write(folder, found, samples, how.target, how.seed)
     evaluating.write(folder, found, samples, {"prompts": len(asked), "gate": judged.gate, "picker": judged.picker})
     return judged
-
-
-def _lengths(found: Found, samples: Mapping[str, Sequence[Sample]], target: int, seed: int) -> None:
-    """Two columns more: how far answers are from the wanted length, and how many lie within a tenth of it."""
-    for name, own in samples.items():
-        found.values[name] |= lengths.measure(own, target)
-    columns = (
-        Column("off_target", f"Tokens over {target}", f"Токенов сверх {target}", None, 1),
-        Column("within", f"Length within a tenth of {target}", f"Длина в пределах десятой от {target}", "higher"),
-    )
-    for column in columns:
-        found.table.add(column, compare.per_sample(samples, found.values, column.name, seed))
 
 
 def _drawn(

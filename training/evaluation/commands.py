@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--perplexity", action="store_true", help="how surprised each system is by the set's own answers")
     add("--texts", type=Path, help="plain texts (.txt, .jsonl, .xz …): perplexity on them tells what was forgotten")
     add("--texts-most", type=int, default=300, metavar="N", help="no more texts than this")
+    add("--target", type=int, metavar="TOKENS", help="wanted length of answers: columns, lengths.json and lengths.png")
     add("--stem", action="store_true", help="ROUGE over word stems")
     for name in ("bertscore", "bleurt", "acceptability"):
         add(f"--{name}", metavar="WHERE", help=f"{METRICS[name].about}: folder or hub id")
@@ -118,23 +119,36 @@ def _run(given: argparse.Namespace) -> None:
         seed=given.seed,
         show=lambda what: console.print(what),
     )
+    shown = _against_target(given, result, found)
     about: dict[str, Any] = {
         "arguments": _arguments(given),
         "prompts": len({one.key for own in found.values() for one in own}),
     }
     about |= {"gate": _measured_gate(with_emotion, given), "picker": picker.id if picker else None}
     evaluating.write(given.out, result, found, about)
-    _show(given, result, about["gate"])
+    _show(given, result, about["gate"], shown)
 
 
-def _show(given: argparse.Namespace, result: Found, gate: dict[str, Any] | None) -> None:
-    """The table, what it warns of, how far the gate is to be trusted, and where everything is."""
+def _against_target(given: argparse.Namespace, result: Found, found: dict[str, list[Sample]]) -> list[str]:
+    """Lengths against the wanted one, where there is one: files, columns, and lines to show."""
+    if given.target is None:
+        return []
+    from training.evaluation import target
+
+    target.columns(result, found, given.target, given.seed)
+    return target.write(given.out, result, found, given.target, given.seed, given.language)
+
+
+def _show(given: argparse.Namespace, result: Found, gate: dict[str, Any] | None, lengths: Sequence[str]) -> None:
+    """The table, warnings, lengths against a target, how far the gate is to be trusted, and where everything is."""
     from rich.console import Console
 
     from training.evaluation import evaluating, tables
 
     Console(width=None if sys.stdout.isatty() else 160).print(tables.terminal(result.table, given.language))
     print(evaluating.warnings(result, given.language).strip() or "No alarm, no suspicion.")
+    for line in lengths:
+        print(line)
     if gate is not None:
         print(evaluating.trust(gate, given.language))
     print(given.out)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from otklik.__main__ import main
+from tests.training.evaluation.answers import different
 from training.data.sets import PreparedSet
 from training.evaluation import answering, samples
 
@@ -162,3 +163,28 @@ def test_a_prepared_set_is_evaluated_as_it_is(tmp_path: Path, capsys: pytest.Cap
     found = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
     assert (found["prompts"], found["gate"], found["emotion"]) == (4, None, {})
     assert "(only 4)" in capsys.readouterr().out
+
+
+def test_lengths_are_told_against_a_wanted_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = []
+    for name, tokens in (("short", 400), ("wanted", 540)):
+        made = [
+            one.model_copy(update={"tokens": tokens + place, "finished": place > 3, "reference": "Ответ о деле"})
+            for place, one in enumerate(different([f"Ответ {n} о деле" for n in range(24)], name))
+        ]
+        samples.write(tmp_path / f"{name}.jsonl", made)
+        files += ["--samples", str(tmp_path / f"{name}.jsonl")]
+    out = tmp_path / "out"
+    given = [*files, "--metrics", "rouge,length", "--gate", "none", "--picker", "none", "--out", str(out)]
+    assert main(["evaluate", *given, "--target", "540"]) == 0
+    shown = capsys.readouterr().out
+    assert "- wanted: median 552 tokens (5 to 95 %: 541 to 562); within a tenth of 540: 100%" in shown
+    assert "- short: median 412 tokens" in shown and "shorter 100%, longer 0%, cut by the limit 17%" in shown
+    systems = json.loads((out / "metrics.json").read_text(encoding="utf-8"))["systems"]
+    assert systems["short"]["off_target"]["mean"] == pytest.approx(-128.5)
+    assert systems["wanted"]["within"]["difference"]["verdict"] == "higher"
+    found = json.loads((out / "lengths.json").read_text(encoding="utf-8"))
+    assert sum(found["wanted"]["counts"]) == 24
+    assert (out / "lengths.png").stat().st_size > 10_000
+    assert main(["evaluate", *given, "--target", "20", "--language", "ru"]) == 0
+    assert "в пределах десятой от 20: 0%, короче 0%, длиннее 100%" in capsys.readouterr().out
