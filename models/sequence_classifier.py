@@ -1,7 +1,8 @@
 """The emotion classifier: any transformers sequence classifier, by folder or hub id.
 
 Labels are normalised to ours; multi-label heads get a sigmoid, others a softmax. Thresholds come from
-`thresholds.json` beside the weights. Knows nothing of presets.
+`thresholds.json` beside the weights, a wide part's logits from `wide.safetensors` if there is one. Knows nothing of
+presets.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
+from models import wide
 from models.classifier import normalise, read_thresholds
 from models.devices import pick_device
 from models.errors import ClassifierBroken, first_line
@@ -26,8 +28,16 @@ TOKENS = 256
 class SequenceClassifier:
     """Loaded weights. Texts are classified in batches of like length, cut at 256 tokens."""
 
-    def __init__(self, model: Any, tokenizer: Any, name: str, thresholds: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        name: str,
+        thresholds: Mapping[str, float],
+        beside: wide.Wide | None = None,
+    ) -> None:
         self.model = model
+        self.wide = beside
         self.tokenizer = tokenizer
         self.id = name
         self.thresholds = thresholds
@@ -45,8 +55,10 @@ class SequenceClassifier:
             thresholds = read_thresholds(Path(where))
             tokenizer = AutoTokenizer.from_pretrained(where)
             model = AutoModelForSequenceClassification.from_pretrained(where, use_safetensors=True)
-            labels = {normalise(str(name)) for name in model.config.id2label.values()}
-            unknown = sorted(set(thresholds) - labels)
+            names = model.config.id2label
+            labels = [normalise(str(names[index])) for index in range(len(names))]
+            beside = wide.read(Path(where), labels)
+            unknown = sorted(set(thresholds) - set(labels))
             if unknown:
                 raise ValueError(f"thresholds.json names labels that the classifier lacks: {', '.join(unknown)}")
         except Exception as error:
@@ -55,30 +67,40 @@ class SequenceClassifier:
                 "set MODELS_CLASSIFIER to a folder or hub id, or to none to leave answers unchecked"
             ) from error
         model.to(pick_device(device)).eval()
-        return cls(model, tokenizer, _name(where), thresholds)
+        return cls(model, tokenizer, _name(where), thresholds, beside)
 
     @torch.inference_mode()
     def classify(self, texts: Sequence[str]) -> list[dict[str, float]]:
         """Probabilities by label, one mapping a text, in the order given."""
+        logits = self.network_logits(texts)
+        if self.wide is not None and texts:
+            logits = logits * torch.from_numpy(self.wide.share) + torch.from_numpy(self.wide.logits(texts))
+        probabilities = logits.sigmoid() if self.multi_label else logits.softmax(-1)
+        return [dict(zip(self.labels, row, strict=True)) for row in probabilities.tolist()]
+
+    @torch.inference_mode()
+    def network_logits(self, texts: Sequence[str]) -> torch.Tensor:
+        """(texts, labels) in float32 on the CPU, of the network alone, in the order given."""
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-        found: dict[int, dict[str, float]] = {}
+        found = torch.zeros(len(texts), len(self.labels))
         for start in range(0, len(order), ROWS):
             part = order[start : start + ROWS]
-            found.update(zip(part, self._batch([texts[index] for index in part]), strict=True))
-        return [found[index] for index in range(len(texts))]
+            found[part] = self._batch([texts[index] for index in part])
+        return found
 
-    def _batch(self, texts: list[str]) -> list[dict[str, float]]:
+    def _batch(self, texts: list[str]) -> torch.Tensor:
         encoded = self.tokenizer(
             texts, return_tensors="pt", padding=True, truncation=True, max_length=self.max_tokens
         ).to(self.model.device)
-        logits = self.model(**encoded).logits.float()
-        probabilities = logits.sigmoid() if self.multi_label else logits.softmax(-1)
-        return [dict(zip(self.labels, row, strict=True)) for row in probabilities.tolist()]
+        return torch.Tensor(self.model(**encoded).logits.float().cpu())
 
 
 def _name(where: str) -> str:
     """A hub id as it is; a folder by its name and the hash of its weights, so that provenance tells versions apart."""
-    weights = Path(where) / "model.safetensors"
+    weights, beside = Path(where) / "model.safetensors", Path(where) / wide.FILE
     if not weights.is_file():
         return where
-    return f"{Path(where).name}-{hashlib.sha256(weights.read_bytes()).hexdigest()[:8]}"
+    digest = hashlib.sha256(weights.read_bytes())
+    if beside.is_file():
+        digest.update(beside.read_bytes())
+    return f"{Path(where).name}-{digest.hexdigest()[:8]}"

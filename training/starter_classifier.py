@@ -1,8 +1,9 @@
-"""The bundled emotion classifier: a small BERT from nothing, in two stages.
+"""The bundled emotion classifier: a small BERT from nothing, in two stages, and a wide part beside it.
 
 1. Pretext: masked words and, at the same time, the soft labels of a TF-IDF teacher on many unlabelled lines.
-2. Fine-tuning on human labels (multi-label, what a source never labels is masked), an average of the weights kept,
-   one threshold a label calibrated on a validation tenth.
+2. Fine-tuning on human labels (multi-label, what a source never labels is masked), an average of the weights kept.
+3. `wide`: linear weights over hashed n-grams, learned from the same rows; what each part weighs in the sum and one
+   threshold a label come from a validation tenth.
 
 Knows the emotion sets and the data folder; nothing of the language model or of presets.
 """
@@ -11,17 +12,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from models import wide
 from storage.presets import Presets
-from training import recipes
+from training import recipes, wide_part
 from training.data import emotions, seed_corpus, sources
 from training.data.emotion_sets import augment, gather, unlabelled
 from training.data.emotions import LABELS, Labelled
 from training.emotion_network import Network, load_wordpieces, train_wordpieces
 from training.evaluation.tfidf import TfIdf
 from training.runs import Run, hash_folder
+
+if TYPE_CHECKING:
+    from models.sequence_classifier import SequenceClassifier
 
 
 class Shape(BaseModel):
@@ -34,6 +40,18 @@ class Shape(BaseModel):
     layers: int = Field(default=4, ge=1)
     heads: int = Field(default=4, ge=1)
     inner: int = Field(default=768, ge=16)
+
+
+class WideShape(BaseModel):
+    """The wide part."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    words: int = Field(default=2, ge=1, description="Texts that a word or a pair of words must stand in.")
+    letters: int = Field(default=3, ge=1, description="Texts that a run of letters must stand in.")
+    regularisation: float = Field(default=4.0, gt=0, description="Inverse strength, as in scikit-learn's C.")
+    smoothing: float = Field(default=0.3, gt=0, description="Of counts in the log-count ratios.")
+    weights: dict[str, float] = Field(default_factory=dict, description="Of a source's rows; 1 if unnamed.")
 
 
 class StarterClassifierRecipe(recipes.Recipe):
@@ -51,9 +69,10 @@ class StarterClassifierRecipe(recipes.Recipe):
     pretext_rate: float = Field(default=7e-4, gt=0)
     word_weight: float = Field(default=0.3, ge=0, description="Of the masked words, guessed in every second step.")
     teacher_weight: float = Field(default=3.0, ge=0, description="Of the soft labels, beside the masked words.")
-    epochs: int = Field(default=8, ge=1)
+    epochs: int = Field(default=8, ge=0, description="0: the network of `init` stays as it is.")
     learning_rate: float = Field(default=2e-4, gt=0)
     repeat: dict[str, int] = Field(default_factory=dict, description="How often a source's rows stand in an epoch.")
+    wide: WideShape | None = Field(default=None, description="Also learn a wide part; unset: the network alone.")
     reference: bool = Field(default=True, description="Fit TF-IDF on the same rows for the report.")
     seed_share: float = Field(
         default=0.7, gt=0, le=1, description="Of the seed corpus; the rest is the second judge's."
@@ -63,6 +82,8 @@ class StarterClassifierRecipe(recipes.Recipe):
 def main(recipe: StarterClassifierRecipe, storage: Path, presets: Presets, resume: bool = False) -> Path:
     """Train, calibrate, measure; returns the classifier's folder."""
     import torch
+
+    from models.sequence_classifier import SequenceClassifier
 
     torch.set_num_threads(recipe.threads or 1)
     torch.manual_seed(recipe.seed)
@@ -78,6 +99,21 @@ def main(recipe: StarterClassifierRecipe, storage: Path, presets: Presets, resum
             | {"seed": hash_folder(seed_corpus.FOLDER, "*.txt")},
         }
     )
+    folder = recipe.output or run.folder / "classifier"
+    _network(recipe, run, sets, lines).export(folder)
+    (folder / wide.FILE).unlink(missing_ok=True)
+    if recipe.wide is not None:
+        _widen(recipe.wide, folder, sets)
+    served = SequenceClassifier.load(str(folder))
+    validation = served.classify([row.text for row in sets["validation"]])
+    thresholds = emotions.calibrate(validation, sets["validation"])
+    (folder / "thresholds.json").write_text(json.dumps(thresholds, indent=1) + "\n", encoding="utf-8")
+    run.report(_report(served, sets, thresholds, recipe.reference))
+    return folder
+
+
+def _network(recipe: StarterClassifierRecipe, run: Run, sets: dict[str, list[Labelled]], lines: list[str]) -> Network:
+    """The network through its stages."""
     texts = [*(row.text for row in sets["train"]), *lines]
     tokenizer = load_wordpieces(recipe.init) if recipe.init else train_wordpieces(texts, recipe.shape.vocabulary)
     network = Network(recipe, tokenizer)
@@ -85,18 +121,31 @@ def main(recipe: StarterClassifierRecipe, storage: Path, presets: Presets, resum
         teacher = TfIdf.fit(sets["train"])
         texts = lines + augment(sets["train"], recipe.augmented, recipe.seed)
         network.pretext(run, texts, teacher.predict(texts))
-    network.tune(run, sets["train"], sets["validation"])
-    folder = recipe.output or run.folder / "classifier"
-    network.export(folder)
-    validation = network.rows([row.text for row in sets["validation"]])
-    thresholds = emotions.calibrate(validation, sets["validation"])
-    (folder / "thresholds.json").write_text(json.dumps(thresholds, indent=1) + "\n", encoding="utf-8")
-    run.report(_report(network, sets, thresholds, recipe.reference))
-    return folder
+    if recipe.epochs:
+        network.tune(run, sets["train"], sets["validation"])
+    return network
+
+
+def _widen(shape: WideShape, folder: Path, sets: dict[str, list[Labelled]]) -> None:
+    """Learn the wide part, weigh it against the network on validation rows, and write it beside the network."""
+    from models.sequence_classifier import SequenceClassifier
+
+    learned = wide_part.fit(
+        sets["train"],
+        [shape.weights.get(row.source, 1.0) for row in sets["train"]],
+        wide_part.Learning(
+            least=(shape.words, shape.letters),
+            regularisation=shape.regularisation,
+            smoothing=shape.smoothing,
+        ),
+    )
+    texts = [row.text for row in sets["validation"]]
+    deep = SequenceClassifier.load(str(folder)).network_logits(texts).numpy()
+    wide_part.mixed(learned, deep, sets["validation"]).save(folder, LABELS)
 
 
 def _report(
-    network: Network, sets: dict[str, list[Labelled]], thresholds: dict[str, float], compare: bool
+    served: SequenceClassifier, sets: dict[str, list[Labelled]], thresholds: dict[str, float], compare: bool
 ) -> list[str]:
     """Macro-F1 on every dev set beside TF-IDF fitted on the same training rows."""
     reference = TfIdf.fit(sets["train"]) if compare else None
@@ -106,7 +155,7 @@ def _report(
         if name not in sets:
             continue
         texts = [row.text for row in sets[name]]
-        scores = emotions.macro_f1(network.rows(texts), sets[name], thresholds, labels)
+        scores = emotions.macro_f1(served.classify(texts), sets[name], thresholds, labels)
         other = emotions.macro_f1(reference.rows(texts), sets[name], plain, labels)["macro"] if reference else 0.0
         each = ", ".join(f"{label} {scores[label]:.2f}" for label in labels)
         lines.append(f"| {name} ({len(texts)}) | {len(labels)} | {scores['macro']:.3f} | {other:.3f} | {each} |")

@@ -97,6 +97,7 @@ WEIGHTS: dict[str, dict[str, Any]] = {
     },
     "starter_classifier": {"shape": {"vocabulary": 500, **SMALL}, **PRETEXT},
     "starter_classifier_more": PRETEXT,
+    "starter_classifier_wide": {"wide.words": 20, "wide.letters": 200, "reference": "false"},
     "classifier_emotion_starter": {"steps": STEPS, "rows": 4, "data.sources.seed.limit": 1500, "measure_rows": 20},
     "classifier_rubert": {
         "steps": STEPS,

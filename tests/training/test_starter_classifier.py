@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+import models
 from storage.presets import Presets
 from training import starter_classifier
 from training.data import emotions
@@ -34,6 +35,29 @@ def test_a_tiny_one_learns_two_emotions_of_the_seed_corpus(
     found = classify(folder, [row.text for row in dev])
     right = sum(max(row, key=lambda label: row[label]) in one.labels for row, one in zip(found, dev, strict=True))
     assert right / len(dev) > 0.7
+
+
+def test_a_wide_part_is_learned_beside_a_finished_network(
+    presets: Presets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = {"joy", "disgust"}
+    sets = {
+        name: [row for row in rows if row.labels & two][:300]
+        for name, rows in starter_classifier.gather(None, 0.7).items()
+    }
+    monkeypatch.setattr(starter_classifier, "gather", lambda data, share: sets)
+    bundled = Path(models.__file__).parent / "starter" / "classifier"
+    keys = {"name": "w", "threads": 1, "epochs": 0, "init": str(bundled), "reference": False}
+    make = starter_classifier.StarterClassifierRecipe.model_validate
+    folder = starter_classifier.main(make({**keys, "wide": {"weights": {"seed": 0.5}}}), tmp_path, presets)
+    assert (folder / "model.safetensors").read_bytes() == (bundled / "model.safetensors").read_bytes()
+    assert (folder / "wide.safetensors").is_file()
+    dev = sets["seed_dev"]
+    found = classify(folder, [row.text for row in dev])
+    right = sum(max(row, key=lambda label: row[label]) in one.labels for row, one in zip(found, dev, strict=True))
+    assert right / len(dev) > 0.8
+    alone = starter_classifier.main(make({**keys, "name": "x", "output": str(folder)}), tmp_path, presets)
+    assert alone == folder and not (folder / "wide.safetensors").exists(), "a part of other weights must not stay"
 
 
 def test_labels_that_a_source_never_gives_teach_nothing() -> None:

@@ -79,31 +79,11 @@ def with_emotion(
     return found
 
 
-def classify(folder: Path, texts: Sequence[str], batch: int = 256) -> list[dict[str, float]]:
-    """Probabilities of a classifier folder for texts, by its own labels."""
-    import torch
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+def classify(folder: Path, texts: Sequence[str]) -> list[dict[str, float]]:
+    """Probabilities of a classifier folder for texts, by its labels: just what serving computes."""
+    from models.sequence_classifier import SequenceClassifier
 
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model: Any = AutoModelForSequenceClassification.from_pretrained(folder).eval()
-    names = [model.config.id2label[index] for index in range(model.config.num_labels)]
-    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-    found: list[dict[str, float]] = [{}] * len(texts)
-    with torch.inference_mode():
-        for start in range(0, len(order), batch):
-            part = order[start : start + batch]
-            inputs = tokenizer(
-                [texts[index] for index in part],
-                padding=True,
-                truncation=True,
-                max_length=64,
-                return_tensors="pt",
-                return_token_type_ids=False,
-            )
-            rows = torch.sigmoid(model(**inputs).logits.float()).tolist()
-            for index, row in zip(part, rows, strict=True):
-                found[index] = dict(zip(names, row, strict=True))
-    return found
+    return SequenceClassifier.load(str(folder)).classify(texts)
 
 
 def render_example(tokenizer: Any, example: Example, presets: Presets) -> tuple[str, str]:
