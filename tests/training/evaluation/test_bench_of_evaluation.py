@@ -9,6 +9,7 @@ import pytest
 from bench import evaluation
 
 
+@pytest.mark.slow
 def test_batched_answers_are_those_of_one_at_a_time() -> None:
     found = evaluation.batching(prompts=6, batch=6, most=12)
     assert found["prompts"] == 6 and found["differ"] == 0
