@@ -140,10 +140,11 @@ class Deeds:
         return Outcome(True)
 
     async def reject(self, admin: int, adapter: str, job_id: str) -> Outcome:
-        """Nobody is to meet a refit's adapter."""
+        """Nobody is to meet an adapter; the refit that it came from, if there was one, ends with that."""
 
         async def also(unit: Unit) -> None:
-            if not await _move(unit, job_id, JobState.REJECTED, DECIDABLE, note=texts.NOTE_BY.format(who=admin)):
+            note = texts.NOTE_BY.format(who=admin)
+            if job_id and not await _move(unit, job_id, JobState.REJECTED, DECIDABLE, note=note):
                 raise Overtaken
             unit.audit.write(admin, "reject", adapter, job=job_id)
 

@@ -8,16 +8,20 @@ import random
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from bot.api.settings import ApiSettings
+from bot.settings import BotSettings
 from storage.contracts import JobState, Loaded, now
 from storage.loop_board import LoopBoard
 from storage.tables import RatingRow, ReplyRow, TurnRow
-from tests.api.conftest import Desk
+from tests.api.conftest import Desk, Serve
+from tests.api.test_dashboard import BOSS, TOKEN, signed
 from tests.api.test_loop import register
 from tests.machine import chromium
 from tests.playground.test_page import ARGS
@@ -133,3 +137,49 @@ async def test_a_refit_is_followed_without_touching_the_page(desk: Desk, browser
         await unit.jobs.move(job, JobState.CANCELLED)
         await unit.commit()
     await expect(page.locator("#stage")).to_have_text("отменено")
+
+
+async def test_a_version_is_put_to_work_tried_and_taken_back_by_clicks(
+    desk: Desk, browser: Browser, tmp_path: Path
+) -> None:
+    first, second, third = [await register(desk, tmp_path, number) for number in (1, 2, 3)]
+    page = await browser.new_page(viewport={"width": 360, "height": 800}, color_scheme="dark")
+    await enter(page, desk)
+
+    async def do(adapter: str, button: str, question: str) -> None:
+        await page.get_by_role("link", name="Версии").click()
+        await page.get_by_role("link", name=adapter).first.click()
+        await page.get_by_role("button", name=button, exact=True).first.click()
+        await expect(page.get_by_text(question)).to_be_visible()
+        await check(page, f"sure-{button}")
+        await page.get_by_role("button", name="Да", exact=True).click()
+        await expect(page.get_by_role("heading", name=adapter, exact=True)).to_be_visible()
+
+    await do(first, "В бой", "Пустить в бой?")
+    await expect(page.get_by_text("отвечает", exact=True)).to_be_visible()
+    await do(second, "Начать", "Запустить канарейку?")
+    await expect(page.get_by_text("канарейка", exact=True)).to_be_visible()
+    await do(second, "Убрать канарейку", "Убрать канарейку?")
+    await do(third, "Отклонить", "Отклонить?")
+    await page.get_by_role("link", name="Журнал").click()
+    deeds = await page.locator("tbody tr td:nth-child(3)").all_inner_texts()
+    assert deeds == ["отклонил", "остановил канарейку", "запустил канарейку", "пустил в бой"]
+    async with desk.database.view() as unit:
+        slot, rejected = await unit.slots.get("shared"), await unit.adapters.get(third)
+    assert slot is not None and (slot.active, slot.canary) == (first, None)
+    assert rejected is not None and rejected.state == "rejected"
+    await page.get_by_role("button", name="Выйти").click()
+    await page.goto(f"{desk.url}/dashboard/audit")
+    await expect(page.get_by_label("Ключ администратора")).to_be_visible()
+
+
+async def test_opened_inside_telegram_it_asks_for_no_key(serve: Serve, browser: Browser) -> None:
+    desk = await serve(ApiSettings(), BotSettings(token=TOKEN, admins=(BOSS,)))
+    page = await browser.new_page(viewport={"width": 360, "height": 800})
+    address = f"{desk.url}/dashboard/#tgWebAppData={quote(signed(BOSS), safe='')}&tgWebAppVersion=8.0"
+    await page.goto(address)
+    await expect(page.get_by_role("heading", name="Сейчас", exact=True)).to_be_visible()
+    assert "tgWebAppData" not in page.url
+    copied = await (await browser.new_context()).new_page()
+    await copied.goto(address)
+    await expect(copied.get_by_text("Telegram не подтвердил")).to_be_visible()
