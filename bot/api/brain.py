@@ -70,10 +70,8 @@ class Brain:
         return Style(found.id, intensity or _usual(found), (persona or "").strip()[:400])
 
     def checked(self, turns: Sequence[Turn]) -> tuple[Turn, ...]:
-        """Turns that can be answered; a Problem says what is wrong with them."""
-        if len(turns) > self.settings.max_messages:
-            detail = f"at most {self.settings.max_messages} messages; send the last ones"
-            raise Problem(422, "too_many_messages", detail, field="messages")
+        """The last turns, as many as count; a Problem says what is wrong with them."""
+        turns = turns[-self.settings.max_messages :]
         if any(len(turn.text) > self.settings.max_message_chars for turn in turns):
             detail = f"a message has more than {self.settings.max_message_chars} characters"
             raise Problem(422, "message_too_long", detail, field="messages")

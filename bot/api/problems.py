@@ -5,7 +5,7 @@ Every error names its cause and what to do; none quotes what people wrote.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -146,9 +146,9 @@ def invalid(error: RequestValidationError) -> JSONResponse:
     if found and found[0]["type"] == "json_invalid":
         text = f"the body is not JSON, from its character {found[0]['loc'][-1]} on"
         return JSONResponse(body(422, "not_json", text, field="body"), 422, media_type=MEDIA)
-    faults = [
-        Fault(field=".".join(map(str, one["loc"][1:])) or str(one["loc"][0]), message=one["msg"]) for one in found
-    ]
+    faults = [Fault(field=_field(one["loc"]), message=one["msg"]) for one in found]
+    # Of the ways in which a field could have been right, the one that came furthest says most.
+    faults = [one for one in faults if not any(other.field.startswith(f"{one.field}.") for other in faults)]
     text = "; ".join(f"{one.field}: {one.message}" for one in faults[:5])
     return JSONResponse(body(422, "invalid_request", text, faults), 422, media_type=MEDIA)
 
@@ -160,6 +160,11 @@ def plain(error: HTTPException) -> JSONResponse:
     return JSONResponse(
         body(error.status_code, code, detail), error.status_code, headers=error.headers, media_type=MEDIA
     )
+
+
+def _field(place: Sequence[str | int]) -> str:
+    """A field's name without the names of the shapes that were tried for it."""
+    return ".".join(str(part) for part in place[1:] if "[" not in str(part)) or str(place[0])
 
 
 def register(app: FastAPI) -> None:

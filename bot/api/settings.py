@@ -27,7 +27,7 @@ class ApiSettings(BaseSettings):
     deadline_seconds: float = Field(default=120.0, gt=0, description="A request unanswered for so long fails (504).")
     default_emotion: str = Field(default="auto", description="Preset id where a request names none.")
     max_message_chars: int = Field(default=8000, ge=1, description="Longest single message.")
-    max_messages: int = Field(default=64, ge=1, description="Most messages of a dialogue in one request.")
+    max_messages: int = Field(default=64, ge=1, description="So many last messages of a dialogue count.")
     waiting_limit: int = Field(default=256, ge=1, description="Requests of this process that may wait at once.")
     remember_seconds: int = Field(default=86400, ge=60, description="How long an Idempotency-Key is remembered.")
     widget_models: Annotated[tuple[str, ...], NoDecode] = Field(

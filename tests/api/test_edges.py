@@ -56,6 +56,31 @@ async def test_what_cannot_be_read_is_told_as_that(desk: Desk, body: bytes, stat
     assert told in problem["detail"]
 
 
+@pytest.mark.parametrize(
+    ("content", "field"),
+    [
+        ("\ud800", "messages.0.content"),
+        (None, "messages.0.content"),
+        ([{"type": "image_url", "image_url": {"url": "https://x.example/"}}], "messages.0.content.0.type"),
+    ],
+)
+async def test_a_wrong_field_is_named_as_the_client_knows_it(desk: Desk, content: Any, field: str) -> None:
+    sent = json.dumps({"model": "otklik", "messages": [{"role": "user", "content": content}]})
+    async with desk.client() as client:
+        head = {"Content-Type": "application/json"}
+        answer = await client.post("/v1/chat/completions", content=sent, headers=head)
+    problem = answer.json()
+    assert answer.status_code == 422 and problem["error"]["param"] == field
+    assert "[" not in problem["detail"]
+
+
+async def test_a_long_dialogue_goes_on(desk: Desk) -> None:
+    many = [{"role": role, "content": f"слово {n}"} for n in range(100) for role in ("assistant", "user")]
+    async with desk.client() as client:
+        answer = await client.post("/v1/chat/completions", json={"model": "otklik", "messages": many})
+    assert answer.status_code == 200 and "слово 99" in answer.json()["choices"][0]["message"]["content"]
+
+
 @pytest.mark.parametrize(("path", "status"), [("/v1/embeddings", 404), ("/v1/chat/completions", 405)])
 async def test_a_wrong_address_says_where_the_right_ones_are(desk: Desk, path: str, status: int) -> None:
     async with desk.client() as client:
