@@ -32,8 +32,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     if given.command != "import":
         return asyncio.run(_list() if given.command == "list" else _remove(given.source))
-    from training.data.reading import ReadError
-
+    try:
+        from training.data.reading import ReadError
+    except ImportError:
+        print(
+            "otklik knowledge: reading files needs more parts: pip install -e '.[ml]', or another image",
+            file=sys.stderr,
+        )
+        return 1
     try:
         found = {path.name: articles(path) for path in given.files}
     except ReadError as error:

@@ -18,6 +18,7 @@ from bot.api.access import Caller, needs
 from bot.api.catalogue_of_models import BASE, HIDDEN, OURS, resolve
 from bot.api.problems import Problem
 from bot.api.settings import ApiSettings
+from bot.api.shapes import Words
 from bot.api.widget_tokens import WidgetSession
 from storage.database import Database
 
@@ -33,7 +34,7 @@ MOST = 4
 class SessionRequest(BaseModel):
     """Who sits at the widget, and for how long."""
 
-    operator: str = Field(min_length=1, max_length=200, description="Your name for the operator.")
+    operator: Words = Field(min_length=1, max_length=200, description="Your name for the operator.")
     minutes: int = Field(default=30, ge=15, le=60)
 
 

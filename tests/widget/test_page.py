@@ -159,6 +159,28 @@ async def test_undone_within_seconds_it_was_never_sent(host: Opened) -> None:
     assert told == [("otklik.answer", known["B"]), ("otklik.undo", known["B"])]
 
 
+async def test_undone_step_by_step_back_to_the_first_choice(host: Opened) -> None:
+    one = await host(models=MODELS)
+    await one.session()
+    await one.ask()
+    known = await ids(one)
+    for letter in "ABC":
+        await one.card(letter).get_by_role("button").first.click()
+    for criterion, mark in (("Содержание", "1"), ("Стиль", "2"), ("Стиль", "4")):
+        await one.card("C").get_by_role("group", name=criterion).get_by_role("radio", name=mark).check()
+    undo = one.frame.get_by_role("button", name="Отменить")
+    for _ in range(4):
+        await undo.click()
+    await expect(one.card("B").get_by_role("button").first).to_have_text("✓ Взят")
+    await undo.click()
+    await expect(undo).to_be_visible()
+    await expect(one.card("A").get_by_role("button").first).to_have_text("✓ Взят")
+    await one.saved()
+    kept = await rows(one.desk)
+    assert kept["pairs"] == sorted((known["A"], known[other]) for other in "BC") and kept["stars"] == {}
+    assert [told["request_id"] for told in await one.heard()][-2:] == [known["B"], known["A"]]
+
+
 async def test_two_questions_in_a_row_both_keep_their_choice(host: Opened) -> None:
     one = await host()
     await one.session()

@@ -8,6 +8,7 @@ import { Outbox } from "./outbox.js";
 import { WORDS } from "./words.js";
 
 const TOLD = ["question", "messages", "emotion", "intensity", "persona", "client", "task", "articles"];
+const MOST_ARTICLES = 5; // of a request
 const LATER = [408, 409, 429];
 
 // `api`: where the server is ("" for the page's own), `tell`: sends a message to the host.
@@ -81,7 +82,7 @@ class Desk {
     this.say(T.thinking);
     try {
       const { key, ...body } = asked;
-      body.articles = [...(asked.articles ?? []), ...this.articles.attached];
+      body.articles = [...this.articles.attached, ...(asked.articles ?? [])].slice(0, MOST_ARTICLES);
       const answer = await this.call("POST", "/v1/suggestions", body, { key, signal: mine.signal });
       const told = await answer.json();
       if (mine !== this.waiting) return;
@@ -125,18 +126,28 @@ class Desk {
 
   pick(card) {
     if (card.editing) card.edit();
-    const name = `choice ${this.turn}`;
+    const before = this.cards.find((one) => one.picked && one !== card);
+    this.choose(card);
+    this.undo.push({ name: this.choice, restore: () => {
+      card.paint(false);
+      this.tell({ type: "otklik.undo", request_id: card.given.request_id });
+      if (before) this.choose(before);
+    } });
+    this.news(this.outbox.letters.length, "");
+  }
+
+  get choice() {
+    return `choice ${this.turn}`;
+  }
+
+  choose(card) {
     const body = { request_id: card.given.request_id };
     if (this.cards.length > 1) body.chosen = true;
     if (card.changed) body.correction = card.text;
     if (!body.chosen && !body.correction) body.thumb = 1;
     this.cards.forEach((one) => one.paint(one === card));
     this.tell({ type: "otklik.answer", text: card.text, request_id: card.given.request_id, edited: card.changed });
-    this.undo.push({ name, restore: () => {
-      card.paint(false);
-      this.tell({ type: "otklik.undo", request_id: card.given.request_id });
-    } });
-    this.outbox.put(name, "/v1/ratings", body);
+    this.outbox.put(this.choice, "/v1/ratings", body);
     this.say(`${this.T.taken} ${card.given.letter}`);
   }
 
@@ -146,14 +157,15 @@ class Desk {
     const before = { ...card.stars };
     const send = () => this.outbox.put(name, "/v1/ratings", { request_id: card.given.request_id, stars: { ...card.stars } });
     card.stars[criterion] = value;
+    send();
     this.undo.push({ name, restore: () => {
       card.stars = before;
       card.turn(CRITERIA.indexOf(criterion));
       if (Object.keys(before).length) send();
       card.paint();
     } });
-    send();
     card.paint();
+    this.news(this.outbox.letters.length, "");
   }
 
   digit(card, value) {
@@ -177,7 +189,9 @@ class Desk {
   back() {
     const last = this.undo.pop();
     if (!last || !this.outbox.take(last.name)) return;
+    const others = this.undo; // of the same letter, which is written anew
     last.restore();
+    this.undo = others;
     this.say(this.T.undone);
     this.news(this.outbox.letters.length, "");
   }

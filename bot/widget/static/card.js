@@ -25,6 +25,10 @@ export class Card {
     return this.text !== this.given.text;
   }
 
+  get picked() {
+    return this.node.classList.contains("picked");
+  }
+
   get editing() {
     return !this.box.hidden;
   }
@@ -48,7 +52,7 @@ export class Card {
     this.rows.forEach((row, at) => row.classList.toggle("now", at === this.now));
   }
 
-  paint(picked = this.node.classList.contains("picked")) {
+  paint(picked = this.picked) {
     const { T, given } = this;
     this.heading.textContent = `${T.answer} ${given.letter}${this.changed ? ` · ${T.edited}` : ""}`;
     this.words.textContent = this.text;

@@ -23,10 +23,10 @@ export class Outbox {
     return this.letters.find((one) => one.name === name && !one.left);
   }
 
+  // Take it back; whoever does tells people.
   take(name) {
     const found = this.held(name);
     this.drop(found);
-    this.changed(this.letters.length, "");
     return Boolean(found);
   }
 
