@@ -56,18 +56,20 @@ async def fill(desk: Desk, folder: Path) -> str:
             row.adapter = first if number % 3 else None
             unit.session.add(row)
             marks = {name: chance.randint(2, 5) for name in ("content", "grammar", "structure", "style")}
-            unit.session.add(
-                RatingRow(
-                    chat_id=1,
-                    message_id=number,
-                    user_id=1,
-                    request_id=f"r{number}",
-                    thumb=chance.choice((1, 1, -1)),
-                    stars=marks,
-                    source="button",
-                    updated_at=made,
+            for person in (1, 2)[: 1 + (number < 30)]:
+                unit.session.add(
+                    RatingRow(
+                        chat_id=1,
+                        message_id=number,
+                        user_id=person,
+                        request_id=f"r{number}",
+                        thumb=chance.choice((1, 1, -1)),
+                        stars=marks | {"style": person},
+                        preferred_over="r9" if number == 3 else None,
+                        source="button",
+                        updated_at=made,
+                    )
                 )
-            )
         await unit.slots.point("shared", first, action="promote", by=1)
         await unit.slots.begin_canary("shared", second, 0.1, job=None, by=1)
         row2 = await unit.adapters.get(second)
