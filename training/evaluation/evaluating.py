@@ -15,7 +15,7 @@ from storage.presets import Presets
 from training.evaluation import compare, emotion, suspicions, tables
 from training.evaluation.compare import Table
 from training.evaluation.emotion import Judged
-from training.evaluation.gate import Opinion
+from training.evaluation.gate import Opinion, titled
 from training.evaluation.metrics import Absent, Column, Measured, Options, columns, measure
 from training.evaluation.metrics.diversity import of_all, runs_of
 from training.evaluation.metrics.perplexity import REFERENCES, TEXTS, Surprise, bits, perplexity
@@ -199,7 +199,7 @@ def trust(gate: Mapping[str, Any], language: str = "en") -> str:
         if language == "ru"
         else ("gate: {}; right on texts that people labelled: {}")
     )
-    return "- " + said.format(gate["id"], rates)
+    return "- " + said.format(titled(gate["id"], language), rates)
 
 
 def warnings(found: Found, language: str = "en") -> str:

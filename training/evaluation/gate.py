@@ -23,6 +23,14 @@ JUDGE = "judge:"
 SEED_SHARE = 0.7
 
 
+FITTED = "TF-IDF on the seed corpus's share for judges"
+FITTED_MORE = "TF-IDF on izard, goemotions and the seed corpus's share for judges"
+RUSSIAN = {
+    FITTED: "TF-IDF на доле затравочного корпуса, отложенной для судей",
+    FITTED_MORE: "TF-IDF на izard, goemotions и доле затравочного корпуса, отложенной для судей",
+}
+
+
 class GateError(RecipeError):
     """A gate cannot be loaded, or is no independent opinion; the text says what to do."""
 
@@ -57,7 +65,7 @@ class FittedGate:
 def load(where: str, picker: Classifier | None = None, device: str = "auto") -> Opinion:
     """The gate of a name; GateError if it cannot be loaded or is the classifier that picks."""
     if where == SEED:
-        return FittedGate(TfIdf.fit(seed_rows()), "TF-IDF on the seed corpus's share for judges")
+        return FittedGate(TfIdf.fit(seed_rows()), FITTED)
     if where.startswith(JUDGE):
         return _judge(Path(where.removeprefix(JUDGE)))
     from models.errors import ModelsError
@@ -73,6 +81,11 @@ def load(where: str, picker: Classifier | None = None, device: str = "auto") -> 
             "trained on other data, or `seed`"
         )
     return gate
+
+
+def titled(name: str, language: str) -> str:
+    """A gate's id as people read it in English or Russian."""
+    return RUSSIAN.get(name, name) if language == "ru" else name
 
 
 def seed_rows() -> list[Labelled]:
@@ -104,8 +117,7 @@ def _judge(data: Path) -> Opinion:
     from training.evaluation import judge
 
     try:
-        fitted = judge.fit(data, SEED_SHARE)
-        return FittedGate(fitted, "TF-IDF on izard, goemotions and the seed corpus's share for judges")
+        return FittedGate(judge.fit(data, SEED_SHARE), FITTED_MORE)
     except FileNotFoundError as error:
         raise GateError(
             f"--gate: {error.filename} is missing; `{JUDGE}FOLDER` needs the public emotion sets there, `{SEED}` "

@@ -262,3 +262,10 @@ def test_people_stand_in_only_where_every_prompt_has_their_answer() -> None:
 def test_alarms_name_both_systems(low: float, verdict: str) -> None:
     told = Difference(Interval(low + 0.1, low, low + 0.15, 50), 0.001)
     assert verdict in emotion.alarm("tuned", "base", told)
+
+
+def test_the_gate_is_named_in_the_readers_language(gate: Opinion) -> None:
+    about = {"id": gate.id, "accuracy": {"seed_dev": {"right": 0.9, "low": 0.85, "high": 0.95}}}
+    assert "TF-IDF on the seed corpus's share for judges; right on texts" in evaluating.trust(about, "en")
+    assert "TF-IDF на доле затравочного корпуса" in evaluating.trust(about, "ru")
+    assert "share for judges" not in evaluating.trust(about, "ru")
