@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
 
 import structlog
@@ -28,7 +28,8 @@ class Watch:
         self.ended = ended
         self._readers: Counter[str] = Counter()
         self._known: dict[str, tuple[int, str, bool]] = {}
-        self._changed = asyncio.Condition()
+        # A future a reader: a condition would look through all its readers whenever one of them has waited enough.
+        self._waiting: dict[str, set[asyncio.Future[None]]] = defaultdict(set)
 
     @property
     def readers(self) -> int:
@@ -47,7 +48,7 @@ class Watch:
         """`(number, text)` at every change, None after `quiet` seconds without one; ends with the refit."""
         self._readers[row.job_id] += 1
         try:
-            await self._tell(row)
+            self._tell(row)
             seen = 0
             while True:
                 number, text, ended = self._known[row.job_id]
@@ -57,20 +58,26 @@ class Watch:
                     continue
                 if ended:
                     return
-                if not await self._wait(row.job_id, seen, quiet):
+                if not await self._wait(row.job_id, quiet):
                     yield None
         finally:
             self._readers[row.job_id] -= 1
             if self._readers[row.job_id] <= 0:
                 del self._readers[row.job_id]
                 self._known.pop(row.job_id, None)
+                self._waiting.pop(row.job_id, None)
 
-    async def _wait(self, job_id: str, seen: int, quiet: float) -> bool:
+    async def _wait(self, job_id: str, quiet: float) -> bool:
+        told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting = self._waiting[job_id]
+        waiting.add(told)
         try:
-            async with asyncio.timeout(quiet), self._changed:
-                await self._changed.wait_for(lambda: self._known[job_id][0] != seen)
+            async with asyncio.timeout(quiet):
+                await told
         except TimeoutError:
             return False
+        finally:
+            waiting.discard(told)
         return True
 
     async def _look(self, job_ids: list[str]) -> None:
@@ -78,12 +85,13 @@ class Watch:
             rows = list(await unit.session.scalars(select(JobRow).where(JobRow.job_id.in_(job_ids))))
         for row in rows:
             if row.job_id in self._readers:
-                await self._tell(row)
+                self._tell(row)
 
-    async def _tell(self, row: JobRow) -> None:
+    def _tell(self, row: JobRow) -> None:
         number, text, _ = self._known.get(row.job_id, (0, "", False))
         fresh = self.text(row)
         if fresh != text:
-            async with self._changed:
-                self._known[row.job_id] = (number + 1, fresh, self.ended(row))
-                self._changed.notify_all()
+            self._known[row.job_id] = (number + 1, fresh, self.ended(row))
+            for told in self._waiting.pop(row.job_id, set()):
+                if not told.done():
+                    told.set_result(None)

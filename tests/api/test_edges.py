@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 from structlog.testing import capture_logs
 
@@ -129,3 +130,22 @@ async def test_stars_that_say_nothing_are_no_rating(desk: Desk) -> None:
     async with desk.client() as client:
         empty = await client.post("/v1/ratings", json={"request_id": "x", "stars": {}})
     assert empty.status_code == 422 and "say something" in empty.json()["detail"]
+
+
+async def test_no_address_opens_without_a_key_and_deeds_only_to_admins(desk: Desk) -> None:
+    admins_only = ("/v1/jobs", "/v1/slots/{slot}/", "/v1/suggestions/{turn_id}")
+    async with desk.client() as ordinary, httpx.AsyncClient(base_url=desk.url, timeout=30) as nobody:
+        whole = (await nobody.get("/openapi.json")).json()
+        told: dict[str, tuple[int, int]] = {}
+        for path, methods in whole["paths"].items():
+            place = path.replace("{slot}", "shared").replace("{turn_id}", "1")
+            for method in methods:
+                sent: Any = {} if method == "post" else None
+                answers = [await client.request(method, place, json=sent) for client in (nobody, ordinary)]
+                told[f"{method} {path}"] = (answers[0].status_code, answers[1].status_code)
+    health = {name: one for name, one in told.items() if name in ("get /healthz", "get /readyz")}
+    keyed = {name: one for name, one in told.items() if name not in health}
+    assert {status for status, _ in health.values()} == {200}
+    assert len(keyed) > 20 and {status for status, _ in keyed.values()} == {401}
+    refused = {name for name, (_, status) in keyed.items() if status == 403}
+    assert refused == {name for name in keyed if name.split(" ")[1].startswith(admins_only)}
