@@ -29,9 +29,7 @@ NO_PICKS = "no question had two people choose among its answers"
 class Alpha(BaseModel):
     """Krippendorff's alpha for one criterion, or why there is none."""
 
-    alpha: float | None = Field(
-        description="1: full agreement, 0: what chance gives, below 0: worse than chance."
-    )
+    alpha: float | None = Field(description="1: full agreement, 0: what chance gives, below 0: worse than chance.")
     answers: int = Field(description="Answers that at least two people rated.")
     note: str | None = Field(default=None, description="Why there is no figure, or why to doubt it.")
 
