@@ -8,8 +8,9 @@ Knows texts and numbers; nothing of networks, thresholds or presets.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from zlib import crc32
 
@@ -20,7 +21,8 @@ FILE = "wide.safetensors"
 FORMAT = "otklik-wide-1"
 # Longer texts are cut: the network reads no more than 256 tokens either.
 LONGEST = 2000
-LETTERS = (2, 3, 4, 5)
+# Bytes of 2, 3, 4 and 5 letters in UTF-16.
+WIDTHS = (4, 6, 8, 10)
 PIECES = re.compile(r"\w+|[()]+|[!?.]+|[^\w\s]")
 # Hashes of words and of letters start differently, so that «не» the word is not «не» the letters.
 WORD, PART = 1, 0
@@ -43,35 +45,28 @@ def blocks(text: str) -> tuple[tuple[Keys, Numbers], ...]:
     return _counted(_words(folded)), _counted(_letters(folded))
 
 
-def _words(folded: str) -> Iterator[int]:
-    before = ""
-    for piece in PIECES.findall(folded):
-        # «!!!!!» is no more than «!!!».
-        word = piece[:3] if piece[0] in "()!?." else piece
-        yield _hash(word, WORD)
-        if before:
-            yield _hash(f"{before} {word}", WORD)
-        before = word
+def _words(folded: str) -> list[int]:
+    # «!!!!!» is no more than «!!!».
+    words = [piece[:3] if piece[0] in "()!?." else piece for piece in PIECES.findall(folded)]
+    pairs = [f"{one} {two}" for one, two in pairwise(words)]
+    return [crc32(one.encode("utf-16-le", "surrogatepass"), WORD) for one in (*words, *pairs)]
 
 
-def _letters(folded: str) -> Iterator[int]:
+def _letters(folded: str) -> list[int]:
+    found: list[int] = []
     for word in folded.split():
         # Two bytes a letter, so that slices of bytes are slices of letters.
         raw = f" {word} ".encode("utf-16-le", "surrogatepass")
-        for size in LETTERS:
-            if len(raw) <= 2 * size:
-                yield crc32(raw, PART)
+        for width in WIDTHS:
+            if len(raw) <= width:
+                found.append(crc32(raw, PART))
                 break
-            for start in range(0, len(raw) - 2 * size + 1, 2):
-                yield crc32(raw[start : start + 2 * size], PART)
+            found += [crc32(raw[start : start + width], PART) for start in range(0, len(raw) - width + 1, 2)]
+    return found
 
 
-def _hash(text: str, start: int) -> int:
-    return crc32(text.encode("utf-16-le", "surrogatepass"), start)
-
-
-def _counted(hashes: Iterator[int]) -> tuple[Keys, Numbers]:
-    keys, counts = np.unique(np.fromiter(hashes, dtype=np.uint32), return_counts=True)
+def _counted(hashes: list[int]) -> tuple[Keys, Numbers]:
+    keys, counts = np.unique(np.array(hashes, dtype=np.uint32), return_counts=True)
     return keys, (1 + np.log(counts)).astype(np.float32)
 
 

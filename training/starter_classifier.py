@@ -2,8 +2,9 @@
 
 1. Pretext: masked words and, at the same time, the soft labels of a TF-IDF teacher on many unlabelled lines.
 2. Fine-tuning on human labels (multi-label, what a source never labels is masked), an average of the weights kept.
-3. `wide`: linear weights over hashed n-grams, learned from the same rows; what each part weighs in the sum and one
-   threshold a label come from a validation tenth.
+3. `wide`: linear weights over hashed n-grams, learned from the same rows.
+4. What each part weighs in the sum and one threshold a label, from a validation tenth; the wide part learns that, too,
+   in the end.
 
 Knows the emotion sets and the data folder; nothing of the language model or of presets.
 """
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field
 
 from models import wide
+from models.wide import Wide
 from storage.presets import Presets
 from training import recipes, wide_part
 from training.data import emotions, seed_corpus, sources
@@ -102,13 +104,15 @@ def main(recipe: StarterClassifierRecipe, storage: Path, presets: Presets, resum
     folder = recipe.output or run.folder / "classifier"
     _network(recipe, run, sets, lines).export(folder)
     (folder / wide.FILE).unlink(missing_ok=True)
-    if recipe.wide is not None:
-        _widen(recipe.wide, folder, sets)
-    served = SequenceClassifier.load(str(folder))
-    validation = served.classify([row.text for row in sets["validation"]])
+    shares = _widen(recipe.wide, folder, sets) if recipe.wide else None
+    validation = SequenceClassifier.load(str(folder)).classify([row.text for row in sets["validation"]])
     thresholds = emotions.calibrate(validation, sets["validation"])
     (folder / "thresholds.json").write_text(json.dumps(thresholds, indent=1) + "\n", encoding="utf-8")
-    run.report(_report(served, sets, thresholds, recipe.reference))
+    if recipe.wide and shares:
+        # Shares and thresholds are found: now the wide part may learn from the validation rows, too.
+        sets["train"] += sets["validation"]
+        shares.of(_learned(recipe.wide, sets["train"])).save(folder, LABELS)
+    run.report(_report(SequenceClassifier.load(str(folder)), sets, thresholds, recipe.reference))
     return folder
 
 
@@ -126,22 +130,20 @@ def _network(recipe: StarterClassifierRecipe, run: Run, sets: dict[str, list[Lab
     return network
 
 
-def _widen(shape: WideShape, folder: Path, sets: dict[str, list[Labelled]]) -> None:
+def _widen(shape: WideShape, folder: Path, sets: dict[str, list[Labelled]]) -> wide_part.Shares:
     """Learn the wide part, weigh it against the network on validation rows, and write it beside the network."""
     from models.sequence_classifier import SequenceClassifier
 
-    learned = wide_part.fit(
-        sets["train"],
-        [shape.weights.get(row.source, 1.0) for row in sets["train"]],
-        wide_part.Learning(
-            least=(shape.words, shape.letters),
-            regularisation=shape.regularisation,
-            smoothing=shape.smoothing,
-        ),
-    )
-    texts = [row.text for row in sets["validation"]]
-    deep = SequenceClassifier.load(str(folder)).network_logits(texts).numpy()
-    wide_part.mixed(learned, deep, sets["validation"]).save(folder, LABELS)
+    learned = _learned(shape, sets["train"])
+    deep = SequenceClassifier.load(str(folder)).network_logits([row.text for row in sets["validation"]]).numpy()
+    shares = wide_part.shares(learned, deep, sets["validation"])
+    shares.of(learned).save(folder, LABELS)
+    return shares
+
+
+def _learned(shape: WideShape, rows: list[Labelled]) -> Wide:
+    how = wide_part.Learning((shape.words, shape.letters), shape.regularisation, shape.smoothing)
+    return wide_part.fit(rows, [shape.weights.get(row.source, 1.0) for row in rows], how)
 
 
 def _report(

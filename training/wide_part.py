@@ -89,8 +89,26 @@ def table(made: Wide, texts: Sequence[str]) -> Any:
     return csr_matrix((values, np.concatenate([places for places, _ in found]), starts), (len(texts), len(made.keys)))
 
 
-def mixed(made: Wide, deep: NDArray[np.float32], rows: Sequence[Labelled]) -> Wide:
-    """With shares and biases that make the sum of logits likeliest on rows that neither part has learned.
+@dataclass(frozen=True)
+class Shares:
+    """What the network's logits and the wide ones are multiplied by, and the bias of every label."""
+
+    network: float
+    wide: float
+    bias: Floats
+
+    def of(self, made: Wide) -> Wide:
+        """The wide part with its share and biases in it."""
+        return replace(
+            made,
+            weights=(made.weights * self.wide).astype(np.float32),
+            bias=(made.bias * self.wide + self.bias).astype(np.float32),
+            share=np.full(len(LABELS), self.network, dtype=np.float32),
+        )
+
+
+def shares(made: Wide, deep: NDArray[np.float32], rows: Sequence[Labelled]) -> Shares:
+    """What makes the sum of logits likeliest on rows that neither part has learned.
 
     Logistic regression over (network's logit, wide logit, label), all labels together: two shares and a bias a label
     (stacking, Wolpert 1992). `deep`: (rows, labels), the network's logits.
@@ -101,15 +119,10 @@ def mixed(made: Wide, deep: NDArray[np.float32], rows: Sequence[Labelled]) -> Wi
     known = np.array([[label in row.known for label in LABELS] for row in rows])
     actual = np.array([[label in row.labels for label in LABELS] for row in rows])
     which = np.broadcast_to(np.eye(len(LABELS)), (*known.shape, len(LABELS)))
-    table_ = np.concatenate([deep[..., None], broad[..., None], which], axis=-1)
-    model = LogisticRegression(C=10.0, fit_intercept=False, max_iter=1000).fit(table_[known], actual[known])
-    own, other, bias = model.coef_[0, 0], model.coef_[0, 1], model.coef_[0, 2:]
-    return replace(
-        made,
-        weights=(made.weights * other).astype(np.float32),
-        bias=(made.bias * other + bias).astype(np.float32),
-        share=np.full(len(LABELS), own, dtype=np.float32),
-    )
+    cells = np.concatenate([deep[..., None], broad[..., None], which], axis=-1)
+    model = LogisticRegression(C=10.0, fit_intercept=False, max_iter=1000).fit(cells[known], actual[known])
+    own, other, *bias = model.coef_[0].tolist()
+    return Shares(own, other, np.array(bias))
 
 
 def _empty(texts: Sequence[str], least: tuple[int, int]) -> Wide:

@@ -10,7 +10,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from training.data.emotions import LABELS, Labelled
-from training.wide_part import NEVER, Learning, fit, mixed, ratios, table
+from training.wide_part import NEVER, Learning, fit, ratios, shares, table
 
 JOY, DISGUST = LABELS.index("joy"), LABELS.index("disgust")
 HAPPY = ["Ура, как здорово!", "Я так рад, ура", "Здорово, радость какая", "Ура-ура! Рад"]
@@ -71,11 +71,10 @@ def test_the_part_that_is_right_gets_the_larger_share(truth: str) -> None:
         Labelled(text, frozenset({"joy"} if value > 0 else {"disgust"}), "a", frozenset({"joy"}))
         for text, value in zip(texts, signal, strict=True)
     ]
-    both = mixed(made, noise, actual)
-    share, before = both.share[JOY], made.weights[:, JOY]
-    scale = float(before @ both.weights[:, JOY] / (before @ before))
-    assert (share > scale) == (truth == "network")
-    summed = noise[:, JOY] * share + both.logits(texts)[:, JOY]
+    found = shares(made, noise, actual)
+    assert (found.network > found.wide) == (truth == "network")
+    both = found.of(made)
+    summed = noise[:, JOY] * both.share[JOY] + both.logits(texts)[:, JOY]
     assert float(np.mean((summed > 0) == (signal > 0))) > 0.9
 
 

@@ -73,7 +73,7 @@ def report(sets: Mapping[str, Sequence[Labelled]], folders: Sequence[Path]) -> l
     from training.evaluation.tfidf import TfIdf
 
     classifiers = {str(folder): SequenceClassifier.load(str(folder)) for folder in folders}
-    reference = TfIdf.fit(sets["train"])
+    reference = TfIdf.fit([*sets["train"], *sets.get("validation", ())])
     lines: list[str] = []
     for name, labels in MEASURED.items():
         if not (rows := sets.get(name)):
