@@ -66,6 +66,11 @@ class CanaryRules(BaseModel):
     guard_margin: float = Field(
         default=0.05, ge=0, lt=1, description="A fall against the past must be larger: times and people differ."
     )
+    guard_swings: float = Field(
+        default=2.0,
+        ge=0,
+        description="Nor is a fall that so many times the usual difference between days would explain: moods swing.",
+    )
     fuse_answers: int = Field(default=20, ge=4, description="Newest answers in which half failing stops at once.")
     fuse_chats: int = Field(default=3, ge=1, description="Chats among these, so that no single one blows the fuse.")
 

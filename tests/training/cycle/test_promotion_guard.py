@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import numpy as np
+import pytest
 from sqlalchemy import update
 
 from bench import guard
@@ -13,7 +15,9 @@ from storage.loop_tables import SlotChangeRow
 from tests.canary_world import Worth, talk
 from tests.storage.registry_shop import Shop, shop, url
 from tests.training.cycle.test_canary_watch import look
-from training.canary import Decision
+from training.after_promotion import swing
+from training.canary import CanaryRules, Decision
+from training.sequential import Seen
 
 __all__ = ["shop", "url"]
 
@@ -67,3 +71,26 @@ def test_the_bench_takes_back_what_fell_far_and_leaves_what_is_equal() -> None:
     assert guard.runs(World("equal", moody=0.0, chats=60), 3) == [None] * 3
     back = guard.runs(World("much worse", rating=-0.5, chats=60), 2)
     assert all(one is not None and one <= 2 for one in back)
+
+
+@pytest.mark.slow
+def test_moods_that_swing_are_not_blamed_on_what_was_promoted() -> None:
+    swinging = World("moods swing", moody=0.3, chats=150)
+    taken = [one for one in guard.runs(swinging, 8) if one is not None]
+    blamed = [one for one in guard.runs(swinging, 8, rules=CanaryRules(guard_swings=0)) if one is not None]
+    assert len(taken) < len(blamed) / 2
+
+
+def test_how_days_differ_is_told_from_chance() -> None:
+    random = np.random.default_rng(1)
+
+    def days(spread: float) -> list[Seen]:
+        likes = np.clip(0.6 + random.normal(0, spread, 14), 0, 1)
+        return [
+            Seen(day * 86400.0 + 60.0 * one, float(random.random() < like))
+            for day, like in enumerate(likes)
+            for one in range(90)
+        ]
+
+    assert swing(days(0.0)) < 0.04 and 0.1 < swing(days(0.2)) < 0.3
+    assert swing(days(0.3)[:90]) == 0.0, "a single day tells nothing"
