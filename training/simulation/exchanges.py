@@ -24,6 +24,8 @@ from training.simulation.world import World
 
 PATIENCE = 300.0
 CONSUMER = "people"
+# What a person gets no answer for, and lives on: nothing fit to be sent, or a request that died with killed workers.
+UNANSWERED = (FailReason.ENGINE, FailReason.POISONED)
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class Exchanges:
             await self._wait(row)
         async with self.world.database.view() as view:
             stored = await view.replies.get(row.request_id)
-        if stored is None or not (stored.state == ReplyState.DONE or stored.reason == FailReason.ENGINE):
+        if stored is None or not (stored.state == ReplyState.DONE or stored.reason in UNANSWERED):
             raise NoReply(f"request {row.request_id} ended as {stored.state if stored else 'lost'}: {row.reason}")
         return Shown(stored.request_id, stored.text, stored.adapter, stored.fit)
 
