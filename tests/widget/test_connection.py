@@ -110,3 +110,20 @@ async def test_a_question_that_failed_is_asked_again(host: Opened) -> None:
     await one.frame.get_by_role("button", name="Повторить").click()
     await expect(one.card("A")).to_be_visible()
     one.troubles[:] = [trouble for trouble in one.troubles if LOST not in trouble]
+
+
+async def test_a_page_over_plain_http(host: Opened) -> None:
+    one = await host()
+    # What a browser keeps from pages that came over plain HTTP from another machine.
+    await one.page.add_init_script("delete Crypto.prototype.randomUUID; delete Navigator.prototype.clipboard;")
+    await one.page.reload()
+    await one.session()
+    await one.ask()
+    assert await one.frame.locator("body").evaluate("[typeof crypto.randomUUID, typeof navigator.clipboard]") == [
+        "undefined",
+        "undefined",
+    ]
+    known = await ids(one)
+    await judged(one)
+    await one.saved()
+    await arrived_once(one, known)

@@ -67,6 +67,8 @@ async def test_the_example_works_as_it_stands(serve: Serve, worker: object, brow
         await expect(page.get_by_label("Ответ клиенту")).to_have_value("")
         assert desk.key not in await page.content()
         await check(page, "guide")
+        await page.set_viewport_size({"width": 360, "height": 740})
+        await check(page, "guide-360")
 
 
 def test_every_command_and_setting_of_the_guide_is_real() -> None:

@@ -4,7 +4,7 @@ import { Card, CRITERIA } from "./card.js";
 import { by, make } from "./dom.js";
 import { listen } from "./keys.js";
 import { Knowledge } from "./knowledge.js";
-import { Outbox } from "./outbox.js";
+import { Outbox, freshKey } from "./outbox.js";
 import { WORDS } from "./words.js";
 
 const TOLD = ["question", "messages", "emotion", "intensity", "persona", "client", "task", "articles"];
@@ -70,7 +70,7 @@ class Desk {
   // The question with what the operator attached. `anew`: another question, not the same one tried again.
   async ask(anew = false) {
     const { asked, T } = this;
-    if (anew) asked.key = crypto.randomUUID();
+    if (anew) asked.key = freshKey();
     this.waiting?.abort();
     this.waiting = new AbortController();
     const mine = this.waiting;

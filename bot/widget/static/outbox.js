@@ -13,7 +13,7 @@ export class Outbox {
   // A letter of the same name that has not left yet is replaced: the last word counts.
   put(name, path, body) {
     this.drop(this.held(name));
-    this.letters.push({ name, path, body, key: crypto.randomUUID(), due: Date.now() + this.grace, left: false });
+    this.letters.push({ name, path, body, key: freshKey(), due: Date.now() + this.grace, left: false });
     this.plan();
     this.changed(this.letters.length, "");
   }
@@ -65,4 +65,10 @@ export class Outbox {
     this.changed(this.letters.length, outcome);
     this.plan();
   }
+}
+
+// A new Idempotency-Key. `crypto.randomUUID` is missing where a help desk or the API is reached over plain HTTP.
+export function freshKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
