@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import structlog
 from redis.asyncio import Redis
 
 from storage.embedded import EmbeddedRedis
@@ -31,6 +32,12 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
         if name.startswith(PREFIXES):
             monkeypatch.delenv(name)
     yield
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_ever() -> None:
+    """A command that some test ran in this process may have said what is logged and how."""
+    structlog.reset_defaults()
 
 
 @pytest_asyncio.fixture

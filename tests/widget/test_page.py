@@ -102,6 +102,7 @@ async def test_everything_with_the_keyboard_alone(host: Opened) -> None:
     await expect(one.frame.locator("#state")).to_have_text("Скопирован ответ B")
     assert await one.page.evaluate("navigator.clipboard.readText()") == "Уже в пути, abcd 1234!"
     await one.page.evaluate("otklik.focus()")
+    await expect(one.card("A")).to_be_focused()
     await keys.press("KeyB")
     await keys.press("Enter")
     await expect(one.frame.locator("#state")).to_have_text("Взят ответ B")
@@ -241,6 +242,7 @@ async def test_articles_are_found_attached_removed_and_asked_with(host: Opened) 
     await expect(one.frame.get_by_text("База знаний", exact=True)).to_be_visible()
     keys = one.page.keyboard
     await one.page.evaluate("otklik.focus()")
+    await expect(one.card("A")).to_be_focused()
     await keys.press("/")
     await expect(one.frame.get_by_role("searchbox")).to_be_focused()
     await keys.type("курьера и доставку")
