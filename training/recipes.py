@@ -6,8 +6,9 @@ Knows no method. All errors of a recipe are reported at once, each with the key 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import structlog
 import yaml
@@ -18,6 +19,17 @@ log = structlog.get_logger(__name__)
 # Group → keys that may name a folder or a file.
 PLACES = {"": ("base", "adapter", "init", "data"), "reward": ("emotion", "model", "model_base")}
 FOLDER = Path(__file__).with_name("recipes")
+# What the field's other programs call our keys.
+ELSEWHERE = {
+    "lr": "learning_rate",
+    "batch_size": "rows",
+    "per_device_train_batch_size": "rows",
+    "gradient_accumulation_steps": "accumulate",
+    "max_steps": "steps",
+    "num_train_epochs": "epochs",
+    "max_length": "longest",
+    "max_seq_length": "longest",
+}
 
 
 class RecipeError(ValueError):
@@ -59,8 +71,27 @@ def load(kind: type[AnyRecipe], path: Path, overrides: Sequence[str] = ()) -> An
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
-        faults = "\n".join(f"  {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        faults = "\n".join(
+            f"  {'.'.join(map(str, one['loc']))}: {one['msg']}{_meant(kind, one['loc'])}" for one in error.errors()
+        )
         raise RecipeError(f"recipe {path}:\n{faults}") from None
+
+
+def _meant(kind: type[BaseModel], loc: Sequence[int | str]) -> str:
+    """«; did you mean …?» for a key that a group of the recipe does not have but nearly has."""
+    group, keys = kind, [str(one) for one in loc]
+    for name in keys[:-1]:
+        field = group.model_fields.get(name)
+        types = (field.annotation, *get_args(field.annotation)) if field else ()
+        groups = [one for one in types if isinstance(one, type) and issubclass(one, BaseModel)]
+        if len(groups) != 1:
+            return ""
+        group = groups[0]
+    known, key = group.model_fields, keys[-1] if keys else ""
+    if key in known:
+        return ""
+    near = [ELSEWHERE[key]] if ELSEWHERE.get(key) in known else get_close_matches(key, known, 1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _beside(raw: dict[str, Any], folder: Path) -> None:

@@ -36,6 +36,27 @@ def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:
     assert all(key in str(caught.value) for key in ("name", "rows", "speed"))
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("lr=1", "lr: Extra inputs are not permitted; did you mean learning_rate?"),
+        ("learing_rate=1", "did you mean learning_rate?"),
+        ("batch_size=4", "did you mean rows?"),
+        ("lora.rnak=4", "did you mean rank?"),
+    ],
+)
+def test_a_key_that_is_nearly_right_is_told_the_right_one(given: str, meant: str) -> None:
+    with pytest.raises(recipes.RecipeError) as error:
+        recipes.load(SftRecipe, recipes.FOLDER / "sft_emotion_starter.yaml", [given])
+    assert meant in str(error.value)
+
+
+def test_a_key_like_no_other_is_refused_without_a_guess() -> None:
+    with pytest.raises(recipes.RecipeError) as error:
+        recipes.load(SftRecipe, recipes.FOLDER / "sft_emotion_starter.yaml", ["zzz=1"])
+    assert str(error.value).endswith("zzz: Extra inputs are not permitted")
+
+
 def test_overrides_reach_nested_keys() -> None:
     shipped = recipes.FOLDER / "pretrain.yaml"
     recipe = recipes.load(PretrainRecipe, shipped, ["shape.layers=3", "mix={seed: 1.0}", "name=other"])
