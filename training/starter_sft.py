@@ -106,7 +106,7 @@ def main(recipe: StarterRecipe, storage: Path, presets: Presets, resume: bool = 
 
 def gather(recipe: StarterRecipe, train: Sequence[seed_corpus.SeedRow], presets: Presets) -> dict[str, list[Example]]:
     """The groups of examples that `shares` speaks of."""
-    seed = conversations.from_seed(train, presets)
+    seed = conversations.from_seed(seed_corpus.reworded(train), presets)
     groups: dict[str, list[Example]] = {"seed": seed, "seed_plain": conversations.plain(seed, presets)}
     if recipe.data is not None and any(name.startswith("public") for name in recipe.shares):
         turns = list(conversations.public(recipe.data, recipe.public_sources))

@@ -48,6 +48,8 @@ def test_a_dialogue_keeps_its_speakers() -> None:
         ("## еда · ты\n> Привет\nтоска 1: Эх.\n", "x.txt:3"),
         ("## еда · ты\n> Привет\nгрусть 4: Эх.\n", "x.txt:3"),
         ("## еда\n", "x.txt:1"),
+        ("## еда · ты\n= Здравствуй\n", "x.txt:2"),
+        ("## еда · ты\n> Привет\n= Здравствуй\n> Ужинал?\n", "x.txt:4"),
     ],
 )
 def test_a_wrong_line_is_named(text: str, place: str) -> None:
@@ -55,9 +57,19 @@ def test_a_wrong_line_is_named(text: str, place: str) -> None:
         list(seed_corpus.parse("x.txt", text))
 
 
+def test_a_reply_answers_every_wording_of_the_last_line() -> None:
+    text = (
+        "## еда · ты\n> Привет\n< Привет.\n> Ужинал?\n= А поужинать успел?\n= Ел что-нибудь вечером?\nгрусть 1: Нет.\n"
+    )
+    rows = list(seed_corpus.reworded(seed_corpus.parse("x.txt", text)))
+    assert [row.turns[-1].text for row in rows] == ["Ужинал?", "А поужинать успел?", "Ел что-нибудь вечером?"]
+    assert {tuple(turn.text for turn in row.turns[:-1]) for row in rows} == {("Привет", "Привет.")}
+    assert {row.reply for row in rows} == {"Нет."}
+
+
 def faults(text: str) -> str:
     rows = list(seed_corpus.parse("x.txt", text))
-    checks = (seed_check.blocks, seed_check.duplicates, seed_check.wording)
+    checks = (seed_check.blocks, seed_check.duplicates, seed_check.rewordings, seed_check.wording)
     return "\n".join(fault for one in checks for fault in one(rows))
 
 
@@ -73,6 +85,7 @@ def test_the_sample_block_has_no_faults() -> None:
         ("Наконец-то, сколько можно было тянуть.", "Тяни!", "1 words"),
         ("Поздравляю с новой должностью.", "Поздравляю с новым оффером от HR.", "no part of plain Russian"),
         ("я рядом", "обращайтесь", "cliché"),
+        ("повысили!\n", "повысили!\n= меня повысили\n", "stands already"),
     ],
 )
 def test_faults_are_found(old: str, new: str, said: str) -> None:

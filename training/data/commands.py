@@ -64,6 +64,7 @@ def as_json(row: seed_corpus.SeedRow) -> dict[str, Any]:
         "reply": row.reply,
         "register": row.register,
         "subject": row.subject,
+        "wordings": list(row.wordings),
         "split": "held_out" if row.held_out else "train",
     }
 

@@ -34,9 +34,13 @@ def raw_lines(data: Path, names: Iterable[str], most: int) -> Iterator[str]:
 
 
 def documents(data: Path, name: str, tokenizer: Any, presets: Presets) -> Iterator[str]:
-    """Rendered documents of one source: plain lines with an end token, dialogues as chats, seed rows as served."""
+    """Rendered documents of one source: plain lines with an end token, dialogues as chats, seed rows as served.
+
+    Every seed reply stands once below each wording of its message.
+    """
     if name in (SEED, SEED_PLAIN):
-        examples = conversations.from_seed(seed_corpus.split(seed_corpus.load())[0], presets)
+        rows = seed_corpus.reworded(seed_corpus.split(seed_corpus.load())[0])
+        examples = conversations.from_seed(rows, presets)
         chooser = random.Random(0)
         for example in examples if name == SEED else conversations.plain(examples, presets):
             yield "".join(conversations.render_example(tokenizer, conversations.retype(example, chooser), presets))

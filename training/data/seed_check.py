@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from training.data.cleaning import profane
-from training.data.seed_corpus import EMOTIONS, SeedRow
+from training.data.seed_corpus import EMOTIONS, SeedRow, folded
 
 KNOWN_WORDS = Path(__file__).with_name("spelling.txt")
 WORDS = (2, 60)
@@ -28,7 +28,7 @@ _CLICHES = re.compile(
 
 def check(rows: Sequence[SeedRow], known: Callable[[str], bool]) -> list[str]:
     """All faults of the corpus, one line each; an empty list is a sound corpus."""
-    checks = (blocks, balance, duplicates, wording)
+    checks = (blocks, balance, duplicates, rewordings, wording)
     return [fault for one in checks for fault in one(rows)] + spelling(rows, known)
 
 
@@ -74,6 +74,22 @@ def duplicates(rows: Sequence[SeedRow]) -> list[str]:
         seen.setdefault(bag, row)
         for word in rare:
             by_word[word].append(bag)
+    return faults
+
+
+def rewordings(rows: Sequence[SeedRow]) -> list[str]:
+    """No other wording is said twice or is the message of a block: it would stand on both sides of the split."""
+    first = {row.message: row for row in rows}.values()
+    seen = {folded(row.message): row for row in first}
+    faults: list[str] = []
+    for row in first:
+        for text in row.wordings:
+            said = folded("\n".join([*(turn.text for turn in row.turns[:-1]), text]))
+            if said in seen:
+                faults.append(f"{_place(row)}: wording '{text}' stands already above {_place(seen[said])}")
+            seen[said] = row
+            if profane(text):
+                faults.append(f"{_place(row)}: profanity in wording '{text}'")
     return faults
 
 

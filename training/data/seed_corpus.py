@@ -1,6 +1,7 @@
 """The seed corpus: parses its text files into rows and splits them by message. Knows nothing of training.
 
-A block is `## subject · ты|вы`, the dialogue (`> ` person, `< ` bot), then `emotion intensity: reply` lines.
+A block is `## subject · ты|вы`, the dialogue (`> ` person, `< ` bot), other wordings of its last line (`= `), then
+`emotion intensity: reply` lines.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from storage.contracts import Turn
@@ -39,6 +40,8 @@ class SeedRow:
     emotion: str
     intensity: int
     reply: str
+    wordings: tuple[str, ...] = ()
+    """The person's last line in other words; the reply answers each of them as well."""
 
     @property
     def message(self) -> str:
@@ -53,8 +56,20 @@ class SeedRow:
 
 def held_out(message: str) -> bool:
     """Stable split by the first eight hex digits of the SHA-256 of the folded message."""
-    folded = re.sub(r"[^а-яa-z0-9]+", " ", message.lower().replace("ё", "е")).strip()
-    return int(hashlib.sha256(folded.encode()).hexdigest()[:8], 16) % 100 < HELD_OUT_PERCENT
+    return int(hashlib.sha256(folded(message).encode()).hexdigest()[:8], 16) % 100 < HELD_OUT_PERCENT
+
+
+def folded(message: str) -> str:
+    """The message as the split sees it: lower case, ё as е, letters and digits only."""
+    return re.sub(r"[^а-яa-z0-9]+", " ", message.lower().replace("ё", "е")).strip()
+
+
+def reworded(rows: Iterable[SeedRow]) -> Iterator[SeedRow]:
+    """Every row, and once more for each other wording of its last line."""
+    for row in rows:
+        yield row
+        for wording in row.wordings:
+            yield replace(row, turns=(*row.turns[:-1], Turn(role="user", text=wording)), wordings=())
 
 
 def load(folder: Path | None = None) -> list[SeedRow]:
@@ -76,6 +91,7 @@ def parse(source: str, text: str) -> Iterator[SeedRow]:
     """The rows of one file."""
     subject = register = ""
     turns: list[Turn] = []
+    wordings: list[str] = []
     answered = False
     for number, line in enumerate(text.splitlines(), start=1):
         place = f"{source}:{number}"
@@ -83,11 +99,11 @@ def parse(source: str, text: str) -> Iterator[SeedRow]:
             continue
         if header := _HEADER.match(line):
             subject, register = header["subject"].strip(), header["register"]
-            turns, answered = [], False
-        elif line.startswith(("> ", "< ")):
+            turns, wordings, answered = [], [], False
+        elif line.startswith(("> ", "< ", "= ")):
             if not subject or answered:
                 raise SeedError(place, "a dialogue line belongs directly under a '## subject · ты' header")
-            turns.append(Turn(role="user" if line[0] == ">" else "assistant", text=line[2:].strip()))
+            _add(place, line, turns, wordings)
         elif reply := _REPLY.match(line):
             if not turns or turns[-1].role != "user":
                 raise SeedError(place, "a reply follows a dialogue whose last line is the person's ('> ')")
@@ -101,6 +117,22 @@ def parse(source: str, text: str) -> Iterator[SeedRow]:
                 reply["emotion"],
                 int(reply["intensity"]),
                 reply["text"],
+                tuple(wordings),
             )
         else:
-            raise SeedError(place, "expected a header, '> ', '< ' or 'emotion 1–3: reply'")
+            raise SeedError(place, "expected a header, '> ', '< ', '= ' or 'emotion 1–3: reply'")
+
+
+def _add(place: str, line: str, turns: list[Turn], wordings: list[str]) -> None:
+    """One line of the dialogue, or another wording of the person's last one."""
+    text = line[2:].strip()
+    if line.startswith("= "):
+        if not turns or turns[-1].role != "user":
+            raise SeedError(place, "another wording ('= ') stands under the person's last line ('> ')")
+        wordings.append(text)
+    elif wordings:
+        raise SeedError(
+            place, "other wordings ('= ') stand under the last line of the dialogue, directly above the replies"
+        )
+    else:
+        turns.append(Turn(role="user" if line[0] == ">" else "assistant", text=text))
