@@ -4,14 +4,17 @@ LoRA adapter's shape. Knows no method and no data.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
+from training.base_names import BaseMissing as BaseMissing
+from training.base_names import commit as commit
+from training.base_names import missing
 from training.recipes import RecipeError
 from training.runs import hash_folder
 
@@ -20,13 +23,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-HUB_SECONDS = 5  # that a hub may take to say what a name stands for
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Quantization = Literal["none", "nf4", "int8"]
-
-
-class BaseMissing(RecipeError):
-    """The base model or its tokenizer cannot be loaded; the text says what to do."""
 
 
 class Lora(BaseModel):
@@ -65,11 +63,15 @@ class Lora(BaseModel):
         there = linear_layers(model)
         wrong = [one for one in self.targets if not any(name == one or name.endswith(f".{one}") for name in there)]
         if wrong:
-            known = ", ".join(dict.fromkeys(name.rsplit(".", 1)[-1] for name in there))
-            raise RecipeError(
-                f"lora.targets: this base has no linear layer called {', '.join(wrong)}; it has {known}; or take "
-                "all-linear, which leaves out the output"
-            )
+            raise no_such_layers(wrong, list(dict.fromkeys(name.rsplit(".", 1)[-1] for name in there)))
+
+
+def no_such_layers(wrong: Sequence[str], there: Sequence[str]) -> RecipeError:
+    """The error for targets that a base has not, naming what it has."""
+    return RecipeError(
+        f"lora.targets: this base has no linear layer called {', '.join(wrong)}; it has {', '.join(there)}; or take "
+        "all-linear, which leaves out the output"
+    )
 
 
 def linear_layers(model: Any) -> list[str]:
@@ -107,30 +109,6 @@ def count(model: Any) -> Count:
     return Count(trainable, total)
 
 
-@lru_cache(maxsize=16)
-def commit(base: str, revision: str | None = None) -> str | None:
-    """The commit that a hub id and a branch, a tag or nothing stand for now; None for a folder.
-
-    BaseMissing within seconds where no hub answers and none of the base lies in the cache: loading would try for a
-    minute. None also where a hub refuses: what it says is told when loading asks again.
-    """
-    from huggingface_hub import HfApi, try_to_load_from_cache
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-    if Path(base).exists():
-        return None
-    try:
-        kept = try_to_load_from_cache(base, "config.json", revision=revision)
-        return HfApi().model_info(base, revision=revision, timeout=HUB_SECONDS).sha
-    except (HfHubHTTPError, HFValidationError):
-        return None
-    except Exception as error:  # names that do not resolve, sockets, proxies: they have no common class
-        if isinstance(kept, str):
-            log.info("hub_not_reached_cache_taken", base=base)
-            return Path(kept).parent.name
-        raise _missing(base, "model", error) from error
-
-
 def provenance(place: str | Path, revision: str | None = None) -> dict[str, str | None]:
     """What a manifest says of a base, an adapter or a classifier: its name, and its commit or its folder's hash."""
     folder = Path(place)
@@ -150,7 +128,7 @@ def load_tokenizer(base: str, revision: str | None = None, answers: bool = True)
     except BaseMissing:
         raise
     except Exception as error:
-        raise _missing(base, "tokenizer", error) from error
+        raise missing(base, "tokenizer", error) from error
     if not answers and tokenizer.pad_token_id is not None:
         return tokenizer
     return with_padding(tokenizer, base)
@@ -202,7 +180,7 @@ def load_model(
     try:
         model = kind.from_pretrained(base, **keys)
     except Exception as error:
-        raise _missing(base, "model", error) from error
+        raise missing(base, "model", error) from error
     model.config.use_cache = False
     return model
 
@@ -243,7 +221,7 @@ def _config(base: str, revision: str | None) -> Any:
     except BaseMissing:
         raise
     except Exception as error:
-        raise _missing(base, "configuration", error) from error
+        raise missing(base, "configuration", error) from error
 
 
 def require_folder(folder: Path, name: str) -> None:
@@ -272,18 +250,3 @@ def _own_device(device: Any) -> Any:
 
     # Under `accelerate launch` every process keeps its quantized copy on its own GPU.
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if device.type == "cuda" else device
-
-
-def _missing(base: str, what: str, error: Exception) -> BaseMissing:
-    from models.errors import first_line
-
-    if Path(base).exists():
-        advice = "the folder must hold config.json, tokenizer files and safetensors as save_pretrained writes them"
-    else:
-        advice = (
-            "it is no folder here and could not be fetched from the hub: check the name and the network, or download "
-            "it elsewhere (`hf download`) and give the folder; HF_TOKEN opens gated models"
-        )
-    return BaseMissing(
-        f"base: the {what} of {base} cannot be loaded ({type(error).__name__}: {first_line(error)}); {advice}"
-    )

@@ -49,7 +49,7 @@ def train(argv: list[str]) -> int:
     given = parser.parse_args(argv)
 
     from storage.settings import StorageSettings
-    from training import presets
+    from training import beforehand, presets
 
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # nobody outside learns who trains what
     # Before anything imports it: an optional kernel for 4-bit weights on CPU is missed without harm.
@@ -59,8 +59,10 @@ def train(argv: list[str]) -> int:
     settings = StorageSettings()
     try:
         recipe = load(getattr(method, recipe_class), given.recipe, given.overrides)
+        met = presets.met(settings)
+        beforehand.check(given.method, recipe, settings.dir, met, given.resume)
         _quiet()
-        folder = method.main(recipe, settings.dir, presets.met(settings), given.resume)
+        folder = method.main(recipe, settings.dir, met, given.resume)
     except (RecipeError, FileNotFoundError, FileExistsError) as error:
         print(error, file=sys.stderr)
         return 2

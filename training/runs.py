@@ -57,28 +57,10 @@ class Run:
         self.started = time.monotonic()
         if not main_process():
             return
-        check_output(recipe.output)
-        if resume:
-            self._same_recipe()
-        elif (self.folder / "metrics.jsonl").exists() or any(self.folder.glob("checkpoint*")):
-            raise RunExists(self.folder)
+        check_new(storage, method, recipe, resume)
         self.folder.mkdir(parents=True, exist_ok=True)
         text = yaml.safe_dump(recipe.model_dump(mode="json"), allow_unicode=True, sort_keys=False)
         (self.folder / "recipe.yaml").write_text(text, encoding="utf-8")
-
-    def _same_recipe(self) -> None:
-        """RecipeError if the run that is continued was begun with other keys: its report would tell of neither."""
-        path = self.folder / "recipe.yaml"
-        if not path.exists():
-            return
-        earlier = yaml.safe_load(path.read_text(encoding="utf-8"))
-        now = self.recipe.model_dump(mode="json")
-        changed = [key for key in now if key not in FREE and key in earlier and earlier[key] != now[key]]
-        if changed:
-            raise RecipeError(
-                f"{self.folder} was begun with other values of {', '.join(changed)}: continue it with the recipe that "
-                "lies there, or begin anew with --set name=OTHER"
-            )
 
     def manifest(self, inputs: Mapping[str, Any]) -> None:
         """Write what the run learned from: names, hashes, counts."""
@@ -144,6 +126,33 @@ class Run:
         tail = [line for name in pictures for line in ("", f"![{name}]({name}.png)")]
         (self.folder / "report.md").write_text("\n".join([*head, *lines, *tail]) + "\n", encoding="utf-8")
         log.info("run_finished", folder=str(self.folder))
+
+
+def check_new(storage: Path, method: str, recipe: Recipe, resume: bool) -> None:
+    """RunExists or RecipeError if a run cannot begin under this name, go on with these keys, or end in `output`."""
+    folder = storage / "runs" / f"{method}-{recipe.name}"
+    if not main_process():
+        return
+    check_output(recipe.output)
+    if resume:
+        _same_recipe(folder, recipe)
+    elif (folder / "metrics.jsonl").exists() or any(folder.glob("checkpoint*")):
+        raise RunExists(folder)
+
+
+def _same_recipe(folder: Path, recipe: Recipe) -> None:
+    """RecipeError if the run that is continued was begun with other keys: its report would tell of neither."""
+    path = folder / "recipe.yaml"
+    if not path.exists():
+        return
+    earlier = yaml.safe_load(path.read_text(encoding="utf-8"))
+    now = recipe.model_dump(mode="json")
+    changed = [key for key in now if key not in FREE and key in earlier and earlier[key] != now[key]]
+    if changed:
+        raise RecipeError(
+            f"{folder} was begun with other values of {', '.join(changed)}: continue it with the recipe that "
+            "lies there, or begin anew with --set name=OTHER"
+        )
 
 
 def main_process() -> bool:

@@ -42,11 +42,16 @@ class PreparedSet:
         return _read(self.folder / HELD_OUT, kind)
 
 
-def load(folder: Path) -> PreparedSet:
-    """The set of a folder; RecipeError says what is missing, or which file is no longer what its manifest tells of."""
+def require(folder: Path) -> None:
+    """RecipeError if a folder has not the files of a set."""
     for name in (TRAIN, HELD_OUT, MANIFEST):
         if not (folder / name).is_file():
             raise RecipeError(f"data: {folder} holds no prepared set ({name} is missing); make one: otklik data build")
+
+
+def load(folder: Path) -> PreparedSet:
+    """The set of a folder; RecipeError says what is missing, or which file is no longer what its manifest tells of."""
+    require(folder)
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         told = {name: manifest["sha256"][name] for name in (TRAIN, HELD_OUT)}

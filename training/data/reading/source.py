@@ -6,6 +6,7 @@ Knows where records come from and what to do with bad ones; formats, fields and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import chain, islice
 from pathlib import Path
 from typing import Literal
@@ -186,7 +187,7 @@ class Rows(Iterator[Row]):
 
     def _choose(self, reader: str) -> None:
         self.reader = reader
-        log.info("reader chosen by the first record", source=self.source.name, reader=reader)
+        _tell_reader(self.source.name, reader)
         if wrong := wrong_kind(reader, self.source.kind):
             raise ReadError(f"{self.source.name}: {wrong}")
 
@@ -218,6 +219,12 @@ def named(source: Source, found: Sequence[Path]) -> dict[Path, str]:
     root = source.path.expanduser() if source.path else Path(source.hub or "")
     inside = source.read != "seed" and root.is_dir()
     return {path: path.relative_to(root).as_posix() if inside else path.name for path in found}
+
+
+@cache
+def _tell_reader(source: str, reader: str) -> None:
+    """Once in a process: a run looks at a source's first rows before it reads them all."""
+    log.info("reader chosen by the first record", source=source, reader=reader)
 
 
 def report(faults: Sequence[Fault]) -> str:
