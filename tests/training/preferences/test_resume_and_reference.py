@@ -142,6 +142,7 @@ def test_two_processes_do_what_one_does_with_twice_the_pairs(
     )
     whole, halves = (losses(tmp_path / "runs" / f"dpo-{name}") for name in ("one", "two"))
     assert halves == pytest.approx(whole, rel=1e-4) and whole[-1] != whole[0]
-    other = tensors(tmp_path / "runs" / "dpo-two" / "adapter")
+    begun, other = tensors(tiny / "adapter"), tensors(tmp_path / "runs" / "dpo-two" / "adapter")
     for name, weight in tensors(one).items():
-        torch.testing.assert_close(weight, other[name], rtol=1e-3, atol=1e-5)
+        # Rounding makes under 0.1 % of the way that weights went; a wrong mean or other rows make tens of percent.
+        assert (weight - other[name]).norm() < 5e-3 * (weight - begun[name]).norm(), name
