@@ -4,9 +4,11 @@ generator, and LoRA, at equal budgets, with controls and intervals.
     python -m bench.gan_quality --data FOLDER     # FOLDER holds TOFU's retain90.jsonl and forget10.jsonl
 
 A small GPT-2 shape is pre-trained on lines of `retain90`, questions and answers apart, so that it knows the language
-and no pair's form; `forget10` is not in it. Of `forget10`, 50 pairs are tuned on, 50 choose the settings, 100 of other
-authors are the test. Every arm sees the 50 pairs for the same number of epochs with the same number of updates.
-ROUGE-1 is the F-measure over lower-case words (Lin 2004), answers are greedy.
+and no pair's form; `forget10` is not in it. Tuned on is every other pair of five authors of `forget10` (50), asked
+are the pairs between them (`near`: other questions about the same authors, where tuning can teach something: LoRA is
+the positive control), the tuned ones (`seen`) and 200 pairs of ten other authors (`far`). Settings are chosen
+in the same way on five authors of their own. Every arm sees its 50 pairs for the same number of epochs with the same
+number of updates. ROUGE-1 is the F-measure over lower-case words (Lin 2004), answers are greedy.
 
 Everything lies under STORAGE_DIR/gan_quality: stop it at any time, start it again and it goes on.
 """
@@ -21,7 +23,7 @@ import statistics
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,7 @@ class Trial:
 
 CONTROLS = (Trial("base"), Trial("untrained"))
 LORA = tuple(Trial("lora", rate) for rate in (1e-3, 3e-3))
+SEARCH_SEED = 100
 # `start` 0: the generator begins as no change; 1, the published start, alone costs what «untrained» shows.
 STILL = {"start": 0.0}
 ENTROPY = (
@@ -60,21 +63,20 @@ ENTROPY = (
 )
 GAN = (
     Trial("gan", 1e-3),
-    Trial("gan", 3e-3),
     Trial("gan", 3e-4, play=STILL),
-    Trial("gan", 1e-3, play=STILL),
-    Trial("gan", 1e-3, play=STILL | {"noise": 0}),
     Trial("gan", 1e-3, play=STILL | {"copies": 4}),
     Trial("gan", 1e-3, play=STILL | {"discriminator_steps": 10}),
-    Trial("gan", 1e-3, play=STILL | {"reward": "logit"}),
-    Trial("gan", 1e-3, play=STILL | {"rollouts_per_token": 1, "rollout_stride": 16}),
+    Trial("gan", 3e-4, play=STILL | {"discriminator_steps": 10}),
+    Trial("gan", 3e-4, play=STILL | {"discriminator_steps": 10, "copies": 4}),
+    Trial("gan", 1e-3, play=STILL | {"discriminator_steps": 10, "noise": 0}),
+    Trial("gan", 1e-3, play=STILL | {"discriminator_steps": 10, "reward": "logit"}),
+    Trial("gan", 1e-3, play=STILL | {"discriminator_steps": 10, "rollouts_per_token": 1, "rollout_stride": 16}),
 )
 WARM = (
-    Trial("gan, warm", 3e-4, 0.5),
     Trial("gan, warm", 3e-4, 0.5, STILL),
     Trial("gan, warm", 3e-4, 0.8, STILL),
-    Trial("gan, warm", 3e-4, 0.5, STILL | {"copies": 4}),
-    Trial("gan, warm", 1e-4, 0.5, STILL | {"reward": "logit"}),
+    Trial("gan, warm", 1e-4, 0.8, STILL | {"discriminator_steps": 10}),
+    Trial("gan, warm", 1e-4, 0.8, STILL | {"discriminator_steps": 10, "reward": "logit"}),
 )
 FAMILIES = (GAN, WARM, ENTROPY, LORA)
 
@@ -114,72 +116,84 @@ class Field:
         self.tokenizer: Any = AutoTokenizer.from_pretrained(self.base)
         self._load = lambda: AutoModelForCausalLM.from_pretrained(self.base, attn_implementation="eager")
         pairs = [json.loads(line) for line in (data / "forget10.jsonl").read_text(encoding="utf-8").splitlines()]
-        # Twenty pairs an author, in order: the test's authors are none of the others'.
-        self.sets = {"tune": pairs[:50], "choose": pairs[100:150], "test": pairs[200:300]}
+        # Twenty pairs an author, in order: the search's authors are none of the test's.
+        self.sets = {
+            "test": {"seen": pairs[:100:2], "near": pairs[1:100:2], "far": pairs[200:]},
+            "choose": {"seen": pairs[100:200:2], "near": pairs[101:200:2]},
+        }
 
     def model(self) -> Any:
         """A fresh copy."""
         return self._load().eval()
 
-    def examples(self, name: str) -> list[Any]:
-        """A set as token ids."""
+    def examples(self, pairs: Sequence[dict[str, str]]) -> list[Any]:
+        """Pairs as token ids."""
         from training.gan.language_gan import Example
 
         found = []
-        for pair in self.sets[name]:
+        for pair in pairs:
             prompt = self.tokenizer(f"Question: {pair['question']}\nAnswer:", add_special_tokens=False)["input_ids"]
             answer = self.tokenizer(" " + pair["answer"], add_special_tokens=False)["input_ids"][:LONGEST_ANSWER]
             found.append(Example(tuple(prompt), (*answer, END), len(answer) + 1))
         return found
 
-    def scores(self, name: str, model: Any, embed: Any = None) -> list[float]:
+    def scores(self, pairs: Sequence[dict[str, str]], model: Any, embed: Any = None) -> list[float]:
         """ROUGE-1 of each pair's greedy answer."""
         from training.rollouts import generate
 
-        examples = self.examples(name)
+        examples = self.examples(pairs)
         budgets = [LONGEST_ANSWER] * len(examples)
         found = generate(model, [one.prompt for one in examples], budgets, ENDS, embed=embed, temperature=0, batch=50)
         texts = [str(self.tokenizer.decode(one.answer, skip_special_tokens=True)) for one in found]
-        return [rouge1(text, pair["answer"]) for text, pair in zip(texts, self.sets[name], strict=True)]
+        return [rouge1(text, pair["answer"]) for text, pair in zip(texts, pairs, strict=True)]
 
 
 def run(ground: Field, trial: Trial, seed: int, epochs: int, name: str) -> dict[str, list[float]]:
-    """Tune and answer a set: scores with the noise at zero, and with noise drawn."""
+    """Tune on the seen pairs and answer all: scores with the noise at zero, and of the near ones with noise drawn."""
     import torch
 
+    torch.manual_seed(seed)
+    sets, model = ground.sets[name], ground.model()
+    tune = ground.examples(sets["seen"])
+    if trial.arm in ("base", "lora"):
+        tuned = model if trial.arm == "base" else tuned_lora(model, tune, trial.rate, epochs, seed)
+        return {part: ground.scores(pairs, tuned) for part, pairs in sets.items()}
+    gan = tuned_generator(model, tune, trial, seed, epochs)
+
+    def embed(noise: Any) -> Any:
+        return gan._embed(noise)
+
+    size = gan.settings.noise
+    found = {part: ground.scores(pairs, model, embed(torch.zeros(len(pairs), size))) for part, pairs in sets.items()}
+    drawn = torch.randn(len(sets["near"]), size, generator=torch.Generator().manual_seed(seed))
+    return found | {"noisy": ground.scores(sets["near"], model, embed(drawn))}
+
+
+def tuned_generator(model: Any, pairs: Sequence[Any], trial: Trial, seed: int, epochs: int) -> Any:
+    """The adversarial (or cross-entropy, or untrained) embedding generator before the frozen model."""
     from models.engines.embedding_generator import EmbeddingGenerator
     from training.gan import Discriminator, LanguageGAN
     from training.gan.recipe import AdversarialSettings
 
-    torch.manual_seed(seed)
-    model = ground.model()
-    if trial.arm == "base":
-        return {"quiet": ground.scores(name, model)}
-    if trial.arm == "lora":
-        return {"quiet": ground.scores(name, tuned_lora(model, ground.examples("tune"), trial.rate, epochs, seed))}
     warm = round(trial.warm * epochs)
     played = 0 if trial.arm == "untrained" else epochs - warm
     keys = {"learning_rate": trial.rate or 1.0, "warm_rate": trial.rate if trial.warm == 1 else 1e-3, **trial.play}
     settings = AdversarialSettings(updates=UPDATES, rows=16, batch=64, warm_epochs=warm, **keys)
     generator = EmbeddingGenerator(model.config.n_embd, settings.noise, settings.start)
     gan = LanguageGAN(model, generator, Discriminator(model.config.n_embd), settings, ENDS, seed)
-    gan.train(ground.examples("tune"), played)
-    count = len(ground.sets[name])
-    drawn = torch.randn(count, settings.noise, generator=torch.Generator().manual_seed(seed))
-    return {
-        "quiet": ground.scores(name, model, gan._embed(torch.zeros(count, settings.noise))),
-        "noisy": ground.scores(name, model, gan._embed(drawn)),
-    }
+    gan.train(pairs, played)
+    return gan
 
 
 def tuned_lora(model: Any, pairs: Sequence[Any], rate: float, epochs: int, seed: int) -> Any:
-    """PEFT's LoRA, rank 8 on c_attn: as many epochs and updates, the same loss as the cross-entropy arm."""
+    """PEFT's LoRA, rank 16 on all linear layers: as many epochs and updates, the same loss as the cross-entropy arm."""
     import torch
     from peft import LoraConfig, get_peft_model
 
     from training.rollouts import Trajectory, score
 
-    config = LoraConfig(r=8, lora_alpha=16, target_modules=["c_attn"], fan_in_fan_out=True, task_type="CAUSAL_LM")
+    layers = ["c_attn", "c_proj", "c_fc"]
+    config = LoraConfig(r=16, lora_alpha=32, target_modules=layers, fan_in_fan_out=True, task_type="CAUSAL_LM")
     tuned = get_peft_model(model, config)
     tuned.eval()
     optimizer = torch.optim.Adam([one for one in tuned.parameters() if one.requires_grad], lr=rate)
@@ -215,23 +229,34 @@ class Book:
         return self.known[key]
 
 
-def table(trials: Iterable[Trial], seeds: int, result: Callable[[Trial, int], dict[str, list[float]]]) -> list[str]:
-    """Markdown: each arm's mean over seeds with its interval, and its gain over the base with its own."""
-    base = result(CONTROLS[0], 0)["quiet"]
-    lines = ["| arm | settings | ROUGE-1 | with noise | gain over the base |", "| --- | --- | --- | --- | --- |"]
+PARTS = {"near": "same authors", "noisy": "with noise", "far": "other authors", "seen": "tuned pairs"}
+
+
+def table(
+    trials: Iterable[Trial], seeds: Sequence[int], result: Callable[[Trial, int], dict[str, list[float]]]
+) -> list[str]:
+    """Markdown: each arm's mean over seeds with its interval, and its gain over the base, by pair, with its own."""
+    base = result(CONTROLS[0], 0)
+    parts = [part for part in PARTS if part in base or part == "noisy"]
+    lines = [
+        f"| arm | settings | {' | '.join(PARTS[part] for part in parts)} | gain over the base, same authors |",
+        f"| --- | --- |{' --- |' * len(parts)} --- |",
+    ]
     for trial in trials:
-        found = [result(trial, seed) for seed in range(1 if trial.arm == "base" else seeds)]
+        found = [result(trial, seed) for seed in (seeds if trial.arm != "base" else (0,))]
         cells = []
-        for name in ("quiet", "noisy"):
-            values = [statistics.fmean(one[name]) for one in found if name in one]
-            cells.append("{:.3f} ± {:.3f}".format(*interval(values)) if values else "")
-        by_pair = [statistics.fmean(one) for one in zip(*(one["quiet"] for one in found), strict=True)]
-        low, high = paired(by_pair, base)
+        for part in parts:
+            values = [statistics.fmean(one[part]) for one in found if part in one]
+            mean, half = interval(values) if values else (0.0, 0.0)
+            cells.append((f"{mean:.3f}" + (f" ± {half:.3f}" if len(values) > 1 else "")) if values else "")
+        by_pair = [statistics.fmean(one) for one in zip(*(one["near"] for one in found), strict=True)]
+        low, high = paired(by_pair, base["near"])
         settings = " ".join(
             [f"rate {trial.rate:g}" if trial.rate else "", *(f"{k} {v}" for k, v in trial.play.items())]
         )
         settings += f" warm {trial.warm:g}" if 0 < trial.warm < 1 else ""
-        lines.append(f"| {trial.arm} | {settings.strip()} | {' | '.join(cells)} | {low:+.3f} … {high:+.3f} |")
+        gain = "" if trial.arm == "base" else f"{low:+.3f} … {high:+.3f}"
+        lines.append(f"| {trial.arm} | {settings.strip()} | {' | '.join(cells)} | {gain} |")
     return lines
 
 
@@ -251,7 +276,7 @@ def main() -> None:
     folder = StorageSettings().dir / "gan_quality" / f"{options.minutes:g}m"
     folder.mkdir(parents=True, exist_ok=True)
     ground = Field(options.data, folder, options.minutes)
-    book = Book(folder / "results.jsonl")
+    book = Book(folder / "near.jsonl")
 
     def results(name: str) -> Callable[[Trial, int], dict[str, list[float]]]:
         return lambda trial, seed: book.get(
@@ -259,15 +284,15 @@ def main() -> None:
         )
 
     choose, test = results("choose"), results("test")
-    for trial in (trial for family in FAMILIES for trial in family):
-        choose(trial, 100)
-    best = [max(family, key=lambda one: statistics.fmean(choose(one, 100)["quiet"])) for family in FAMILIES]
-    print(f"### Chosen on 50 other pairs, one seed, {options.epochs} epochs\n")
-    print(
-        "\n".join(table([CONTROLS[0], *(one for family in FAMILIES for one in family)], 1, lambda t, s: choose(t, 100)))
-    )
-    print(f"\n### Test: 100 pairs of other authors, {options.seeds} seeds, {options.epochs} epochs\n")
-    print("\n".join(table([*CONTROLS, *best], options.seeds, test)))
+    every = [trial for family in FAMILIES for trial in family]
+    for trial in every:
+        choose(trial, SEARCH_SEED)
+    best = [max(family, key=lambda one: statistics.fmean(choose(one, SEARCH_SEED)["near"])) for family in FAMILIES]
+    tested = [*CONTROLS, *best, *(replace(one, play=one.play | {"redraw": 4}) for one in best[:1])]
+    print(f"### Search: five authors of its own, one seed, {options.epochs} epochs\n")
+    print("\n".join(table([CONTROLS[0], *every], (SEARCH_SEED,), choose)))
+    print(f"\n### Test: {options.seeds} seeds, {options.epochs} epochs\n")
+    print("\n".join(table(tested, range(options.seeds), test)))
 
 
 if __name__ == "__main__":

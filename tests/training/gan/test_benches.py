@@ -33,7 +33,7 @@ def test_intervals_by_hand() -> None:
 def test_results_are_kept_and_not_made_again(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     key = Trial("gan", 1e-3, play={"copies": 4}).key(3)
-    made = Book(path).get(key, lambda: {"quiet": [0.1, 0.3]})
+    made = Book(path).get(key, lambda: {"near": [0.1, 0.3]})
 
     def again() -> dict[str, list[float]]:
         raise AssertionError("run twice")
