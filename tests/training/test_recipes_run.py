@@ -87,6 +87,7 @@ TALK = {**SHORT, "sequence": 32, "compile": "false", "data": "{public}", "mix": 
 PRETEXT = {"epochs": 1, "augmented": 100, "pretext_minutes": 0.005, "reference": "false"}
 WEIGHTS: dict[str, dict[str, Any]] = {
     "pretrain": {**TALK, "shape": {"vocabulary": 400, "context": 64, **SMALL}, "tokenizer_lines": 100},
+    "pretrain_more": {**TALK, "init": "{base}"},
     "pretrain_talk": {**TALK, "init": "{base}"},
     "starter_base": {
         **TUNE,
