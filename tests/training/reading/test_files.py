@@ -16,7 +16,7 @@ from pyarrow import parquet
 from storage.presets import Presets
 from tests.training.reading.conftest import Read
 from training.data.reading import ReadError, Source, objects, open_source, tables  # , Source, open_source
-from training.data.reading.files import guess
+from training.data.reading.encodings import guess
 from training.data.reading.objects import prefix
 from training.data.reading.tables import delimiter
 from training.data.rows import Answer, Dialogue
@@ -67,14 +67,14 @@ def _packed(write: Callable[[Path], None], path: Path) -> None:
     ("name", "write", "places"),
     [
         ("a.jsonl", _jsonl, ["1", "2"]),
-        ("a.json", _json, ["1", "2"]),
-        ("a.json", _jsonl, ["1", "2"]),
-        ("a.json", _wrapped, ["1", "2"]),
+        ("a.json", _json, ["2, row 1", "6, row 2"]),
+        ("a.json", _jsonl, ["1, row 1", "2, row 2"]),
+        ("a.json", _wrapped, ["1, row 1", "1, row 2"]),
         ("a.csv", _csv, ["2", "3"]),
         ("a.csv", _cp1251, ["2", "3"]),
         ("a.parquet", _parquet, ["1", "2"]),
         ("a.jsonl.xz", lambda path: _packed(_jsonl, path), ["1", "2"]),
-        ("a.json.xz", lambda path: _packed(_json, path), ["1", "2"]),
+        ("a.json.xz", lambda path: _packed(_json, path), ["2, row 1", "6, row 2"]),
         ("a.csv.xz", lambda path: _packed(_csv, path), ["2", "3"]),
     ],
 )
@@ -128,7 +128,7 @@ def test_an_encoding_can_be_named(text: Callable[..., Path], read: Read) -> None
     assert read(path, encoding="koi8-r")[0].text == "Добрый день"  # type: ignore[attr-defined]
     with pytest.raises(ReadError, match="there is no encoding 'koi-9'"):
         read(path, encoding="koi-9")
-    with pytest.raises(ReadError, match=r"data\.txt: not written in utf-8; name the right one with `encoding`"):
+    with pytest.raises(ReadError, match=r"data\.txt:1: byte 1 is no UTF-8; the file looks like KOI8-R: name it with"):
         read(path, encoding="utf-8")
 
 
@@ -169,8 +169,12 @@ def test_a_large_json_array_does_not_fill_the_memory(tmp_path: Path, presets: Pr
         ),
         ("a.jsonl", b"[1]\n", r"a\.jsonl:1: expected an object with named fields, got a list"),
         ("a.jsonl", b"[" * 100_000, r"a\.jsonl:1: JSON nested too deeply"),
-        ("a.json", b'[{"question": "a", "answer": "b"}, {"question" 1}]', r"a\.json:2: no valid JSON in this row"),
-        ("a.json", b'[{"question": "a", "answer": "b"}', r"a\.json:2: no valid JSON in this row"),
+        (
+            "a.json",
+            b'[{"question": "a", "answer": "b"}, {"question" 1}]',
+            r"a\.json:1, row 2: no valid JSON in this row",
+        ),
+        ("a.json", b'[{"question": "a", "answer": "b"}', r"a\.json:1, row 2: no valid JSON in this row"),
         ("a.csv", b"question,answer\na,b,c\n", r"a\.csv:2: 3 columns where the header has 2"),
         ("a.csv", b'question,answer\na,b\n"c,d\n', r"a\.csv:3: no valid csv: .*quotation mark left open"),
         ("a.csv", b"a,a\n1,2\n", r"a\.csv:1: the header names a column twice: a"),

@@ -72,7 +72,7 @@ def test_check_of_good_data_exits_with_0(capsys: pytest.CaptureFixture[str]) -> 
 def test_check_of_a_broken_file_exits_with_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.json").write_text('[{"question": "а", "answer": "б"}, {"quest', encoding="utf-8")
     assert data(["check", str(tmp_path / "a.json")]) == 1
-    assert "a.json:2: no valid JSON" in capsys.readouterr().err
+    assert "a.json:1, row 2: no valid JSON" in capsys.readouterr().err
 
 
 def test_an_empty_file_is_no_good_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

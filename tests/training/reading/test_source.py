@@ -85,7 +85,7 @@ def test_bad_rows_are_skipped_and_counted_when_asked(jsonl: Jsonl, presets: Pres
 
 def test_a_broken_file_stops_even_when_bad_rows_are_skipped(tmp_path: Path, read: Read) -> None:
     (tmp_path / "a.json").write_text('[{"question": "а", "answer": "б"}, {"quest', encoding="utf-8")
-    with pytest.raises(ReadError, match=r"a\.json:2: no valid JSON"):
+    with pytest.raises(ReadError, match=r"a\.json:1, row 2: no valid JSON"):
         read(tmp_path / "a.json", bad_rows="skip")
 
 

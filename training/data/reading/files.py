@@ -6,26 +6,24 @@ Knows suffixes, encodings and places on disk; nothing of what the fields mean. A
 
 from __future__ import annotations
 
-import codecs
 import io
 import lzma
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO
 
 import structlog
 
 from training.data import sets
-from training.data.reading import documents, objects, tables
+from training.data.reading import documents, encodings, objects, tables
+from training.data.reading.encodings import PACKED
 from training.data.reading.records import BadRecord, Record, Unreadable
 
 log = structlog.get_logger(__name__)
 
 Outcome = Record | BadRecord
-PACKED = ".xz"
-SNIFFED = 1 << 20
-_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
 @dataclass
@@ -56,7 +54,7 @@ def read(
     if suffix not in SUFFIXES:
         raise Unreadable(name, f"no reader for '{suffix or 'no suffix'}'; known: {', '.join(known())}")
     try:
-        if suffix in documents.SUFFIXES:
+        if suffix in documents.SUFFIXES and not _text_named_doc(path, name):
             yield from documents.read(path, name)
             return
         with path.open("rb") as raw:
@@ -66,9 +64,7 @@ def read(
     except (lzma.LZMAError, EOFError) as error:
         raise Unreadable(name, f"the archive is damaged or cut short ({error})") from None
     except UnicodeError:
-        wrong = encoding or "the encoding that its beginning is in"
-        hint = "name the right one with `encoding`, e.g. utf-8 or cp1251"
-        raise Unreadable(name, f"not written in {wrong}; {hint}") from None
+        raise encodings.fault(path, name, encodings.choose(path, name, encoding)[0]) from None
     except FileNotFoundError:
         raise Unreadable(str(path), "there is no such file") from None
     except OSError as error:
@@ -106,18 +102,6 @@ def list_files(path: Path) -> list[Path]:
     return found
 
 
-def guess(beginning: bytes) -> str:
-    """The encoding that fits a file's first bytes, which may end inside a character."""
-    for mark, name in _MARKS:
-        if beginning.startswith(mark):
-            return name
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(beginning)
-    except UnicodeDecodeError:
-        return "cp1251"
-    return "utf-8"
-
-
 def _unpacked(path: Path, raw: IO[bytes]) -> IO[bytes]:
     return lzma.open(raw) if path.suffix.lower() == PACKED else raw
 
@@ -127,23 +111,29 @@ def _records(path: Path, name: str, handle: IO[bytes], encoding: str | None) -> 
     if suffix == ".parquet":
         yield from tables.read_parquet(handle, name)
         return
-    chosen = encoding or _guessed(path, name)
+    chosen, told = encodings.choose(path, name, encoding)
+    if told:
+        _tell(path, name, f"{told}; name another encoding with `encoding`")
     # csv keeps line ends inside quotes as they are.
-    newline = "" if TEXTS[suffix] is tables.read_csv else None
-    try:
-        stream = io.TextIOWrapper(handle, encoding=chosen, newline=newline)
-    except LookupError:
-        raise Unreadable(name, f"there is no encoding '{chosen}'; e.g. utf-8 or cp1251") from None
+    reader = TEXTS.get(suffix, _text)
+    newline = "" if reader is tables.read_csv else None
+    stream = io.TextIOWrapper(handle, encoding=chosen, newline=newline)
     with stream:
-        yield from TEXTS[suffix](stream, name)
+        yield from reader(stream, name)
 
 
-def _guessed(path: Path, name: str) -> str:
-    with path.open("rb") as raw:
-        chosen = guess(_unpacked(path, raw).read(SNIFFED))
-    if chosen == "cp1251":
-        log.warning("read as Windows-1251; name another encoding with `encoding`", file=name)
-    return chosen
+def _text_named_doc(path: Path, name: str) -> bool:
+    """Old programs wrote plain text under this name: it is read as such, line by line, and said once."""
+    if path.suffix.lower() != ".doc" or documents.sniff(path) != "text":
+        return False
+    _tell(path, name, "plain text, though its name says Word")
+    return True
+
+
+@cache
+def _tell(path: Path, name: str, told: str) -> None:
+    """Once in a process and path: a run looks at a file's first rows before it reads them all."""
+    log.warning(f"read as {told}", file=name)
 
 
 def _text(stream: io.TextIOWrapper, name: str) -> Iterator[Record]:

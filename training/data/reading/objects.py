@@ -7,9 +7,11 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
+from training.data.reading.json_lines import Starts
 from training.data.reading.records import LONGEST, BadRecord, Fault, Record, Unreadable, name_type
 
 # A JSON file may wrap its rows: {"data": [...]}.
+MARK = "\ufeff"
 WRAPPERS = ("data", "train", "rows", "items", "examples")
 
 
@@ -20,7 +22,8 @@ def lines(stream: io.TextIOWrapper, name: str) -> Iterator[tuple[int, str]]:
         number += 1
         if len(line) >= LONGEST:
             raise Unreadable(f"{name}:{number}", f"a line of more than {LONGEST // 10**6} million characters")
-        yield number, line.rstrip("\n")
+        # Files put together one behind the other bring their byte order marks along.
+        yield number, line.rstrip("\n").lstrip(MARK)
 
 
 def read_lines(stream: io.TextIOWrapper, name: str) -> Iterator[Record | BadRecord]:
@@ -31,17 +34,21 @@ def read_lines(stream: io.TextIOWrapper, name: str) -> Iterator[Record | BadReco
 
 
 def read_json(stream: io.TextIOWrapper, name: str) -> Iterator[Record | BadRecord]:
-    """An array of objects, the same under one of WRAPPERS, one object, or several one after another."""
+    """An array of objects, the same under one of WRAPPERS, one object, or several one after another.
+
+    Places are `name:line, row number`: the line that the row begins on, which may hold several.
+    """
     import ijson  # type: ignore[import-untyped]
 
     source = _Bytes(stream)
     number = 0
     try:
         for number, value in enumerate(_values(ijson, source), 1):
-            yield _as_record(f"{name}:{number}", value)
+            yield _as_record(f"{name}:{source.starts.next()}, row {number}", value)
     except ijson.JSONError as error:
         reason = str(error).splitlines()[0].partition("error: ")[2] or "it ends too early"
-        raise Unreadable(f"{name}:{number + 1}", f"no valid JSON in this row ({reason})") from None
+        place = f"{name}:{source.starts.next()}, row {number + 1}"
+        raise Unreadable(place, f"no valid JSON in this row ({reason})") from None
 
 
 def _object(place: str, line: str) -> Record | BadRecord:
@@ -83,11 +90,14 @@ class _Bytes:
 
     def __init__(self, stream: io.TextIOWrapper) -> None:
         self._stream = stream
-        self.head = stream.read(1024).encode()
+        self.head = stream.read(1024).lstrip(MARK).encode()
+        self.starts = Starts({"": 0, "item": 1}.get(prefix(self.head), 2))
         self._waiting = self.head
 
     def read(self, size: int = -1) -> bytes:
         if size == 0:
             return b""
         head, self._waiting = self._waiting, b""
-        return head or self._stream.read(size).encode()
+        given = head or self._stream.read(size).encode()
+        self.starts.feed(given)
+        return given

@@ -187,7 +187,7 @@ class Rows(Iterator[Row]):
 
     def _choose(self, reader: str) -> None:
         self.reader = reader
-        _tell_reader(self.source.name, reader)
+        _tell_reader(self.source.path or self.source.name, self.source.name, reader)
         if wrong := wrong_kind(reader, self.source.kind):
             raise ReadError(f"{self.source.name}: {wrong}")
 
@@ -222,8 +222,8 @@ def named(source: Source, found: Sequence[Path]) -> dict[Path, str]:
 
 
 @cache
-def _tell_reader(source: str, reader: str) -> None:
-    """Once in a process: a run looks at a source's first rows before it reads them all."""
+def _tell_reader(place: Path | str, source: str, reader: str) -> None:
+    """Once in a process and place: a run looks at a source's first rows before it reads them all."""
     log.info("reader chosen by the first record", source=source, reader=reader)
 
 

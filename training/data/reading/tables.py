@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from typing import IO, Any
 
+from training.data.reading.objects import MARK
 from training.data.reading.records import LONGEST, BadRecord, Fault, Record, Unreadable
 
 DELIMITERS = ",;\t|"
@@ -78,7 +79,7 @@ def _lines(stream: io.TextIOWrapper, name: str) -> Iterator[str]:
         number += 1
         if len(line) >= LONGEST:
             raise Unreadable(f"{name}:{number}", f"a line of more than {LONGEST // 10**6} million characters")
-        yield line
+        yield line.lstrip(MARK) if number == 1 else line
 
 
 def _parsed(sample: str, candidate: str) -> list[list[str]]:
