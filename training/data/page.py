@@ -48,7 +48,15 @@ A held-out row that shares a person, a dialogue or a prompt (case and punctuatio
 dropped and counted; so is one whose prompt is nearly a training row's (`split.near`, 0.8 unless told otherwise). A mix
 by shares ends when the first source runs dry. Who reads a set checks its files against its manifest's hashes first.
 
-Sources are described by `otklik data preview --help`. This page is written by `python -m training.data.page`; a test
+Sources are described by `otklik data preview --help`. A fault names its file and line (in a `.json` also which row, in
+a Word document the paragraph, in parquet the row). Text files may be UTF-8, UTF-16 or UTF-32, with a mark or (but for
+UTF-32) without one, or Windows-1251, which is said in the log; another encoding is named with `encoding`. Where a file
+stops being what it is read as, the fault says at which line and byte, what it looks like, and which `iconv` command
+mends it. Word documents are known by what they hold, not by their suffix: new ones are read, old ones, rich text and
+web pages go through LibreOffice, plain text that is called `.doc` is read as text with a word in the log, anything
+else is refused by what it is.
+
+This page is written by `python -m training.data.page`; a test
 keeps it current, and `otklik data build --steps` prints the part below.
 
 """

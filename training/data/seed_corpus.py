@@ -75,7 +75,17 @@ def reworded(rows: Iterable[SeedRow]) -> Iterator[SeedRow]:
 def load(folder: Path | None = None) -> list[SeedRow]:
     """All rows of a folder of seed files (the shipped one), in file order; SeedError names the first wrong line."""
     folder = folder or FOLDER
-    return [row for path in sorted(folder.glob("*.txt")) for row in parse(path.name, path.read_text(encoding="utf-8"))]
+    return [row for path in sorted(folder.glob("*.txt")) for row in parse(path.name, _text(path))]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        from training.data.reading import encodings  # which reads the corpus by this module
+
+        found = encodings.fault(path, path.name, "utf-8").fault
+        raise SeedError(found.place, found.reason) from None
 
 
 def split(rows: Iterable[SeedRow]) -> tuple[list[SeedRow], list[SeedRow]]:

@@ -5,6 +5,7 @@ Knows files and the log's shape, no SQL.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import os
 import secrets
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 
 from training.data.feedback.entry import Entry
 from training.data.feedback.log import FeedbackLog
+from training.data.reading.encodings import require_utf8
 from training.recipes import RecipeError
 
 Namer = Callable[[str, str], str]
@@ -30,9 +32,11 @@ def import_log(path: Path, *, work: Path | None = None, emotion: str | None = No
     """
     if not path.is_file():
         raise FileNotFoundError(f"feedback: there is no file {path}")
+    require_utf8(path)
     with path.open("rb") as lines:
         log = FeedbackLog(work)
         for number, line in enumerate(lines, 1):
+            line = line.removeprefix(codecs.BOM_UTF8)
             if not line.strip():
                 continue
             try:

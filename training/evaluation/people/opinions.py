@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from storage.contracts import RatingStars
+from training.data.reading.encodings import require_utf8
 from training.recipes import RecipeError
 
 WEIGHTS = {"content": 0.45, "grammar": 0.20, "structure": 0.20, "style": 0.15}
@@ -39,7 +40,8 @@ class Opinion(BaseModel):
 
 def read(path: Path) -> Iterator[Opinion]:
     """The opinions of a log; RecipeError names the line that is none, without quoting it."""
-    with path.open(encoding="utf-8") as lines:
+    require_utf8(path)
+    with path.open(encoding="utf-8-sig") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
