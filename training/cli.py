@@ -10,10 +10,12 @@ import errno
 import importlib
 import logging
 import os
+import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from training.recipes import RecipeError, load
+from training.recipes import Recipe, RecipeError, load
 
 # method → (module, recipe class); each module has `main(recipe, storage, presets, resume) -> Path`.
 METHODS = {
@@ -57,6 +59,7 @@ def train(argv: list[str]) -> int:
     module, recipe_class = METHODS[given.method]
     method = importlib.import_module(module)
     settings = StorageSettings()
+    recipe: Recipe | None = None
     try:
         recipe = load(getattr(method, recipe_class), given.recipe, given.overrides)
         met = presets.met(settings)
@@ -69,15 +72,32 @@ def train(argv: list[str]) -> int:
     except Exception as error:
         if not _disk_full(error):
             raise
-        print(f"the disk of {settings.dir} is full: free some space, then continue with --resume", file=sys.stderr)
+        where = _fullest((settings.dir, *((recipe.output,) if recipe is not None and recipe.output else ())))
+        print(f"the disk of {where} {_full(error)}, then continue with --resume", file=sys.stderr)
         return 3
     print(folder)
     return 0
 
 
 def _disk_full(error: Exception) -> bool:
+    """Whether nothing more can be written: the disk is full, or a quota or a limit of files' size is reached."""
+    full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     # safetensors and arrow wrap the system's error in their own, with its text.
-    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or os.strerror(errno.ENOSPC) in str(error)
+    return getattr(error, "errno", None) in full or any(os.strerror(one) in str(error) for one in full)
+
+
+def _full(error: Exception) -> str:
+    large = error.errno == errno.EFBIG if isinstance(error, OSError) else os.strerror(errno.EFBIG) in str(error)
+    return "takes no file as large: raise the limit (ulimit -f)" if large else "is full: free some space"
+
+
+def _fullest(places: Sequence[Path]) -> Path:
+    """The place with the least room: a result may go to another disk than the run."""
+
+    def room(place: Path) -> int:
+        return shutil.disk_usage(next(one for one in (place, *place.absolute().parents) if one.exists())).free
+
+    return min(places, key=room)
 
 
 def _quiet() -> None:
