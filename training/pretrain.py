@@ -13,59 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from storage.presets import Presets
 from training import recipes
 from training.data import corpus, seed_corpus, sources
-from training.runs import Run, hash_folder, progress
+from training.pretrain_keys import PretrainRecipe as PretrainRecipe
+from training.pretrain_keys import Shape as Shape
+from training.runs import Run, hash_folder, progress, whole
 from training.stopping import Interrupted, asked_to_stop
 from training.weights import Originals
 
 # Every so many steps the first six measure one thread against two.
 PROBE = 120
-
-
-class Shape(BaseModel):
-    """The network."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    vocabulary: int = Field(default=6144, ge=300, le=65535)
-    hidden: int = Field(default=320, ge=16)
-    layers: int = Field(default=8, ge=1)
-    heads: int = Field(default=5, ge=1)
-    inner: int = Field(default=832, ge=16)
-    context: int = Field(default=512, ge=16)
-
-
-class PretrainRecipe(recipes.Recipe):
-    """Keys of `recipes/pretrain.yaml`."""
-
-    data: Path = Field(description="The public data folder.")
-    init: Path | None = Field(default=None, description="Continue from this base model (and its tokenizer).")
-    blend: float = Field(default=1.0, gt=0, le=1, description="Share of the new weights beside those of `init`.")
-    shape: Shape = Shape()
-    sequence: int = Field(default=128, ge=8, description="Tokens a row.")
-    rows: int = Field(default=32, ge=1, description="Rows a step.")
-    minutes: float | None = Field(default=None, gt=0, description="Wall clock of the training itself.")
-    steps: int | None = Field(default=None, ge=1, description="Length in steps instead of minutes.")
-    learning_rate: float = Field(default=2e-3, gt=0)
-    weight_decay: float = Field(default=0.05, ge=0)
-    optimizer: str = Field(default="muon", pattern="^(muon|adamw)$", description="For matrices inside the layers.")
-    warmup: float = Field(default=0.02, ge=0, lt=1, description="Share of the schedule.")
-    decay: float = Field(default=0.3, gt=0, le=1, description="Share of the schedule, at its end.")
-    compile: bool = False
-    checkpoint_minutes: float = Field(default=5.0, gt=0)
-    mix: dict[str, float]
-    final_mix: dict[str, float]
-    tokenizer_lines: int = Field(default=60000, ge=1, description="Lines of every source that the tokenizer sees.")
-
-    @model_validator(mode="after")
-    def _one_length(self) -> PretrainRecipe:
-        if (self.minutes is None) == (self.steps is None):
-            raise ValueError("give either `minutes` or `steps`")
-        return self
 
 
 def schedule(done: float, warmup: float, decay: float) -> float:
@@ -82,12 +41,15 @@ def main(recipe: PretrainRecipe, storage: Path, presets: Presets, resume: bool =
     names = [name for name in {**recipe.mix, **recipe.final_mix} if name in recipe.mix or name in recipe.final_mix]
     arrays = _arrays(recipe, run, tokenizer, presets, names)
     mixture = corpus.Mixture(arrays, recipe.sequence, recipe.seed)
+    for name, weights in (("mix", recipe.mix), ("final_mix", recipe.final_mix)):
+        mixture.require(name, weights)
     trainer = Trainer(recipe, mixture, tokenizer)
     if resume and (saved := run.load_checkpoint()):
         trainer.restore(*saved)
     trainer.fit(run)
     folder = recipe.output or run.folder / "base"
-    trainer.export(folder, tokenizer)
+    with whole(folder) as fresh:
+        trainer.export(fresh, tokenizer)
     lines = run.metrics()
     run.report(
         [
@@ -110,7 +72,8 @@ def _tokenizer(recipe: PretrainRecipe, run: Run, presets: Presets) -> Any:
         folder = recipe.init
     elif not folder.exists():
         lines = corpus.raw_lines(recipe.data, {**recipe.mix, **recipe.final_mix}, recipe.tokenizer_lines)
-        train_tokenizer(lines, recipe.shape.vocabulary, presets).save_pretrained(folder)
+        with whole(folder) as fresh:
+            train_tokenizer(lines, recipe.shape.vocabulary, presets).save_pretrained(fresh)
     return AutoTokenizer.from_pretrained(folder)
 
 
@@ -124,7 +87,9 @@ def _arrays(
         path = folder / f"{name}.npy"
         if not path.exists():
             texts = corpus.documents(recipe.data, name, tokenizer, presets)
-            np.save(path, corpus.encode(tokenizer, texts, recipe.seed))
+            fresh = folder / f"{name}.new.npy"
+            np.save(fresh, corpus.encode(tokenizer, texts, recipe.seed))
+            fresh.rename(path)  # a run that is continued must not find half of it
         arrays[name] = np.load(path)
     hashes = {name: sources.sha256(recipe.data / sources.FILES[name]) for name in names if name in sources.FILES}
     if not set(names) <= set(sources.FILES):

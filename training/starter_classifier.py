@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from models import wide
 from models.wide import Wide
 from storage.presets import Presets
 from training import recipes, wide_part
@@ -26,7 +25,7 @@ from training.data.emotion_sets import augment, gather, unlabelled
 from training.data.emotions import LABELS, Labelled
 from training.emotion_network import Network, load_wordpieces, train_wordpieces
 from training.evaluation.tfidf import TfIdf
-from training.runs import Run, hash_folder
+from training.runs import Run, hash_folder, whole
 
 if TYPE_CHECKING:
     from models.sequence_classifier import SequenceClassifier
@@ -102,16 +101,17 @@ def main(recipe: StarterClassifierRecipe, storage: Path, presets: Presets, resum
         }
     )
     folder = recipe.output or run.folder / "classifier"
-    _network(recipe, run, sets, lines).export(folder)
-    (folder / wide.FILE).unlink(missing_ok=True)
-    shares = _widen(recipe.wide, folder, sets) if recipe.wide else None
-    validation = SequenceClassifier.load(str(folder)).classify([row.text for row in sets["validation"]])
-    thresholds = emotions.calibrate(validation, sets["validation"])
-    (folder / "thresholds.json").write_text(json.dumps(thresholds, indent=1) + "\n", encoding="utf-8")
-    if recipe.wide and shares:
-        # Shares and thresholds are found: now the wide part may learn from the validation rows, too.
-        sets["train"] += sets["validation"]
-        shares.of(_learned(recipe.wide, sets["train"])).save(folder, LABELS)
+    network = _network(recipe, run, sets, lines)
+    with whole(folder) as fresh:
+        network.export(fresh)
+        shares = _widen(recipe.wide, fresh, sets) if recipe.wide else None
+        validation = SequenceClassifier.load(str(fresh)).classify([row.text for row in sets["validation"]])
+        thresholds = emotions.calibrate(validation, sets["validation"])
+        (fresh / "thresholds.json").write_text(json.dumps(thresholds, indent=1) + "\n", encoding="utf-8")
+        if recipe.wide and shares:
+            # Shares and thresholds are found: now the wide part may learn from the validation rows, too.
+            sets["train"] += sets["validation"]
+            shares.of(_learned(recipe.wide, sets["train"])).save(fresh, LABELS)
     run.report(_report(SequenceClassifier.load(str(folder)), sets, thresholds, recipe.reference))
     return folder
 

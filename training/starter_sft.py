@@ -18,7 +18,7 @@ from storage.presets import Presets
 from training import recipes
 from training.data import conversations, seed_corpus, sources
 from training.data.conversations import Example
-from training.runs import Run, hash_folder, progress
+from training.runs import Run, hash_folder, progress, whole
 from training.stopping import Interrupted, asked_to_stop
 from training.weights import Originals
 
@@ -90,7 +90,8 @@ def main(recipe: StarterRecipe, storage: Path, presets: Presets, resume: bool = 
     tuner.fit(run)
     after = tuner.perplexity(test)
     folder = recipe.output or run.folder / ("adapter" if recipe.lora else "base")
-    tuner.export(folder, tokenizer)
+    with whole(folder) as fresh:
+        tuner.export(fresh, tokenizer)
     run.measure(step=tuner.step, held_out_perplexity=round(after, 3))
     run.report(
         [

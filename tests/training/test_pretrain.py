@@ -1,14 +1,20 @@
+import errno
 import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from models.prompt import Prompt, render
 from storage.contracts import Turn
 from storage.presets import Presets
+from training.data.corpus import Mixture
 from training.pretrain import PretrainRecipe, Trainer, main, schedule
+from training.recipes import RecipeError
 from training.runs import RunExists
 from training.stopping import Interrupted
 
@@ -85,7 +91,8 @@ def test_the_result_loads_by_auto_classes_and_answers(data: Path, presets: Prese
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder = main(recipe(data, optimizer="adamw", steps=2), tmp_path, presets)
-    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model: Any = AutoModelForCausalLM.from_pretrained(folder)
     text = render(tokenizer, Prompt((Turn(role="user", text="Привет"),), presets.get("fear"), 2), presets)
     ids = tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
     assert model.generate(ids, max_new_tokens=3, do_sample=False).shape[1] > ids.shape[1]
@@ -108,3 +115,54 @@ def test_a_run_leaves_its_papers(data: Path, presets: Presets, tmp_path: Path) -
 def test_the_schedule_warms_up_holds_and_decays_to_zero() -> None:
     values = [schedule(done, warmup=0.1, decay=0.4) for done in (0, 0.05, 0.1, 0.5, 0.6, 0.8, 1.0)]
     assert values == pytest.approx([0, 0.5, 1, 1, 1, 0.5, 0])
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"sequence": 65}, "sequence: 65 tokens a row are more than shape.context = 64"),
+        ({"final_mix": {}}, "final_mix: shares are not negative, and one is over 0"),
+        ({"mix": {"films": 1.0, "seed": -0.5}}, "mix: shares are not negative"),
+        ({"shape": {"hidden": 32, "heads": 3}}, "hidden: 32 is no multiple of 2 · heads = 6"),
+    ],
+)
+def test_a_recipe_that_cannot_train_is_refused_at_once(data: Path, keys: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        recipe(data, **keys)
+
+
+def test_a_mixture_without_enough_text_is_told(data: Path, presets: Presets, tmp_path: Path) -> None:
+    long = {"shape": {"vocabulary": 400, "hidden": 32, "layers": 2, "heads": 2, "inner": 64, "context": 1 << 20}}
+    with pytest.raises(RecipeError, match="no source has 1000000 tokens: give the recipe more data"):
+        main(recipe(data, sequence=1_000_000, **long), tmp_path, presets)
+
+
+def test_a_source_that_is_too_short_is_told_of_the_mixture_that_needs_it() -> None:
+    mixture = Mixture({"films": np.zeros(100, np.uint16), "seed": np.zeros(5, np.uint16)}, 10, 0)
+    mixture.require("mix", {"films": 0.1, "seed": 0.9})
+    with pytest.raises(RecipeError, match="final_mix: none of seed has 10 tokens"):
+        mixture.require("final_mix", {"films": 0.0, "seed": 1.0})
+
+
+def test_a_full_disk_leaves_nothing_that_looks_finished(
+    data: Path, presets: Presets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, *_: object) -> None:
+        path.write_bytes(b"half of it")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def half(trainer: Trainer, folder: Path, *_: object) -> None:
+        full(folder / "model.safetensors")
+
+    save, export = np.save, Trainer.export
+    run = tmp_path / "runs" / "pretrain-tiny"
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        main(recipe(data), tmp_path, presets)
+    monkeypatch.setattr(np, "save", save)
+    monkeypatch.setattr(Trainer, "export", half)
+    with pytest.raises(OSError, match="No space left"):
+        main(recipe(data), tmp_path, presets, resume=True)
+    assert not any("base" in path.name for path in run.iterdir())
+    monkeypatch.setattr(Trainer, "export", export)
+    assert (main(recipe(data), tmp_path, presets, resume=True) / "model.safetensors").stat().st_size > 1000

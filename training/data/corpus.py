@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from storage.presets import Presets
 from training.data import conversations, seed_corpus, sources
+from training.recipes import RecipeError
 
 Tokens = NDArray[np.uint16]
 SEED, SEED_PLAIN = "seed", "seed_plain"
@@ -74,11 +75,19 @@ class Mixture:
     def __init__(self, arrays: Mapping[str, Tokens], length: int, seed: int) -> None:
         self.arrays = {name: array for name, array in arrays.items() if len(array) >= length}
         if not self.arrays:
-            raise ValueError(f"no source has {length} tokens: give the recipe more data or a shorter `sequence`")
+            raise RecipeError(f"no source has {length} tokens: give the recipe more data or a shorter `sequence`")
         self.length = length
         self.seed = seed
         self.cursors = dict.fromkeys(self.arrays, 0)
         self._orders: dict[tuple[str, int], NDArray[np.int64]] = {}
+
+    def require(self, name: str, weights: Mapping[str, float]) -> None:
+        """RecipeError if nothing that a mixture names has enough tokens for one row."""
+        if not any(weights.get(one, 0) > 0 for one in self.arrays):
+            named = ", ".join(one for one, share in weights.items() if share > 0)
+            raise RecipeError(
+                f"{name}: none of {named} has {self.length} tokens: give more data or a shorter `sequence`"
+            )
 
     def batch(self, step: int, rows: int, weights: Mapping[str, float]) -> NDArray[np.int64]:
         """`(rows, length)` token ids of one step."""
