@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+import structlog
 
 from storage.contracts import Turn
 from storage.presets import Presets
@@ -73,6 +74,18 @@ def test_a_real_classifier_labels_and_balances(seed_answers: list[Answer], apply
     capped, _ = apply(Emotions(classifier=STARTER, balance=3), bare[:120])
     assert {row.answer for row in backwards} == {row.answer for row in capped}
     assert max(Counter(row.emotion for row in capped).values()) == 3
+
+
+def test_too_rare_an_emotion_to_even_out_by_is_told(seed_answers: list[Answer], apply: Apply) -> None:
+    joyful = [
+        row.model_copy(update={"emotion": "joy", "answer": f"{row.answer} {n}"})
+        for n, row in enumerate(seed_answers[:60])
+    ]
+    rare = seed_answers[60].model_copy(update={"emotion": "fear"})
+    with structlog.testing.capture_logs() as logs:
+        rows, _ = apply(Emotions(classifier=STARTER, balance="equal"), [*joyful, rare])
+    assert Counter(row.emotion for row in rows) == {"joy": 1, "fear": 1}
+    assert [(one["rarest"], one["of_each"]) for one in logs if "leaves few rows" in one["event"]] == [("fear", 1)]
 
 
 def test_labelled_rows_stay_unless_they_are_to_be_read_anew(seed_answers: list[Answer], apply: Apply) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Annotated, Literal, Protocol
 
+import structlog
 from pydantic import Field
 
 from storage.presets import Presets
@@ -21,7 +22,10 @@ from training.data.steps.part import Context, Counts, Input, Part
 from training.data.steps.spool import Spool
 from training.recipes import RecipeError
 
+log = structlog.get_logger(__name__)
+
 BATCH = 512
+SCANT = 10  # times fewer rows than there were: the rarest emotion is too rare to even out by
 PLAIN = "plain"
 
 
@@ -106,6 +110,9 @@ def balanced(
         emotional = [len(found) for name, found in keys.items() if name != PLAIN]
         most = min(emotional, default=0) if balance == "equal" else int(balance)
         limits = {name: sorted(found)[most - 1] if most <= len(found) else 1 << 64 for name, found in keys.items()}
+        if balance == "equal" and most * len(emotional) * SCANT < sum(emotional):
+            rarest = min((name for name in keys if name != PLAIN), key=lambda name: len(keys[name]))
+            log.warning("balance: equal leaves few rows; name a number instead", rarest=rarest, of_each=most)
         kept: Counter[str] = Counter()
         for row in spool.read():
             name = row.emotion or PLAIN

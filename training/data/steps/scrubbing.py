@@ -50,7 +50,7 @@ class Scrub(Part):
         return each(rows, counts, lambda row: rewritten(row, change))
 
     def tools(self) -> tuple[str, ...]:
-        return ("natasha", "slovnet", "navec") if self.names else ()
+        return ("natasha", "slovnet", "navec", "pymorphy3", "pymorphy3-dicts-ru") if self.names else ()
 
 
 class Language(Part):
