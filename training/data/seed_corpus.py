@@ -42,16 +42,18 @@ class SeedRow:
     reply: str
     wordings: tuple[str, ...] = ()
     """The person's last line in other words; the reply answers each of them as well."""
+    first: str = ""
+    """Of another wording: the message as the block has it, which the split goes by."""
 
     @property
     def message(self) -> str:
-        """The person's words that the split goes by."""
+        """The words of the dialogue; the split goes by them."""
         return "\n".join(turn.text for turn in self.turns)
 
     @property
     def held_out(self) -> bool:
         """Whether the row's message belongs to the held-out tenth: all its replies do, or none."""
-        return held_out(self.message)
+        return held_out(self.first or self.message)
 
 
 def held_out(message: str) -> bool:
@@ -69,7 +71,7 @@ def reworded(rows: Iterable[SeedRow]) -> Iterator[SeedRow]:
     for row in rows:
         yield row
         for wording in row.wordings:
-            yield replace(row, turns=(*row.turns[:-1], Turn(role="user", text=wording)), wordings=())
+            yield replace(row, turns=(*row.turns[:-1], Turn(role="user", text=wording)), wordings=(), first=row.message)
 
 
 def load(folder: Path | None = None) -> list[SeedRow]:

@@ -53,3 +53,21 @@ def test_intensity_can_be_what_the_worse_reply_misses(presets: Presets) -> None:
         (1, "Хорошо.", "Ура!!!"),
         (3, "Ура!!!", "Хорошо."),
     ]
+
+
+def test_the_worse_reply_can_answer_something_else(seed_rows: list[SeedRow], presets: Presets) -> None:
+    rows = seed_rows[:1500]
+    written = {one.reply: one for one in rows}
+    found = list(seed_pairs.pairs(seed_corpus.reworded(rows), presets, contrast="message"))
+    assert {pair.prompt for pair in found} >= {
+        (*one.turns[:-1], Turn(role="user", text=wording)) for one in rows for wording in one.wordings
+    }
+    for pair in found:
+        chosen, rejected = written[pair.chosen], written[pair.rejected]
+        assert chosen.turns != rejected.turns
+        assert (chosen.emotion, chosen.intensity, chosen.held_out) == (
+            rejected.emotion,
+            rejected.intensity,
+            rejected.held_out,
+        )
+        assert pair.tags["split"] == ("held_out" if chosen.held_out else "train")

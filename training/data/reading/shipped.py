@@ -11,9 +11,12 @@ from training.data.reading.records import BadRecord, Fault, Unreadable
 from training.data.rows import Answer, Pair
 
 
-def read(folder: Path | None, presets: Presets) -> Iterator[Answer | BadRecord]:
-    """All replies with their presets' ids; tag `split` is `train` or `held_out`, by message."""
-    for row in _load(folder):
+def read(folder: Path | None, presets: Presets, wordings: bool = False) -> Iterator[Answer | BadRecord]:
+    """All replies with their presets' ids, below each wording of their message if so wished.
+
+    Tag `split` is `train` or `held_out`, by message.
+    """
+    for row in _load(folder, wordings):
         place = f"{row.source}:{row.line}"
         preset = presets.find(row.emotion)
         if not isinstance(preset, Preset):
@@ -33,11 +36,13 @@ def read(folder: Path | None, presets: Presets) -> Iterator[Answer | BadRecord]:
         )
 
 
-def pairs(folder: Path | None, presets: Presets) -> Iterator[Pair]:
-    """Each reply as better than one in another emotion to the same message; tagged like the answers."""
-    rows = _load(folder)
+def pairs(
+    folder: Path | None, presets: Presets, wordings: bool = False, contrast: seed_pairs.Contrast = "emotion"
+) -> Iterator[Pair]:
+    """Each reply as better than one that misses the contrast; tagged like the answers."""
+    rows = _load(folder, wordings)
     try:
-        yield from seed_pairs.pairs(rows, presets)
+        yield from seed_pairs.pairs(rows, presets, contrast=contrast)
     except ValueError as error:
         place, _, reason = str(error).partition(": ")
         raise Unreadable(place, reason) from None
@@ -48,9 +53,10 @@ def files(folder: Path | None) -> list[Path]:
     return sorted((folder or seed_corpus.FOLDER).glob("*.txt"))
 
 
-def _load(folder: Path | None) -> list[seed_corpus.SeedRow]:
+def _load(folder: Path | None, wordings: bool) -> list[seed_corpus.SeedRow]:
     try:
-        return seed_corpus.load(folder)
+        rows = seed_corpus.load(folder)
+        return list(seed_corpus.reworded(rows)) if wordings else rows
     except seed_corpus.SeedError as error:
         place, _, reason = str(error).partition(": ")
         raise Unreadable(place, reason) from None

@@ -15,7 +15,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from storage.presets import Presets
-from training.data import sources
+from training.data import seed_pairs, sources
 from training.data.reading import files, hub, registry, sections, shipped
 from training.data.reading.fields import Options
 from training.data.reading.records import BadRecord, Counts, Fault, LeftOut, ReadError, Unreadable
@@ -53,6 +53,10 @@ class Source(BaseModel):
     first: Literal["user", "assistant"] = Field(default="user", description="Who begins a dialogue without roles.")
     unit: Literal["line", "paragraph"] = Field(default="line", description="What one text of a document is.")
     encoding: str | None = Field(default=None, description="Of text files; unset: UTF-8, UTF-16 by mark, Windows-1251.")
+    wordings: bool = Field(default=False, description="Seed corpus: also each other wording of a message.")
+    contrast: seed_pairs.Contrast = Field(
+        default="emotion", description="Seed corpus, pairs: what the worse answer misses."
+    )
     bad_rows: Literal["stop", "skip"] = Field(default="stop", description="Stop with the faults, or skip and count.")
     limit: int | None = Field(default=None, ge=1, description="No more rows than this.")
 
@@ -141,8 +145,12 @@ class Rows(Iterator[Row]):
     def _read(self) -> Iterator[Row | BadRecord]:
         source = self.source
         if source.read == "seed":
-            read = shipped.pairs if source.kind == "pair" else shipped.read
-            for outcome in read(source.path, self._presets):
+            made: Iterator[Row | BadRecord] = (
+                shipped.pairs(source.path, self._presets, source.wordings, source.contrast)
+                if source.kind == "pair"
+                else shipped.read(source.path, self._presets, source.wordings)
+            )
+            for outcome in made:
                 self.counts.records += 1
                 yield outcome
         elif source.hub:
