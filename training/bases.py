@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from training.base_files import HEADS
 from training.base_names import BaseMissing as BaseMissing
 from training.base_names import commit as commit
 from training.base_names import missing
@@ -39,6 +40,14 @@ class Lora(BaseModel):
         default="all-linear", description="All linear layers but the output, or names such as q_proj."
     )
     rslora: bool = Field(default=False, description="Scale by alpha / √rank (arXiv:2312.03732).")
+
+    @field_validator("targets")
+    @classmethod
+    def _no_output(cls, targets: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        heads = [] if isinstance(targets, str) else [one for one in targets if one.rsplit(".", 1)[-1] in HEADS]
+        if heads:
+            raise ValueError(f"{', '.join(heads)} is the output, where trainers would leave an adapter untrained")
+        return targets
 
     def config(self, model: Any, task: str = "CAUSAL_LM") -> LoraConfig:
         """PEFT's form of it for a model: plain LoRA, which the worker can mix in one batch."""
@@ -68,8 +77,9 @@ class Lora(BaseModel):
 
 def no_such_layers(wrong: Sequence[str], there: Sequence[str]) -> RecipeError:
     """The error for targets that a base has not, naming what it has."""
+    known = ", ".join(one for one in there if one not in HEADS)
     return RecipeError(
-        f"lora.targets: this base has no linear layer called {', '.join(wrong)}; it has {', '.join(there)}; or take "
+        f"lora.targets: this base has no linear layer called {', '.join(wrong)}; it has {known}; or take "
         "all-linear, which leaves out the output"
     )
 

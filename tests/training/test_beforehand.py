@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from huggingface_hub.errors import RepositoryNotFoundError
+from pydantic import ValidationError
 
 from storage.presets import Presets
 from tests.training import families
@@ -83,6 +84,17 @@ def test_nothing_heavy_is_imported_before_a_fault_is_told(tmp_path: Path, source
     assert "source 'desk' (data.jsonl, read as qa) has rows of kind 'answer', dpo learns from 'pair'" in told[3]
 
 
+def test_every_recipe_is_read_without_the_libraries() -> None:
+    names = [(module, kind) for module, kind in METHODS.values()]
+    code = f"{NO_LIBRARIES}import importlib\nfor one, kind in {names!r}: getattr(importlib.import_module(one), kind)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_the_output_is_no_target() -> None:
+    with pytest.raises(ValidationError, match="lm_head is the output, where trainers would leave an adapter untrained"):
+        _sft(lora={"targets": ["q_proj", "lm_head"]})
+
+
 @pytest.mark.parametrize("family", families.FAMILIES)
 def test_layers_are_known_from_the_file_as_from_the_loaded_model(tmp_path: Path, family: str) -> None:
     folder = families.save(family, tmp_path / "base")
@@ -93,6 +105,7 @@ def test_layers_are_known_from_the_file_as_from_the_loaded_model(tmp_path: Path,
     assert set(base_files.LAYERS[inside.config["model_type"]]) == short
     # Whatever the model is asked for by name or whole name is found; what it has not is not.
     assert inside.lacks((*short, *there)) == []
+    assert "lm_head" not in str(bases.no_such_layers(["query"], [name.rsplit(".", 1)[-1] for name in there]))
     assert inside.lacks(("query", "embed_tokens", "wte")) == ["query", "embed_tokens", "wte"]
 
 
