@@ -41,6 +41,11 @@ LAYERS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("bert", "roberta", "xlm-roberta", "electra"), _BERT),
 }
 
+ENCODERS = (
+    *("bert", "roberta", "xlm-roberta", "electra", "distilbert", "deberta", "deberta-v2", "albert", "camembert"),
+    *("modernbert", "mpnet"),
+)
+
 
 class BadFiles(ValueError):
     """A folder cannot be a model; the text says what is wrong with which file."""
@@ -52,6 +57,12 @@ class Inside:
 
     config: Mapping[str, Any]
     layers: tuple[str, ...]
+
+    @property
+    def encoder(self) -> str | None:
+        """The architecture's name if it reads texts and writes none."""
+        kind = str(self.config.get("model_type"))
+        return kind if kind in ENCODERS and not self.config.get("is_decoder") else None
 
     def lacks(self, targets: tuple[str, ...]) -> list[str]:
         """Those of the targets that surely no layer is called; none where the names are not known for sure."""

@@ -41,6 +41,7 @@ LEARNS = {
     "rlhf": ("answer", "pair", "feedback"),
     "classifier": ("text", "answer"),
 }
+WRITING = ("sft", "gan", "dpo", "simpo", "kto", "rlhf")
 ROWS_LOOKED_AT = 20
 _HUB = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
@@ -54,6 +55,11 @@ def check(method: str, recipe: Recipe, storage: Path, presets: Presets, resume: 
         require_adapter(adapter)
     if base is not None:
         inside = look_at(str(base), getattr(recipe, "revision", None))
+        if inside is not None and inside.encoder and method in WRITING:
+            raise RecipeError(
+                f"base: {base} is an encoder ({inside.encoder}), which writes no answers: take a causal language model; "
+                "`otklik train classifier` tunes encoders"
+            )
         lora = getattr(recipe, "lora", None)
         if isinstance(lora, Lora) and adapter is None:
             check_targets(lora, inside)

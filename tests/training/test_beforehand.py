@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from storage.presets import Presets
 from tests.training import families
 from training import base_files, base_names, bases, beforehand
+from training.classifier import ClassifierRecipe
 from training.cli import METHODS
 from training.dpo import DpoRecipe
 from training.kto import KtoRecipe
@@ -171,6 +172,14 @@ def test_an_adapter_is_no_base(tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text("{}")
     with pytest.raises(base_names.BaseMissing, match=r"holds an adapter, no model: .* this folder as `adapter`"):
         beforehand.look_at(str(tmp_path))
+
+
+def test_an_encoder_is_no_base_of_what_writes(presets: Presets, source: Source, tmp_path: Path) -> None:
+    encoder = str(Path(STARTER).with_name("classifier"))
+    with pytest.raises(RecipeError, match=r"is an encoder \(bert\), which writes no answers: .*train classifier"):
+        beforehand.check("sft", _sft(base=encoder, data=source(ANSWERS)), tmp_path, presets, resume=False)
+    keys = {"name": "early", "base": encoder, "steps": 1, "task": "single", "data": source(ANSWERS)}
+    beforehand.check("classifier", ClassifierRecipe.model_validate(keys), tmp_path, presets, resume=False)
 
 
 def test_a_name_that_the_hub_does_not_know_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
