@@ -57,7 +57,7 @@ def check(method: str, recipe: Recipe, storage: Path, presets: Presets, resume: 
         inside = look_at(str(base), getattr(recipe, "revision", None))
         if inside is not None and inside.encoder and method in WRITING:
             raise RecipeError(
-                f"base: {base} is an encoder ({inside.encoder}), which writes no answers: take a causal language model; "
+                f"base: {base} is an encoder ({inside.encoder}), which writes no answers: take a causal model; "
                 "`otklik train classifier` tunes encoders"
             )
         lora = getattr(recipe, "lora", None)
