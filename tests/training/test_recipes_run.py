@@ -78,7 +78,7 @@ DATA_STEPS: dict[str, dict[str, dict[str, Any]]] = {
     "sft_instruct_qwen": {"score": {"in": 150, "dropped": {"below_min": 50}}},
 }
 # Run by tests/training/preferences.
-PREFERENCES = {"dpo_emotion", "dpo_relevance", "simpo_emotion", "kto_emotion", "reward_emotion"}
+PREFERENCES = {"dpo_emotion", "simpo_emotion", "kto_emotion", "reward_emotion"}
 SMALL = {"hidden": 32, "layers": 1, "heads": 2, "inner": 64}
 PUBLIC = "{films: 0.5, seed: 0.5}"
 SHORT = {"steps": STEPS, "minutes": "null", "rows": 4}
