@@ -35,7 +35,7 @@ def choices(rows: Sequence[Example], most: int, seed: int = 0) -> list[list[Exam
         if row.preset is not None:
             cells[row.preset.id, row.intensity].append(row)
     chooser = random.Random(seed)
-    found = []
+    found: list[list[Example]] = []
     for row in chooser.sample(list(rows), len(rows)):
         others = [one for one in cells[row.preset.id, row.intensity] if one.turns != row.turns] if row.preset else []
         if len(found) < most and len(others) >= OTHERS:
@@ -50,7 +50,7 @@ def likelihoods(
     """Mean log probability of each reply's tokens after its message, in the order of `examples`."""
     import torch
 
-    encoded = []
+    encoded: list[tuple[list[int], list[int]]] = []
     for one in examples:
         prompt, reply = conversations.render_example(tokenizer, one, presets)
         start = tokenizer(prompt, add_special_tokens=False)["input_ids"]
