@@ -52,9 +52,9 @@ def likelihoods(
 
     encoded: list[tuple[list[int], list[int]]] = []
     for one in examples:
-        prompt, reply = conversations.render_example(tokenizer, one, presets)
-        start = tokenizer(prompt, add_special_tokens=False)["input_ids"]
-        encoded.append((start, tokenizer(reply, add_special_tokens=False)["input_ids"]))
+        texts = conversations.render_example(tokenizer, one, presets)
+        prompt, answer = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts)
+        encoded.append((prompt, answer))
     order = sorted(range(len(encoded)), key=lambda index: sum(map(len, encoded[index])))
     found = [0.0] * len(encoded)
     for begin in range(0, len(order), batch):
