@@ -88,7 +88,8 @@ def _arrays(
         if not path.exists():
             texts = corpus.documents(recipe.data, name, tokenizer, presets)
             fresh = folder / f"{name}.new.npy"
-            np.save(fresh, corpus.encode(tokenizer, texts, recipe.seed))
+            whole = recipe.sequence if name in (corpus.SEED, corpus.SEED_PLAIN) else None
+            np.save(fresh, corpus.encode(tokenizer, texts, recipe.seed, whole))
             fresh.rename(path)  # a run that is continued must not find half of it
         arrays[name] = np.load(path)
     hashes = {name: sources.sha256(recipe.data / sources.FILES[name]) for name in names if name in sources.FILES}

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from models.prompt import Prompt, render
 from storage.contracts import Turn
 from storage.presets import Presets
-from training.data.corpus import Mixture
+from training.data.corpus import Mixture, encode
 from training.pretrain import PretrainRecipe, Trainer, main, schedule
 from training.recipes import RecipeError
 from training.runs import RunExists
@@ -142,6 +142,24 @@ def test_a_source_that_is_too_short_is_told_of_the_mixture_that_needs_it() -> No
     mixture.require("mix", {"films": 0.1, "seed": 0.9})
     with pytest.raises(RecipeError, match="final_mix: none of seed has 10 tokens"):
         mixture.require("final_mix", {"films": 0.0, "seed": 1.0})
+
+
+def test_a_whole_document_never_lies_across_two_blocks() -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained("models/starter/base")
+    texts = [f"Сообщение номер {number}" + " и ещё слово" * (number % 9) + tokenizer.eos_token for number in range(60)]
+    blocks = encode(tokenizer, texts, 1, whole=32).reshape(-1, 32)
+    whole = {tuple(tokenizer(text, add_special_tokens=False)["input_ids"][:32]) for text in texts}
+    end = tokenizer.eos_token_id
+    found = set()
+    for block in blocks.tolist():
+        start = 0
+        for place, token in enumerate(block):
+            if token == end or place == 31:
+                found.add(tuple(block[start : place + 1]))
+                start = place + 1
+    assert found - {(end,)} == whole
 
 
 def test_a_full_disk_leaves_nothing_that_looks_finished(

@@ -89,6 +89,7 @@ WEIGHTS: dict[str, dict[str, Any]] = {
     "pretrain": {**TALK, "shape": {"vocabulary": 400, "context": 64, **SMALL}, "tokenizer_lines": 100},
     "pretrain_more": {**TALK, "init": "{base}"},
     "pretrain_talk": {**TALK, "init": "{base}"},
+    "pretrain_talk_more": {**TALK, "init": "{base}", "threads": 1},
     "starter_base": {
         **TUNE,
         "data": "{public}",

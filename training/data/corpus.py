@@ -61,12 +61,29 @@ def chat(tokenizer: Any, turns: list[str]) -> str:
     return str(tokenizer.apply_chat_template(messages, tokenize=False))
 
 
-def encode(tokenizer: Any, texts: Iterable[str], seed: int) -> Tokens:
-    """All documents, shuffled, as one array of token ids."""
+def encode(tokenizer: Any, texts: Iterable[str], seed: int, whole: int | None = None) -> Tokens:
+    """All documents, shuffled, as one array of token ids.
+
+    With `whole` no document lies across a border of blocks of so many tokens (longer ones lose their end), so that
+    every reply stands in one block with its message; what is left of a block is filled with end tokens.
+    """
     shuffled = list(texts)
     random.Random(seed).shuffle(shuffled)
     encoded = tokenizer.backend_tokenizer.encode_batch(shuffled, add_special_tokens=False)
-    return np.concatenate([np.asarray(one.ids, dtype=np.uint16) for one in encoded])
+    ids = [np.asarray(one.ids, dtype=np.uint16) for one in encoded]
+    return np.concatenate(list(_aligned(ids, whole, int(tokenizer.eos_token_id))) if whole else ids)
+
+
+def _aligned(documents: Iterable[Tokens], length: int, end: int) -> Iterator[Tokens]:
+    room = length
+    for ids in documents:
+        kept = ids[:length]
+        if len(kept) > room:
+            yield np.full(room, end, dtype=np.uint16)
+            room = length
+        yield kept
+        room = room - len(kept) or length
+    yield np.full(room % length, end, dtype=np.uint16)
 
 
 class Mixture:
