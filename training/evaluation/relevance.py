@@ -1,4 +1,4 @@
-"""Do the starter's answers belong to what was said? Response selection on held-out messages (Lowe et al. 2015).
+"""Do the starter's answers belong to what was said? Response selection on seed messages (Lowe et al. 2015).
 
     python -m training.evaluation.relevance --starter models/starter
 
@@ -85,11 +85,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--starter", type=Path, default=Path("models/starter"))
     parser.add_argument("--corpus", type=Path, help="folder of seed files; unset: the shipped one")
+    parser.add_argument("--rows", choices=("held_out", "train"), default="held_out")
     parser.add_argument("--most", type=int, default=400, help="questions")
     given = parser.parse_args()
     presets = load_presets()
-    _, held = seed_corpus.split(seed_corpus.load(given.corpus))
-    asked = choices(conversations.from_seed(held, presets), given.most)
+    train, held = seed_corpus.split(seed_corpus.load(given.corpus))
+    rows = held if given.rows == "held_out" else train
+    asked = choices(conversations.from_seed(rows, presets), given.most)
     model, tokenizer = load(given.starter)
     flat = [one for question in asked for one in question]
     after = likelihoods(model, tokenizer, flat, presets)
