@@ -75,9 +75,14 @@ class Asking:
             persona=style.persona,
             arm=await self._arm(unit, turn, style.emotion, first),
             variant=variant,
+            seen=await self._seen(unit, turn) if first is not None else (),
             deadline=now() + timedelta(seconds=self.settings.deadline_seconds + self.grace()),
         )
         return request, shown_before
+
+    @staticmethod
+    async def _seen(unit: Unit, turn: TurnRow) -> tuple[str, ...]:
+        return tuple(row.text for row in await unit.replies.variants(turn.id, turn.revision))
 
     async def _arm(self, unit: Unit, turn: TurnRow, emotion: str, first: ReplyRow | None) -> str:
         """The dialogue's arm in the slot that its emotion goes by («авто»: the shared one). A turn's variants stay in

@@ -13,7 +13,7 @@ import structlog
 from models.classifier import strongest
 from models.engine import Engine
 from models.errors import PromptTooLong
-from models.jobs import Clock, Job, Task, derive_seed, ended, reply_failed, sampling_for
+from models.jobs import Clock, Job, Task, bolder, derive_seed, ended, reply_failed, sampling_for
 from models.judging import Judge
 from models.prompt import Prompt
 from models.serving import Routes
@@ -83,7 +83,7 @@ class Intake:
             return reply_failed(request, FailReason.UNKNOWN_ADAPTER)
         prompt = Prompt(turns, preset, request.intensity, request.persona, self.presets)
         bound = min(self.max_new_tokens, request.max_tokens or self.max_new_tokens)
-        sampling = sampling_for(prompt.preset, bound, self.engine.sampling)
+        sampling = bolder(sampling_for(prompt.preset, bound, self.engine.sampling), len(request.seen))
         size = self.engine.measure(prompt, sampling.max_new_tokens)
         return Job(
             request=request,

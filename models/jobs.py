@@ -112,6 +112,13 @@ def sampling_for(preset: Preset, max_new_tokens: int, base: Sampling) -> Samplin
     return Sampling.model_validate({**values, "max_new_tokens": int(values["max_new_tokens"])})
 
 
+def bolder(sampling: Sampling, seen: int) -> Sampling:
+    """Sampling for somebody who has seen so many answers and wants another: a quarter warmer each time, up to 1."""
+    if not seen or sampling.temperature >= 1:
+        return sampling
+    return sampling.model_copy(update={"temperature": min(1.0, sampling.temperature + seen / 4)})
+
+
 def reply_failed(request: ChatRequest, reason: FailReason) -> ChatReply:
     """The answer to a request that cannot be answered."""
     return ended(request, ReplyState.FAILED, reason)

@@ -37,10 +37,12 @@ class Scored:
 
 @dataclass(frozen=True)
 class Choice:
-    """The candidate to send, None if every one is defective, and whether it carries the emotion."""
+    """The candidate to send, None if every one is defective, whether it carries the emotion, and whether it says again
+    what the person has seen (there was nothing else)."""
 
     candidate: Candidate | None
     fit_ok: bool | None
+    again: bool = False
 
 
 def defect(text: str, message: str) -> Defect | None:
@@ -107,20 +109,22 @@ def _echoes(text: str, message: str) -> bool:
     return len(words) >= ECHO_WORDS and _words(text) == words
 
 
-def choose(scored: Sequence[Scored]) -> Choice:
-    """The best candidate: clean before defective, fitting before not, ended by itself before cut at the token limit,
-    then the highest fit; first wins ties."""
+def choose(scored: Sequence[Scored], seen: Sequence[str] = ()) -> Choice:
+    """The best candidate: clean before defective, new before `seen` (word by word), fitting before not, ended by itself
+    before cut at the token limit, then the highest fit; first wins ties."""
     clean = [item for item in scored if item.defect is None]
     if not clean:
         return Choice(None, None)
-    best = max(clean, key=lambda item: (item.fits is True, item.candidate.finish == "stop", item.candidate.fit))
-    return Choice(best.candidate, best.fits)
+    known = [_words(text) for text in seen]
+    new = [item for item in clean if _words(item.candidate.text) not in known]
+    best = max(new or clean, key=lambda item: (item.fits is True, item.candidate.finish == "stop", item.candidate.fit))
+    return Choice(best.candidate, best.fits, again=not new)
 
 
 def try_again(choice: Choice, attempts: int, retries: int, seconds_left: float, seconds_a_round: float) -> bool:
-    """Whether another round is worth it: nothing fitting yet, rounds left, and time for one more before the deadline.
+    """Whether another round is worth it: nothing fitting or new yet, rounds left, and time for one before the deadline.
 
     Unchecked answers (`fit_ok` None) are repeated only when all of them are defective.
     """
-    wanted = choice.candidate is None or choice.fit_ok is False
+    wanted = choice.candidate is None or choice.fit_ok is False or choice.again
     return wanted and attempts <= retries and seconds_left > 1.5 * seconds_a_round

@@ -51,6 +51,7 @@ class ChatRequest(Shape):
     """One turn to answer. `turns` is the dialogue window, oldest first, its last turn the person's.
 
     `max_tokens`: a bound on the answer's length below the worker's own; what is longer is cut there.
+    `seen`: answers to this very turn that the person has, and wants another than these.
     `route`: whose reply this is; empty: the Telegram bots', otherwise the one process that asked (`storage.direct`).
     """
 
@@ -64,6 +65,7 @@ class ChatRequest(Shape):
     persona: str = ""
     arm: str = "active"
     variant: int = Field(default=0, ge=0)
+    seen: tuple[str, ...] = ()
     candidates: int | None = Field(default=None, ge=1, le=64)
     max_tokens: int | None = Field(default=None, ge=1)
     seed: int | None = None

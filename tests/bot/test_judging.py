@@ -77,6 +77,8 @@ async def test_another_variant_edits_the_message_and_arrows_go_back(tmp_path: Pa
         first_id, second_id, third_id = (request.request_id for request in scene.worker.asked)
         assert [(row.request_id, row.preferred_over, row.thumb) for row in kept] == [(second_id, third_id, 1)]
         assert first_id not in {row.request_id for row in kept}
+        seen = [request.seen for request in scene.worker.asked]
+        assert seen == [(), (answer.text,), (answer.text, "[joy 2] Привет #1")]
         await anna.ask("дальше")
         assert [turn.text for turn in scene.worker.asked[-1].turns][:2] == ["Привет", "[joy 2] Привет #1"]
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.jobs import bolder
 from models.selection import Choice, Defect, Scored, choose, defect, looping, try_again, whole
-from storage.contracts import Candidate
+from storage.contracts import Candidate, Sampling
 
 
 @pytest.mark.parametrize(
@@ -62,6 +63,22 @@ def test_a_fitting_candidate_wins_over_a_higher_number_that_does_not_fit() -> No
 def test_a_clean_candidate_wins_over_a_fitting_defective_one() -> None:
     choice = choose([scored("a", 0.9, True, Defect.LOOPING), scored("b", 0.1, False)])
     assert (choice.candidate and choice.candidate.text, choice.fit_ok) == ("b", False)
+
+
+def test_somebody_who_wants_another_answer_gets_a_new_one_if_there_is_any() -> None:
+    same, new = scored("Рад за тебя!", 0.9, True), scored("Ура, молодец!", 0.2, False)
+    choice = choose([same, new], ["рад за тебя"])
+    assert (choice.candidate and choice.candidate.text, choice.fit_ok, choice.again) == ("Ура, молодец!", False, False)
+    choice = choose([same], ["Рад за тебя!"])
+    assert (choice.candidate and choice.candidate.text, choice.again) == ("Рад за тебя!", True)
+    assert try_again(choice, 1, 1, 60, 2) and not try_again(choice, 2, 1, 60, 2)
+
+
+def test_each_further_answer_is_drawn_more_boldly() -> None:
+    calm = Sampling(temperature=0.4)
+    assert bolder(calm, 0) is calm
+    assert [bolder(calm, seen).temperature for seen in (1, 2, 5)] == pytest.approx([0.65, 0.9, 1.0])
+    assert bolder(Sampling(temperature=1.2), 2).temperature == 1.2
 
 
 def test_nothing_clean_gives_nothing() -> None:
