@@ -71,7 +71,9 @@ def encode(tokenizer: Any, texts: Iterable[str], seed: int, whole: int | None = 
     random.Random(seed).shuffle(shuffled)
     encoded = tokenizer.backend_tokenizer.encode_batch(shuffled, add_special_tokens=False)
     ids = [np.asarray(one.ids, dtype=np.uint16) for one in encoded]
-    return np.concatenate(list(_aligned(ids, whole, int(tokenizer.eos_token_id))) if whole else ids)
+    if whole and sum(map(len, ids)) >= whole:
+        ids = list(_aligned(ids, whole, int(tokenizer.eos_token_id)))
+    return np.concatenate(ids)
 
 
 def _aligned(documents: Iterable[Tokens], length: int, end: int) -> Iterator[Tokens]:

@@ -75,7 +75,7 @@ def recipe(method: str, data: Path, **keys: Any) -> Any:
         "steps": 8,
         "rows": 4,
         "longest": 96,
-        "learning_rate": 1e-3,
+        "learning_rate": 3e-4,
         "schedule": "constant",
         "warmup": 0.0,
         "log_steps": 1,
