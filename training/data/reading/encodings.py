@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import lzma
-import math
 import re
 import shlex
 from collections.abc import Sequence
@@ -44,19 +43,10 @@ ICONV = {
     "utf-16-be": "UTF-16BE",
     "utf-32": "UTF-32",
 }
-# How often letters stand in Russian texts, percent.
-LETTERS = dict(
-    о=11, е=8.5, а=8, и=7.3, н=6.7, т=6.3, с=5.5, р=4.7, в=4.5, л=4.4, к=3.5, м=3.2, д=3, п=2.8, у=2.6, я=2, ы=1.9,
-    ь=1.7, г=1.7, з=1.6, б=1.6, ч=1.4, й=1.2, х=1, ж=0.9, ш=0.7, ю=0.6, ц=0.5, щ=0.4, э=0.3, ф=0.3, ё=0.2, ъ=0.1,
-)  # fmt: skip
-_PUNCTUATION = frozenset("«»—–„“”…№\u00a0’‘•°§")
+NARROW = {"cp1251": "cp1251", "koi8_r": "koi8-r", "cp866": "cp866"}
 _ODD = re.compile(rb"[\x80-\xff]")
-_UPSIDE_DOWN = re.compile(r"[а-яё][А-ЯЁ]")
 _WORD = re.compile(r"[А-Яа-яЁё]{2}")
 FEW = 12  # bytes that say too little to be no Russian
-STRANGE, UNLIKE = 0.01, -4.2  # percent of what is no letter; mean log share (in percent: + ln 100) that is no Russian
-CAPITAL = 0.3  # nats that a capital is rarer: KOI8-R and Windows-1251 read in each other swap them
-CLEARER = 0.4  # nats a letter by which another encoding must be likelier than Windows-1251
 
 
 def guess(beginning: bytes) -> str:
@@ -210,21 +200,14 @@ def _mostly_utf8(beginning: bytes) -> bool:
 
 
 def _by_letters(beginning: bytes) -> str:
-    weights = {name: _likeness(beginning, name) for name in ("cp1251", "koi8-r", "cp866")}
-    if max(weights.values()) == -math.inf:
-        return ""
-    best = max(weights, key=lambda name: weights[name] - (CLEARER if name != "cp1251" else 0))
-    few = len(_ODD.findall(beginning)) < FEW and best == "cp1251"
-    return best if few or weights[best] > UNLIKE + math.log(100) else ""
+    """The likeliest of the encodings with a byte a letter; Windows-1251 where too few letters tell."""
+    from charset_normalizer import from_bytes
 
-
-def _likeness(beginning: bytes, codec: str) -> float:
-    """Mean log share of letters in Russian, as if the bytes were in this encoding; −∞ without any word."""
     first = _ODD.search(beginning)
-    start = max(0, first.start() - 1) if first else 0
-    text = beginning[start : start + WEIGHED].decode(codec, "replace")
-    odd = [char for char in text if not char.isascii() and char not in _PUNCTUATION]
-    if not odd or not _WORD.search(text):
-        return -math.inf
-    total = sum(math.log(LETTERS.get(char.lower(), STRANGE)) - CAPITAL * char.isupper() for char in odd)
-    return (total - 2 * len(_UPSIDE_DOWN.findall(text))) / len(odd)
+    start = first.start() if first else 0
+    found = from_bytes(beginning[start : start + WEIGHED], cp_isolation=list(NARROW)).best()
+    if found is not None:
+        return NARROW[found.encoding]
+    return (
+        "cp1251" if len(_ODD.findall(beginning)) < FEW and _WORD.search(beginning.decode("cp1251", "replace")) else ""
+    )
