@@ -145,4 +145,4 @@ def test_two_processes_do_what_one_does_with_twice_the_pairs(
     begun, other = tensors(tiny / "adapter"), tensors(tmp_path / "runs" / "dpo-two" / "adapter")
     for name, weight in tensors(one).items():
         # Rounding makes under 0.1 % of the way that weights went; a wrong mean or other rows make tens of percent.
-        assert (weight - other[name]).norm() < 5e-3 * (weight - begun[name]).norm(), name
+        assert (weight - other[name]).norm() < 2e-3 * (weight - begun[name]).norm(), name
