@@ -27,6 +27,7 @@ from storage.keys import Keys
 log = structlog.get_logger(__name__)
 
 MINUTE = 60.0
+ASK_AGAIN = 5.0
 bearer = HTTPBearer(auto_error=False, description="A key of `otklik keys make NAME`.", bearerFormat="otk_…")
 
 
@@ -69,6 +70,7 @@ class Gatekeeper:
         self.keys = keys
         self.tokens = WidgetTokens(redis, keys)
         self._window = redis.register_script(WINDOW)
+        self._asked: dict[str, tuple[float, bool]] = {}
 
     async def caller(self, presented: str) -> Caller | None:
         """Whose key or token this is; None if it opens nothing."""
@@ -85,6 +87,16 @@ class Gatekeeper:
                 await unit.api_keys.used(found.key_id)
                 await unit.commit()
         return found
+
+    async def in_force(self, key_id: str) -> bool:
+        """Whether a key opens anything now, asked of SQL once in ASK_AGAIN seconds however many streams it has open."""
+        asked, answer = self._asked.get(key_id, (-ASK_AGAIN, False))
+        if time.monotonic() - asked >= ASK_AGAIN:
+            async with self.database.view() as unit:
+                row = await unit.api_keys.get(key_id)
+            answer = row is not None and row.revoked_at is None
+            self._asked[key_id] = (time.monotonic(), answer)
+        return answer
 
     async def _by_token(self, presented: str) -> Caller | None:
         told = await self.tokens.find(presented)

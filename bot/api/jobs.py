@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -13,11 +12,11 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from bot.admin.deeds import Deeds
-from bot.api.access import Caller, needs
+from bot.api.access import Caller, Gatekeeper, needs
 from bot.api.chat import IdempotencyKey
 from bot.api.once import Once
 from bot.api.problems import Problem
-from bot.api.watching import Watch
+from bot.api.watching import server_sent
 from storage.contracts import JobState
 from storage.database import Database
 from storage.loop_tables import JobRow
@@ -27,7 +26,6 @@ from storage.repositories.slots import SHARED
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 Admin = Annotated[Caller, Depends(needs("admin"))]
 METHODS = ("auto", "sft", "dpo", "simpo", "kto", "rlhf")
-ALIVE = 15.0
 
 
 class JobRequest(BaseModel):
@@ -131,16 +129,10 @@ async def cancel(
 async def events(request: Request, job_id: str, caller: Admin) -> StreamingResponse:
     """A refit as it goes on: an event `job` with every change, until it has ended or waits for a decision."""
     row = await _find(request.app.state.database, job_id)
+    gatekeeper: Gatekeeper = request.app.state.gatekeeper
+    told = server_sent(request.app.state.watch, row, lambda: gatekeeper.in_force(caller.key_id))
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(request.app.state.watch, row), media_type="text/event-stream", headers=headers)
-
-
-async def _events(watch: Watch, row: JobRow) -> AsyncIterator[str]:
-    async for change in watch.follow(row, ALIVE):
-        if change is None:
-            yield ": alive\n\n"
-        else:
-            yield f"id: {change[0]}\nevent: job\ndata: {change[1]}\n\n"
+    return StreamingResponse(told, media_type="text/event-stream", headers=headers)
 
 
 def text_of(row: JobRow) -> str:

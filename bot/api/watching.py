@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
 import structlog
 from sqlalchemy import select
@@ -17,6 +17,7 @@ from storage.loop_tables import JobRow
 log = structlog.get_logger(__name__)
 
 LOOK = 0.5
+ALIVE = 15.0
 
 
 class Watch:
@@ -44,7 +45,7 @@ class Watch:
                 with contextlib.suppress(SQLAlchemyError, OSError):
                     await self._look(list(self._readers))
 
-    async def follow(self, row: JobRow, quiet: float) -> AsyncIterator[tuple[int, str] | None]:
+    async def follow(self, row: JobRow, quiet: float) -> AsyncGenerator[tuple[int, str] | None]:
         """`(number, text)` at every change, None after `quiet` seconds without one; ends with the refit."""
         self._readers[row.job_id] += 1
         try:
@@ -95,3 +96,17 @@ class Watch:
             for told in self._waiting.pop(row.job_id, set()):
                 if not told.done():
                     told.set_result(None)
+
+
+async def server_sent(
+    watch: Watch, row: JobRow, allowed: Callable[[], Awaitable[bool]], quiet: float = ALIVE
+) -> AsyncIterator[str]:
+    """Server-sent events of a refit, with a comment after `quiet` seconds without one.
+
+    Before each, `allowed` is asked whether the reader still may see it; if not, the stream ends.
+    """
+    async with contextlib.aclosing(watch.follow(row, quiet)) as changes:
+        async for change in changes:
+            if not await allowed():
+                return
+            yield ": alive\n\n" if change is None else f"id: {change[0]}\nevent: job\ndata: {change[1]}\n\n"

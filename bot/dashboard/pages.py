@@ -14,9 +14,9 @@ from bot.admin import audit_view, card, names, panel, texts
 from bot.api.agreement import figures
 from bot.api.jobs import text_of
 from bot.api.problems import Problem
-from bot.api.watching import Watch
+from bot.api.watching import server_sent
 from bot.dashboard.charts import shares
-from bot.dashboard.sessions import Viewer
+from bot.dashboard.sessions import SignIn, Viewer
 from bot.dashboard.templating import TEMPLATES, WHY
 from storage.contracts import now
 from storage.loop_tables import JobRow
@@ -27,7 +27,6 @@ from storage.repositories.slots import SHARED
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False)
 DAYS = 14
-ALIVE = 15.0
 
 
 async def shown(request: Request, template: str, tab: str, status: int = 200, **values: Any) -> HTMLResponse:
@@ -170,13 +169,16 @@ async def events(request: Request, job_id: str) -> Response:
     state = request.app.state
     await state.sessions.viewer(request)
     row = await _found(request, job_id)
-    watch: Watch = state.watch
 
-    async def told() -> Any:
-        async for change in watch.follow(row, ALIVE):
-            yield ": alive\n\n" if change is None else f"id: {change[0]}\nevent: job\ndata: {change[1]}\n\n"
+    async def still() -> bool:
+        try:
+            await state.sessions.viewer(request)
+        except SignIn:
+            return False
+        return True
 
-    return StreamingResponse(told(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+    told = server_sent(state.watch, row, still)
+    return StreamingResponse(told, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 
 @router.get("/jobs/{job_id}/picture.png")
