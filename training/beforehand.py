@@ -108,12 +108,12 @@ def check_reward(reward: RewardKeys) -> None:
 
 def check_corpus(recipe: PretrainRecipe) -> None:
     """MissingData or RecipeError for what pre-training reads and is not there."""
-    known = (*sources.FILES, corpus.SEED, corpus.SEED_PLAIN)
+    known = (*sources.FILES, *corpus.SEEDS)
     names = {**recipe.mix, **recipe.final_mix}
     if strange := sorted(set(names) - set(known)):
         raise RecipeError(f"mix: there is no source called {', '.join(strange)}; there are {', '.join(known)}")
-    for name in names:
-        if name in sources.FILES and not (recipe.data / sources.FILES[name]).is_file():
+    for name in corpus.files(names):
+        if not (recipe.data / sources.FILES[name]).is_file():
             raise sources.MissingData(recipe.data / sources.FILES[name])
     if recipe.init is not None:
         look_at(str(recipe.init))

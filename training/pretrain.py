@@ -25,6 +25,7 @@ from training.weights import Originals
 
 # Every so many steps the first six measure one thread against two.
 PROBE = 120
+IGNORED = -100
 
 
 def schedule(done: float, warmup: float, decay: float) -> float:
@@ -88,11 +89,11 @@ def _arrays(
         if not path.exists():
             texts = corpus.documents(recipe.data, name, tokenizer, presets)
             fresh = folder / f"{name}.new.npy"
-            whole = recipe.sequence if name in (corpus.SEED, corpus.SEED_PLAIN) else None
+            whole = recipe.sequence if name in corpus.SEEDS else None
             np.save(fresh, corpus.encode(tokenizer, texts, recipe.seed, whole))
             fresh.rename(path)  # a run that is continued must not find half of it
         arrays[name] = np.load(path)
-    hashes = {name: sources.sha256(recipe.data / sources.FILES[name]) for name in names if name in sources.FILES}
+    hashes = {name: sources.sha256(recipe.data / sources.FILES[name]) for name in corpus.files(names)}
     if not set(names) <= set(sources.FILES):
         hashes["seed"] = hash_folder(seed_corpus.FOLDER, "*.txt")
     run.manifest({"sha256": hashes, "tokens": {name: len(array) for name, array in arrays.items()}})
@@ -108,10 +109,14 @@ class Trainer:
     def __init__(self, recipe: PretrainRecipe, mixture: corpus.Mixture, tokenizer: Any) -> None:
         import torch
 
+        from training.tokenizer import USER
+
         torch.manual_seed(recipe.seed)
         torch.set_num_threads(recipe.threads or 2)
         self.recipe = recipe
         self.mixture = mixture
+        self.special = np.asarray(tokenizer.all_special_ids)
+        self.end, self.person = int(tokenizer.eos_token_id), int(tokenizer.convert_tokens_to_ids(USER))
         self.model = load(recipe.init) if recipe.init else build(recipe.shape, tokenizer)
         originals = {name: weight.detach().clone() for name, weight in self.model.named_parameters()}
         self.model.to(torch.bfloat16)
@@ -180,18 +185,29 @@ class Trainer:
             factor = max(factor, 1e-3)
         weights = self.recipe.final_mix if done >= 1 - self.recipe.decay else self.recipe.mix
         batch = torch.from_numpy(self.mixture.batch(self.step, self.recipe.rows, weights))
-        loss = self._loss(batch)
+        labels = self._labels(batch)
+        loss = self._loss(batch, labels)
         loss.backward()
         self.weights.step(self.optimizers, self.recipe.learning_rate * factor)
         self.step += 1
         return float(loss.detach())
 
-    def _plain_loss(self, batch: Any) -> Any:
+    def _labels(self, batch: Any) -> Any:
+        """`(rows, sequence - 1)` tokens to predict; IGNORED where the recipe asks for answers alone."""
+        import torch
+
+        labels = batch[:, 1:].clone()
+        if not self.recipe.answers_only:
+            return labels
+        read = torch.from_numpy(corpus.read_only(batch.numpy(), self.special, self.end, self.person))
+        return labels.masked_fill(read, IGNORED)
+
+    def _plain_loss(self, batch: Any, labels: Any) -> Any:
         import torch
 
         hidden = self.model.model(input_ids=batch, use_cache=False).last_hidden_state[:, :-1]
         logits = hidden.reshape(-1, hidden.shape[-1]) @ self.model.lm_head.weight.t()
-        return torch.nn.functional.cross_entropy(logits.float(), batch[:, 1:].reshape(-1))
+        return torch.nn.functional.cross_entropy(logits.float(), labels.reshape(-1), ignore_index=IGNORED)
 
     def _optimizers(self) -> list[Any]:
         import torch

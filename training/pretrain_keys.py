@@ -45,6 +45,9 @@ class PretrainRecipe(recipes.Recipe):
     warmup: float = Field(default=0.02, ge=0, lt=1, description="Share of the schedule.")
     decay: float = Field(default=0.3, gt=0, le=1, description="Share of the schedule, at its end.")
     compile: bool = False
+    answers_only: bool = Field(
+        default=False, description="What people say is read, not learned: no loss on it, nor on the tokens that steer."
+    )
     checkpoint_minutes: float = Field(default=5.0, gt=0)
     mix: dict[str, float]
     final_mix: dict[str, float]

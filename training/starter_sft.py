@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from storage.presets import Presets
 from training import recipes
-from training.data import conversations, seed_corpus, sources
+from training.data import conversations, corpus, seed_corpus, sources
 from training.data.conversations import Example
 from training.runs import Run, hash_folder, progress, whole
 from training.stopping import Interrupted, asked_to_stop
@@ -25,6 +25,7 @@ from training.weights import Originals
 IGNORED = -100
 # Rows of so many steps are drawn together and cut by length, so that little of a batch is padding.
 POOL = 8
+SHARES = ("seed", "seed_plain", "seed_swapped", "public", "public_emotion")
 Row = tuple[list[int], int]  # token ids, and where the answer begins
 
 
@@ -45,7 +46,7 @@ class StarterRecipe(recipes.Recipe):
     data: Path | None = Field(default=None, description="The public data folder; needed by the `public` shares.")
     classifier: Path | None = Field(default=None, description="Labels public turns; needed by `public_emotion`.")
     lora: Lora | None = Field(default=None, description="Unset: all weights are tuned.")
-    shares: dict[str, float] = Field(description="Of rows: seed, seed_plain, public, public_emotion.")
+    shares: dict[str, float] = Field(description=f"Of rows: {', '.join(SHARES)}.")
     public_sources: tuple[str, ...] = ("anekdots", "films", "drama", "prose_dialogues")
     public_rows: int = Field(default=60000, ge=1)
     longest: int = Field(default=160, ge=16, description="Tokens of prompt and answer; longer rows are left out.")
@@ -60,7 +61,7 @@ class StarterRecipe(recipes.Recipe):
     def _complete(self) -> StarterRecipe:
         if (self.minutes is None) == (self.steps is None):
             raise ValueError("give either `minutes` or `steps`")
-        unknown = set(self.shares) - {"seed", "seed_plain", "public", "public_emotion"}
+        unknown = set(self.shares) - set(SHARES)
         if unknown or not self.shares:
             raise ValueError(f"shares: unknown or empty: {', '.join(sorted(unknown))}")
         if any(name.startswith("public") for name in self.shares) and self.data is None:
@@ -107,8 +108,12 @@ def main(recipe: StarterRecipe, storage: Path, presets: Presets, resume: bool = 
 
 def gather(recipe: StarterRecipe, train: Sequence[seed_corpus.SeedRow], presets: Presets) -> dict[str, list[Example]]:
     """The groups of examples that `shares` speaks of."""
-    seed = conversations.from_seed(seed_corpus.reworded(train), presets)
+    rows = list(seed_corpus.reworded(train))
+    seed = conversations.from_seed(rows, presets)
     groups: dict[str, list[Example]] = {"seed": seed, "seed_plain": conversations.plain(seed, presets)}
+    if recipe.shares.get(corpus.SEED_SWAPPED, 0) > 0:
+        swapped = corpus.about_other_things(rows, recipe.data, times=1, seed=recipe.seed)
+        groups[corpus.SEED_SWAPPED] = conversations.from_seed(swapped, presets)
     if recipe.data is not None and any(name.startswith("public") for name in recipe.shares):
         turns = list(conversations.public(recipe.data, recipe.public_sources))
         random.Random(recipe.seed).shuffle(turns)
@@ -275,6 +280,8 @@ def _manifest(run: Run, recipe: StarterRecipe, groups: Mapping[str, Sequence[Row
     hashes = {"seed": hash_folder(seed_corpus.FOLDER, "*.txt"), "base": hash_folder(recipe.base)}
     if recipe.data is not None and any(name.startswith("public") for name in groups):
         hashes |= {name: sources.sha256(recipe.data / sources.FILES[name]) for name in recipe.public_sources}
+    if corpus.SEED_SWAPPED in groups and recipe.data is not None:
+        hashes |= {name: sources.sha256(recipe.data / sources.FILES[name]) for name in corpus.files(groups)}
     if recipe.classifier is not None:
         hashes["classifier"] = hash_folder(recipe.classifier)
     run.manifest(

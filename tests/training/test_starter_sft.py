@@ -5,6 +5,7 @@ import pytest
 from storage.contracts import Turn
 from storage.presets import Presets
 from training import pretrain, starter_sft
+from training.data import seed_corpus
 from training.data.conversations import Example, render_example, with_emotion
 from training.recipes import RecipeError
 from training.runs import Run
@@ -71,6 +72,15 @@ def test_all_weights_can_be_tuned_on_plain_and_public_turns(
     assert {"config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja"} <= {
         p.name for p in folder.iterdir()
     }
+
+
+def test_seed_rows_about_other_things_are_a_share_of_their_own(base: Path, presets: Presets) -> None:
+    pytest.importorskip("pymorphy3")
+    train, _ = seed_corpus.split(seed_corpus.load())
+    groups = starter_sft.gather(recipe(base, shares={"seed": 0.5, "seed_swapped": 0.5}), train, presets)
+    written = {(one.turns, one.reply) for one in groups["seed"]}
+    assert len(groups["seed_swapped"]) > 100
+    assert not written & {(one.turns, one.reply) for one in groups["seed_swapped"]}
 
 
 def test_resuming_reaches_the_same_weights(base: Path, presets: Presets, tmp_path: Path) -> None:

@@ -117,3 +117,15 @@ def _retype(text: str, chooser: random.Random) -> str:
     if chooser.random() < 0.15:
         text = text.replace("ё", "е")
     return text
+
+
+def loosen(example: Example, chooser: random.Random) -> Example:
+    """The same example with the person's last words put loosely: one is left out, two neighbours change places."""
+    *before, last = example.turns
+    words = last.text.split()
+    if len(words) > 2 and chooser.random() < 0.5:
+        del words[chooser.randrange(len(words))]
+    if len(words) > 2 and chooser.random() < 0.5:
+        place = chooser.randrange(len(words) - 1)
+        words[place : place + 2] = reversed(words[place : place + 2])
+    return replace(example, turns=(*before, Turn(role="user", text=" ".join(words))))

@@ -7,7 +7,8 @@ run reads on exactly where it stopped.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.presets import Presets
-from training.data import conversations, seed_corpus, sources
+from training.data import conversations, seed_corpus, seed_swaps, sources
 from training.recipes import RecipeError
 
 Tokens = NDArray[np.uint16]
-SEED, SEED_PLAIN = "seed", "seed_plain"
+SEED, SEED_PLAIN, SEED_SWAPPED = "seed", "seed_plain", "seed_swapped"
+SEEDS = (SEED, SEED_PLAIN, SEED_SWAPPED)
+SWAPS, SWAP_LINES, WORDS_FROM = 4, 300_000, "short_sentences"
+OPEN_BLOCKS = 48
 
 
 def raw_lines(data: Path, names: Iterable[str], most: int) -> Iterator[str]:
     """Plain text for the tokenizer: at most `most` lines of every source, the seed corpus whole."""
     for name in names:
-        if name in (SEED, SEED_PLAIN):
+        if name in SEEDS:
             yield from (row.reply for row in seed_corpus.split(seed_corpus.load())[0])
             continue
         for count, item in enumerate(_items(data, name)):
@@ -37,20 +41,42 @@ def raw_lines(data: Path, names: Iterable[str], most: int) -> Iterator[str]:
 def documents(data: Path, name: str, tokenizer: Any, presets: Presets) -> Iterator[str]:
     """Rendered documents of one source: plain lines with an end token, dialogues as chats, seed rows as served.
 
-    Every seed reply stands once below each wording of its message.
+    Every seed reply stands once below each wording of its message, and once more below that wording put loosely.
     """
-    if name in (SEED, SEED_PLAIN):
-        rows = seed_corpus.reworded(seed_corpus.split(seed_corpus.load())[0])
+    if name in SEEDS:
+        rows = list(seed_corpus.reworded(seed_corpus.split(seed_corpus.load())[0]))
+        if name == SEED_SWAPPED:
+            rows = about_other_things(rows, data)
         examples = conversations.from_seed(rows, presets)
         chooser = random.Random(0)
-        for example in examples if name == SEED else conversations.plain(examples, presets):
-            yield "".join(conversations.render_example(tokenizer, conversations.retype(example, chooser), presets))
+        for example in conversations.plain(examples, presets) if name == SEED_PLAIN else examples:
+            typed = conversations.retype(example, chooser)
+            for one in (typed, conversations.loosen(typed, chooser)) if name == SEED else (typed,):
+                yield "".join(conversations.render_example(tokenizer, one, presets))
         return
     for item in _items(data, name):
         if isinstance(item, str):
             yield item + str(tokenizer.eos_token)
         else:
             yield chat(tokenizer, item)
+
+
+def files(names: Iterable[str]) -> list[str]:
+    """Which files of the public data folder (keys of `sources.FILES`) the named sources are read from."""
+    read = {WORDS_FROM if name == SEED_SWAPPED else name for name in names}
+    return sorted(read & set(sources.FILES))
+
+
+def about_other_things(
+    rows: Sequence[seed_corpus.SeedRow], data: Path | None, times: int = SWAPS, seed: int = 0
+) -> list[seed_corpus.SeedRow]:
+    """Up to `times` rows for each: another word for what message and reply speak of.
+
+    The words are those of the seed replies and, with the public data folder, of everyday sentences.
+    """
+    lines = () if data is None else islice(_items(data, WORDS_FROM), SWAP_LINES)
+    texts = chain((row.reply for row in rows), (one for one in lines if isinstance(one, str)))
+    return list(seed_swaps.variants(rows, seed_swaps.Swapper(texts), times, seed))
 
 
 def chat(tokenizer: Any, turns: list[str]) -> str:
@@ -77,15 +103,38 @@ def encode(tokenizer: Any, texts: Iterable[str], seed: int, whole: int | None = 
 
 
 def _aligned(documents: Iterable[Tokens], length: int, end: int) -> Iterator[Tokens]:
-    room = length
+    """Blocks of whole documents: each goes where it leaves the least room, among the blocks that are still open."""
+    opened: list[tuple[int, list[Tokens]]] = []
     for ids in documents:
         kept = ids[:length]
-        if len(kept) > room:
-            yield np.full(room, end, dtype=np.uint16)
-            room = length
-        yield kept
-        room = room - len(kept) or length
-    yield np.full(room % length, end, dtype=np.uint16)
+        fitting = [index for index, (room, _) in enumerate(opened) if room >= len(kept)]
+        room, block = opened.pop(min(fitting, key=lambda index: opened[index][0])) if fitting else (length, [])
+        block.append(kept)
+        opened.append((room - len(kept), block))
+        if len(opened) > OPEN_BLOCKS:
+            fullest = min(range(len(opened)), key=lambda index: opened[index][0])
+            yield _closed(*opened.pop(fullest), end)
+    for room, block in opened:
+        yield _closed(room, block, end)
+
+
+def _closed(room: int, block: list[Tokens], end: int) -> Tokens:
+    return np.concatenate([*block, np.full(room, end, dtype=np.uint16)])
+
+
+def read_only(batch: NDArray[np.int64], special: NDArray[np.int64], end: int, person: int) -> NDArray[np.bool_]:
+    """`(rows, length - 1)`: whether the next token is one that the bot is given and never says.
+
+    Those are the person's words, every special token but the end of an answer, and the end tokens that fill blocks.
+    """
+    place = np.arange(batch.shape[1])
+    marks = np.isin(batch, special)
+    # The last special token before says whose words these are.
+    latest = np.maximum.accumulate(np.where(marks, place, 0), axis=1)
+    saying = np.take_along_axis(batch, latest, axis=1)[:, :-1] == person
+    following, before = batch[:, 1:], batch[:, :-1]
+    given = np.isin(following, special[special != end]) | ((following == end) & (before == end))
+    return np.asarray(saying | given)
 
 
 class Mixture:
@@ -139,6 +188,4 @@ def _items(data: Path, name: str) -> Iterator[str] | Iterator[list[str]]:
         return sources.LINES[name](data)
     if name in sources.DIALOGUES:
         return sources.DIALOGUES[name](data)
-    raise ValueError(
-        f"unknown source '{name}': choose from {', '.join([*sources.LINES, *sources.DIALOGUES, SEED, SEED_PLAIN])}"
-    )
+    raise ValueError(f"unknown source '{name}': choose from {', '.join([*sources.LINES, *sources.DIALOGUES, *SEEDS])}")
