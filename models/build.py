@@ -43,7 +43,16 @@ def build_responder(
     window = settings.window_ms / 1000 if settings.engine == "transformers" else 0.0
     limits = Limits(settings.batch, settings.tokens, settings.prefill_tokens, window)
     log.info("models ready", base=engine.base_model, adapters=sorted(engine.adapters), classifier=judge.name)
-    return Responder(engine, judge, intake, limits, retries=settings.retries, worker=worker, metrics=metrics)
+    return Responder(
+        engine,
+        judge,
+        intake,
+        limits,
+        retries=settings.retries,
+        worker=worker,
+        metrics=metrics,
+        relevance=settings.relevance,
+    )
 
 
 def load_models(settings: ModelsSettings, presets: Presets) -> tuple[Engine, Classifier | None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from models.prompt import Prompt
 from storage.contracts import Sampling
@@ -38,13 +38,15 @@ class FirstToken:
 
 @dataclass(frozen=True)
 class Finished:
-    """A row's text is complete; it has left the batch. `sampling`: how it was drawn, where not as the row asked."""
+    """A row's text is complete; it has left the batch. `sampling`: how it was drawn, where not as the row asked.
+    `likelihood`: mean log probability of its tokens (nats, temperature 1), where the engine knows it."""
 
     row_id: str
     text: str
     tokens: int
     finish: Finish
     sampling: Sampling | None = None
+    likelihood: float | None = None
 
 
 @dataclass(frozen=True)
@@ -111,3 +113,11 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Free what the engine holds."""
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """What an engine may offer besides: how likely given texts are."""
+
+    def likelihoods(self, rows: Sequence[Row], texts: Sequence[str]) -> list[float]:
+        """Mean log probability (nats, temperature 1) of the tokens of each text as the answer to its row's prompt."""

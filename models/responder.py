@@ -12,12 +12,13 @@ from datetime import datetime
 
 import structlog
 
-from models.engine import Broken, Engine, Event, Finished, FirstToken, Row
+from models.engine import Broken, Engine, Event, Finished, FirstToken, Row, Scorer
 from models.errors import EngineBroken, EngineUnavailable, PromptTooLong, UnknownAdapter
 from models.intake import Intake
 from models.jobs import Job, Made, Task, ended, reply_done, reply_failed
 from models.judging import Judge
 from models.metrics import Metrics
+from models.relevance import weighed
 from models.scheduling import Limits, Load, Ticket, plan
 from models.selection import Choice, choose, try_again, whole
 from models.serving import Routes
@@ -45,6 +46,7 @@ class Responder:
         retries: int = 1,
         worker: str = "local",
         metrics: Metrics | None = None,
+        relevance: bool = True,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], datetime] = now,
     ) -> None:
@@ -59,6 +61,7 @@ class Responder:
         self.wall = wall
         self.waiting: list[Job] = []
         self.running: dict[str, Job] = {}
+        self.relevance = relevance
         self.trials = Trials(intake.max_new_tokens, clock)
         self.raised_alone: set[str] = set()
 
@@ -170,7 +173,9 @@ class Responder:
                 job.drawn = event.sampling or job.drawn
                 text = event.text.strip()
                 text = whole(text) if event.finish == "length" else text
-                job.finished[event.row_id] = Candidate(text=text, fit=0.0, tokens=event.tokens, finish=event.finish)
+                job.finished[event.row_id] = Candidate(
+                    text=text, fit=0.0, tokens=event.tokens, finish=event.finish, likelihood=event.likelihood
+                )
             else:
                 replies += self._lost(job, event)
         return replies
@@ -249,6 +254,8 @@ class Responder:
         probabilities = iter(self.judge.probabilities([item.text for part in rounds for item in part]))
         for job, part in zip(done, rounds, strict=True):
             job.kept += [self.judge.fill(job.prompt.preset, item, next(probabilities)) for item in part]
+            if self.relevance and isinstance(self.engine, Scorer):
+                job.kept = weighed(self.engine, self.judge, job)
             job.finished.clear()
             job.clock.generate += started - (job.clock.admitted or started)
         spent = self.clock() - started

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -111,14 +112,21 @@ def _echoes(text: str, message: str) -> bool:
 
 def choose(scored: Sequence[Scored], seen: Sequence[str] = ()) -> Choice:
     """The best candidate: clean before defective, new before `seen` (word by word), fitting before not, ended by itself
-    before cut at the token limit, then the highest fit; first wins ties."""
+    before cut at the token limit. Among those that fit then the most relevant, where that is known; otherwise the
+    highest fit. First wins ties."""
     clean = [item for item in scored if item.defect is None]
     if not clean:
         return Choice(None, None)
     known = [_words(text) for text in seen]
     new = [item for item in clean if _words(item.candidate.text) not in known]
-    best = max(new or clean, key=lambda item: (item.fits is True, item.candidate.finish == "stop", item.candidate.fit))
+    best = max(new or clean, key=_worth)
     return Choice(best.candidate, best.fits, again=not new)
+
+
+def _worth(item: Scored) -> tuple[bool, bool, float, float]:
+    relevance = item.candidate.relevance if item.fits is not False else None
+    known = -math.inf if relevance is None else relevance
+    return item.fits is True, item.candidate.finish == "stop", known, item.candidate.fit
 
 
 def try_again(choice: Choice, attempts: int, retries: int, seconds_left: float, seconds_a_round: float) -> bool:

@@ -58,6 +58,10 @@ class ModelsSettings(BaseSettings):
     tokens: int = Field(default=32768, ge=256, description="Prompt and new tokens in the batch at once (memory).")
     prefill_tokens: int = Field(default=4096, ge=64, description="Prompt tokens taken in between two decode steps.")
     window_ms: float = Field(default=5.0, ge=0, le=1000, description="An idle worker waits so long for company.")
+    relevance: bool = Field(
+        default=True,
+        description="Of answers with the emotion, send the one that belongs to the message (engine transformers).",
+    )
     retries: int = Field(default=1, ge=0, le=8, description="New rounds of candidates when none fits.")
     max_new_tokens: int = Field(default=96, ge=1, description="Longest answer.")
     context: int | None = Field(default=None, ge=64, description="Context in tokens; unset: the model's own.")

@@ -75,13 +75,19 @@ class ChatRequest(Shape):
 
 
 class Candidate(Shape):
-    """One generated answer with the picking classifier's probabilities by label."""
+    """One generated answer with the picking classifier's probabilities by label.
+
+    `likelihood`: mean log probability of its tokens (nats, temperature 1); `relevance`: that, plus what the message
+    adds to it. None where nobody asked or the engine does not know.
+    """
 
     text: str
     fit: float
     probabilities: dict[str, float] = Field(default_factory=dict)
     tokens: int = 0
     finish: Literal["stop", "length", "cancelled"] = "stop"
+    likelihood: float | None = None
+    relevance: float | None = None
 
 
 class Timings(Shape):

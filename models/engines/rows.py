@@ -16,12 +16,14 @@ STOP_TAIL = 16
 
 @dataclass
 class Live:
-    """A row in the batch. `budget`: tokens that it may still have when it begins."""
+    """A row in the batch. `budget`: tokens that it may still have when it begins; `logs`: log probability of each
+    token that was drawn, the end token too."""
 
     row: Row
     uniforms: list[float]
     budget: int
     tokens: list[int] = field(default_factory=list)
+    logs: list[float] = field(default_factory=list)
 
     def take(
         self, token: int, ends: frozenset[int], stops: Sequence[str], decode: Callable[[list[int]], str]
@@ -35,6 +37,11 @@ class Live:
         if len(self.tokens) >= self.budget or (len(self.tokens) % LOOP_EVERY == 0 and loops(self.tokens)):
             return "length"
         return None
+
+    @property
+    def likelihood(self) -> float | None:
+        """Mean of `logs`."""
+        return sum(self.logs) / len(self.logs) if self.logs else None
 
     @property
     def next_uniform(self) -> float:

@@ -76,6 +76,12 @@ def draw(logits: Tensor, seen: Tensor | None, uniform: Tensor, draws: Draws) -> 
     return torch.where(finite, torch.where(draws.temperature == 0, best, drawn), NO_TOKEN)
 
 
+def log_probabilities(logits: Tensor, tokens: Tensor) -> Tensor:
+    """Log probability `[n]` of `tokens [n]` under `logits [n, vocabulary]`: the model's own, whatever the sampling."""
+    scores = logits.float()
+    return scores.gather(1, tokens[:, None])[:, 0] - scores.logsumexp(-1)
+
+
 def penalise(scores: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
     """Repetition penalty (Keskar et al. 2019, arXiv:1909.05858, section 4.1) on the tokens that `seen` marks."""
     factor = penalty[:, None]

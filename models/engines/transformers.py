@@ -19,7 +19,7 @@ from models.engines.loading import Base, load_base
 from models.engines.masks import MaskMaker
 from models.engines.prompts import fitted, scrubbed, special_texts, stop_texts
 from models.engines.rows import Live, cut
-from models.engines.sampling import NO_TOKEN, Draws, draw, recommended, uniforms
+from models.engines.sampling import NO_TOKEN, Draws, draw, log_probabilities, recommended, uniforms
 from models.engines.slots import SlotCache
 from models.errors import NotFinite, UnknownAdapter
 from models.prompt import Prompt, prompt_version
@@ -100,6 +100,50 @@ class TransformersEngine:
             if (kept := [live for live in rows if live.row.row_id not in gone])
         ]
         self._drop([slot for slot, live in enumerate(self.live) if live.row.row_id in gone])
+
+    @torch.inference_mode()
+    def likelihoods(self, rows: Sequence[Row], texts: Sequence[str]) -> list[float]:
+        """See `models.engine.Scorer`. Passes of their own, beside those of the running rows."""
+        prompts = [self._encode(row.prompt, row.sampling.max_new_tokens) for row in rows]
+        answers = [
+            self.base.tokenizer(text, add_special_tokens=False)["input_ids"][: self.base.context - len(prompt)]
+            for prompt, text in zip(prompts, texts, strict=True)
+        ]
+        found: list[float] = []
+        while len(found) < len(rows):
+            begin = len(found)
+            count = pack_size(
+                [len(one) + len(two) for one, two in zip(prompts, answers, strict=True)][begin:], self.pack
+            )
+            part = slice(begin, begin + count)
+            found += self._likelihoods(rows[part], prompts[part], answers[part])
+        return found
+
+    def _likelihoods(
+        self, rows: Sequence[Row], prompts: Sequence[list[int]], answers: Sequence[list[int]]
+    ) -> list[float]:
+        lengths = [len(prompt) + len(answer) for prompt, answer in zip(prompts, answers, strict=True)]
+        starts = [sum(lengths[:index]) for index in range(len(lengths))]
+        self.bank.choose(rows, lengths)
+        # The token at each of these places predicts one of an answer.
+        places = [
+            start + len(prompt) - 1 + offset
+            for start, prompt, answer in zip(starts, prompts, answers, strict=True)
+            for offset in range(len(answer))
+        ]
+        output = self.base.model(
+            input_ids=self._tensor(
+                [[token for pair in zip(prompts, answers, strict=True) for ids in pair for token in ids]]
+            ),
+            position_ids=self._tensor([[place for length in lengths for place in range(length)]]),
+            attention_mask=self.masks.packed(lengths, self.device),
+            use_cache=False,
+            logits_to_keep=self._tensor(places),
+        )
+        logs = log_probabilities(output.logits[0], self._tensor([token for answer in answers for token in answer]))
+        parts = torch.split(logs, [len(one) for one in answers])
+        means = [part.mean() if len(part) else part.new_tensor(0.0) for part in parts]
+        return [float(mean) for mean in means]
 
     def reset(self) -> None:
         self.live, self.admitted, self._draws = [], [], None
@@ -184,7 +228,9 @@ class TransformersEngine:
             self.seen[torch.arange(first, first + len(rows), device=self.device), drawn] = True
         events: list[Event] = []
         ended: list[int] = []
-        for slot, (live, token) in enumerate(zip(rows, drawn.tolist(), strict=True), first):
+        logs = log_probabilities(logits, drawn.clamp_min(0)).tolist()
+        for slot, (live, token, log) in enumerate(zip(rows, drawn.tolist(), logs, strict=True), first):
+            live.logs.append(log)
             if token == NO_TOKEN:
                 events.append(Broken(live.row.row_id, NotFinite()))
                 ended.append(slot)
@@ -192,7 +238,7 @@ class TransformersEngine:
             finish = live.take(token, self.base.ends, self.stops, self._text)
             if finish is not None:
                 text = cut(self._text(live.tokens), self.stops)
-                events.append(Finished(live.row.row_id, text, len(live.tokens), finish))
+                events.append(Finished(live.row.row_id, text, len(live.tokens), finish, likelihood=live.likelihood))
                 ended.append(slot)
         self._drop(ended)
         return events

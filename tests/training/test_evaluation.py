@@ -1,5 +1,10 @@
+from collections.abc import Sequence
+
+import pytest
+
+from models.judging import Judge
 from models.prompt import Prompt
-from storage.contracts import Turn
+from storage.contracts import Candidate, Turn
 from storage.presets import Presets
 from training.data import emotions, seed_corpus
 from training.data.emotions import LABELS
@@ -7,9 +12,29 @@ from training.evaluation import starter
 from training.evaluation.tfidf import TfIdf
 
 
-def test_the_likeliest_sound_candidate_is_kept() -> None:
-    rows = [{"joy": 0.9}, {"joy": 0.4}, {"joy": 0.7}]
-    assert starter.pick("Как дела?", ["", "Ну.", "Ура, победа!"], rows, ["joy"]) == "Ура, победа!"
+class Sure:
+    """A classifier whose answers the candidates carry already."""
+
+    id, labels, thresholds = "sure", ("joy",), {"joy": 0.5}
+
+    def classify(self, texts: Sequence[str]) -> list[dict[str, float]]:
+        return [{"joy": 0.0} for _ in texts]
+
+
+@pytest.mark.parametrize(("relevance", "kept"), [(None, "Ура, победа!"), (0.5, "Рад за тебя!")])
+def test_what_serving_would_send_is_kept(presets: Presets, relevance: float | None, kept: str) -> None:
+    prompt = Prompt((Turn(role="user", text="Как дела?"),), presets.get("joy"), 2)
+    rows = (
+        ("", 0.9, None),
+        ("Ну.", 0.4, 9.0),
+        ("Ура, победа!", 0.8, relevance and 0.1),
+        ("Рад за тебя!", 0.7, relevance),
+    )
+    candidates = [
+        Candidate(text=text, fit=fit, probabilities={"joy": fit}, relevance=value) for text, fit, value in rows
+    ]
+    assert starter.pick(Judge(Sure()), prompt, candidates) == kept
+    assert starter.pick(Judge(Sure()), prompt, candidates[:1]) == ""
 
 
 def test_prompts_are_held_out_and_balanced(presets: Presets) -> None:

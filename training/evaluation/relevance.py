@@ -15,17 +15,16 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from storage.contracts import Turn
-from storage.presets import Presets, load_presets
+from models.relevance import NOTHING
+from storage.presets import load_presets
 from training.data import conversations, seed_corpus
 from training.data.conversations import Example
+from training.evaluation.likelihoods import likelihoods
 from training.evaluation.starter import load
 from training.evaluation.statistics import interval
 
 OTHERS = 9
-ELSEWHERE = (Turn(role="user", text="…"),)
 
 
 def choices(rows: Sequence[Example], most: int, seed: int = 0) -> list[list[Example]]:
@@ -41,37 +40,6 @@ def choices(rows: Sequence[Example], most: int, seed: int = 0) -> list[list[Exam
         if len(found) < most and len(others) >= OTHERS:
             wrong = [one.reply for one in chooser.sample(others, OTHERS)]
             found.append([Example(row.turns, reply, row.preset, row.intensity) for reply in (row.reply, *wrong)])
-    return found
-
-
-def likelihoods(
-    model: Any, tokenizer: Any, examples: Sequence[Example], presets: Presets, batch: int = 40
-) -> list[float]:
-    """Mean log probability of each reply's tokens after its message, in the order of `examples`."""
-    import torch
-
-    encoded: list[tuple[list[int], list[int]]] = []
-    for one in examples:
-        texts = conversations.render_example(tokenizer, one, presets)
-        prompt, answer = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts)
-        encoded.append((prompt, answer))
-    order = sorted(range(len(encoded)), key=lambda index: sum(map(len, encoded[index])))
-    found = [0.0] * len(encoded)
-    for begin in range(0, len(order), batch):
-        part = [encoded[index] for index in order[begin : begin + batch]]
-        width = max(len(start) + len(reply) for start, reply in part)
-        ids = torch.zeros(len(part), width, dtype=torch.long)
-        said = torch.zeros(len(part), width, dtype=torch.bool)
-        for row, (start, reply) in enumerate(part):
-            ids[row, : len(start) + len(reply)] = torch.tensor(start + reply)
-            said[row, len(start) : len(start) + len(reply)] = True
-        with torch.inference_mode():
-            # Padding stands on the right: causal attention lets no reply see it.
-            logits = model(input_ids=ids).logits[:, :-1].float()
-        token = torch.log_softmax(logits, -1).gather(-1, ids[:, 1:, None])[..., 0]
-        mask = said[:, 1:]
-        for index, value in zip(order[begin:], (token * mask).sum(1) / mask.sum(1), strict=False):
-            found[index] = float(value)
     return found
 
 
@@ -96,7 +64,7 @@ def main() -> None:
     flat = [one for question in asked for one in question]
     after = likelihoods(model, tokenizer, flat, presets)
     anywhere = likelihoods(
-        model, tokenizer, [Example(ELSEWHERE, one.reply, one.preset, one.intensity) for one in flat], presets
+        model, tokenizer, [Example(NOTHING, one.reply, one.preset, one.intensity) for one in flat], presets
     )
     gained = [one - two for one, two in zip(after, anywhere, strict=True)]
     for name, scores in (("likelihood", after), ("mutual information", gained)):

@@ -2,8 +2,9 @@
 
     python -m training.evaluation.starter --data FOLDER --starter models/starter --prompts 504 --out FILE.md
 
-For every prompt it draws candidates, keeps the one whose target emotion the shipped classifier finds likeliest (as
-serving does) and asks the judge, which was trained on other data. Knows folders; nothing of queues or serving.
+For every prompt it draws candidates, keeps the one that serving would send (of those that carry the emotion by the
+shipped classifier the most relevant) and asks the judge, which was trained on other data. Knows folders; nothing of
+queues.
 """
 
 from __future__ import annotations
@@ -13,17 +14,22 @@ import json
 import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from models.engines.sampling import recommended
+from models.judging import Judge
 from models.prompt import Prompt, render
-from models.selection import Defect, defect
-from storage.contracts import Sampling, Turn
+from models.relevance import NOTHING
+from models.selection import Defect, choose, defect
+from models.sequence_classifier import SequenceClassifier
+from storage.contracts import Candidate, Sampling, Turn
 from storage.presets import Presets, load_presets
 from training.data import emotions, seed_corpus
-from training.data.conversations import classify
+from training.data.conversations import Example
 from training.data.emotions import LABELS
+from training.evaluation.likelihoods import likelihoods
 from training.evaluation.tfidf import TfIdf
 
 
@@ -75,14 +81,10 @@ def generate(
     return found
 
 
-def pick(message: str, candidates: Sequence[str], rows: Sequence[Mapping[str, float]], labels: Sequence[str]) -> str:
-    """The sound candidate (by serving's own check) with the likeliest target label; the first one if none is sound."""
-    scored = [
-        (max(row.get(label, 0.0) for label in labels), text)
-        for text, row in zip(candidates, rows, strict=True)
-        if defect(text, message) is None
-    ]
-    return max(scored)[1] if scored else candidates[0]
+def pick(judge: Judge, prompt: Prompt, candidates: Sequence[Candidate]) -> str:
+    """What serving would send of classified candidates; the first one if none is sound."""
+    chosen = choose(judge.score(prompt.preset, prompt.turns[-1].text, candidates)).candidate
+    return (chosen or candidates[0]).text
 
 
 def hits(drawn: Sequence[Drawn], rows: Sequence[Mapping[str, float]]) -> dict[tuple[str, int], list[bool]]:
@@ -94,27 +96,50 @@ def hits(drawn: Sequence[Drawn], rows: Sequence[Mapping[str, float]]) -> dict[tu
     return found
 
 
-def draw(
-    starter: Path, asked: Sequence[Prompt], presets: Presets, count: int, overrides: Mapping[str, float]
-) -> list[Drawn]:
-    """Candidates of the starter for all prompts, and the ones its classifier keeps; sampled as the presets say."""
-    import torch
+class Starter:
+    """A starter folder that answers. `relevance`: as serving's MODELS_RELEVANCE."""
 
-    torch.manual_seed(1)
-    model, tokenizer = load(starter)
-    answers: dict[int, list[str]] = {}
-    for preset in presets.presets:
-        own = [index for index, one in enumerate(asked) if one.preset.id == preset.id]
-        sampling = Sampling.model_validate({**Sampling().model_dump(), **preset.sampling, **overrides})
-        texts = [render(tokenizer, asked[index], presets) for index in own]
-        answers |= dict(zip(own, generate(model, tokenizer, texts, count, sampling), strict=True))
-    rows = iter(classify(starter / "classifier", [text for index in range(len(asked)) for text in answers[index]]))
-    drawn: list[Drawn] = []
-    for index, prompt in enumerate(asked):
-        scores = [next(rows) for _ in answers[index]]
-        kept = pick(prompt.turns[-1].text, answers[index], scores, prompt.preset.labels)
-        drawn.append(Drawn(prompt, tuple(answers[index]), kept))
-    return drawn
+    def __init__(self, folder: Path, presets: Presets, relevance: bool = True, seed: int = 1) -> None:
+        import torch
+
+        torch.manual_seed(seed)
+        self.presets = presets
+        self.relevance = relevance
+        self.model, self.tokenizer = load(folder)
+        self.classifier = SequenceClassifier.load(str(folder / "classifier"))
+        self.judge = Judge(self.classifier)
+        self.sampling = recommended(self.model.generation_config)
+
+    def draw(self, asked: Sequence[Prompt], count: int, overrides: Mapping[str, float]) -> list[Drawn]:
+        """Candidates for all prompts, and the ones that serving would send. Sampled as the base's generation config and
+        the presets say, `overrides` over both."""
+        answers: dict[int, list[str]] = {}
+        for preset in self.presets.presets:
+            own = [index for index, one in enumerate(asked) if one.preset.id == preset.id]
+            sampling = Sampling.model_validate({**self.sampling.model_dump(), **preset.sampling, **overrides})
+            texts = [render(self.tokenizer, asked[index], self.presets) for index in own]
+            drawn = generate(self.model, self.tokenizer, texts, count, sampling)
+            answers |= dict(zip(own, drawn, strict=True))
+        pairs = [(prompt, text) for index, prompt in enumerate(asked) for text in answers[index]]
+        worth = self._weighed(pairs) if self.relevance else [None] * len(pairs)
+        rows = self.classifier.classify([text for _, text in pairs])
+        scored = iter(
+            self.judge.fill(prompt.preset, Candidate(text=text, fit=0.0, relevance=value), row)
+            for (prompt, text), value, row in zip(pairs, worth, rows, strict=True)
+        )
+        found: list[Drawn] = []
+        for index, prompt in enumerate(asked):
+            kept = pick(self.judge, prompt, [next(scored) for _ in answers[index]])
+            found.append(Drawn(prompt, tuple(answers[index]), kept))
+        return found
+
+    def _weighed(self, pairs: Sequence[tuple[Prompt, str]]) -> list[float | None]:
+        """The relevance of each answer to its prompt, as serving weighs it (`models.relevance`)."""
+        after = [Example(prompt.turns, text, prompt.preset, prompt.intensity) for prompt, text in pairs]
+        own = likelihoods(self.model, self.tokenizer, after, self.presets)
+        bare = [replace(one, turns=NOTHING) for one in after]
+        anywhere = likelihoods(self.model, self.tokenizer, bare, self.presets)
+        return [2 * one - two for one, two in zip(own, anywhere, strict=True)]
 
 
 def load(starter: Path) -> tuple[Any, Any]:
@@ -153,6 +178,7 @@ def main() -> None:
     parser.add_argument("--starter", type=Path, default=Path("models/starter"))
     parser.add_argument("--prompts", type=int, default=504)
     parser.add_argument("--candidates", type=int, default=4)
+    parser.add_argument("--no-relevance", action="store_true", help="as with MODELS_RELEVANCE=false")
     parser.add_argument("--set", dest="overrides", action="append", default=[], help="sampling, as temperature=0.6")
     parser.add_argument("--seed-share", type=float, default=0.7, help="as in the classifier's recipe")
     parser.add_argument("--out", type=Path, required=True)
@@ -160,7 +186,8 @@ def main() -> None:
     given = parser.parse_args()
     presets = load_presets()
     overrides = {key: float(value) for key, _, value in (one.partition("=") for one in given.overrides)}
-    drawn = draw(given.starter, prompts(presets, given.prompts), presets, given.candidates, overrides)
+    starter = Starter(given.starter, presets, not given.no_relevance)
+    drawn = starter.draw(prompts(presets, given.prompts), given.candidates, overrides)
     if given.samples:
         write_samples(drawn, given.samples)
     text = "\n".join(report(drawn, judge.fit(given.data, given.seed_share), presets)) + "\n"
@@ -185,7 +212,7 @@ def report(drawn: Sequence[Drawn], second: TfIdf, presets: Presets) -> list[str]
         + ", ".join(f"{fault.value} {faults[fault]}" for fault in Defect)
         + ".",
         "",
-        "With the candidate that the classifier picks:",
+        "With the candidate that is sent:",
         "",
         *table(hits(drawn, second.rows([one.kept for one in drawn])), presets),
         "",

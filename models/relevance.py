@@ -1,0 +1,50 @@
+"""Which of the answers that carry the emotion belongs to what was said.
+
+After MMI-antiLM of Li et al. 2016 (arXiv:1510.03055), with λ = ½ over the whole answer: its log probability, less half
+of what it would be to anybody. Small models say what is always likely; this asks what the message made likelier. Knows
+jobs and an engine that can score texts; no sampling and no clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import structlog
+
+from models.engine import Row, Scorer
+from models.jobs import Job
+from models.judging import Judge
+from storage.contracts import Candidate, Turn
+
+log = structlog.get_logger(__name__)
+
+# The message that says nothing.
+NOTHING = (Turn(role="user", text="…"),)
+
+
+def weighed(engine: Scorer, judge: Judge, job: Job) -> list[Candidate]:
+    """The job's candidates in their order; where more than one could be sent, those have their relevance.
+
+    An engine that fails here costs the relevance, not the answer.
+    """
+    scored = judge.score(job.prompt.preset, job.prompt.turns[-1].text, job.kept)
+    rivals = [
+        index
+        for index, one in enumerate(scored)
+        if one.defect is None and one.fits is not False and one.candidate.likelihood is not None
+    ]
+    fresh = [index for index in rivals if job.kept[index].relevance is None]
+    if len(rivals) < 2 or not fresh:
+        return job.kept
+    prompt = replace(job.prompt, turns=NOTHING)
+    rows = [Row(f"{job.job_id}/relevance/{index}", prompt, job.sampling, job.seed, job.adapter) for index in fresh]
+    try:
+        anywhere = engine.likelihoods(rows, [job.kept[index].text for index in fresh])
+    except Exception as error:
+        log.warning("relevance not known", request_id=job.job_id, error=type(error).__name__)
+        return job.kept
+    found = list(job.kept)
+    for index, bare in zip(fresh, anywhere, strict=True):
+        own = found[index].likelihood or 0.0
+        found[index] = found[index].model_copy(update={"relevance": 2 * own - bare})
+    return found

@@ -1,0 +1,103 @@
+"""What a starter says, for people to read: first messages and short chats, alone or blindly beside another starter.
+
+    python -m training.evaluation.talk --starter models/starter
+    python -m training.evaluation.talk --starter models/starter --beside OTHER --out FOLDER
+
+Presets and intensities go round. In chats the person's lines are given (`chats.txt`) and the starter's own answers
+stand between them. With `--beside` FOLDER gets `pairs.txt`, in which sides are drawn by lot, and `key.json`, which tells them
+apart. Sampled as served, one round. Knows starter folders; nothing of queues.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.prompt import Prompt
+from storage.contracts import Turn
+from storage.presets import Preset, Presets, load_presets
+from training.evaluation.starter import Starter
+
+HERE = Path(__file__).parent
+MESSAGES, CHATS = HERE / "first_messages.txt", HERE / "chats.txt"
+
+
+@dataclass
+class Chat:
+    """What the person says, in which emotion they are answered, and the dialogue so far."""
+
+    lines: tuple[str, ...]
+    preset: Preset
+    intensity: int
+    turns: tuple[Turn, ...] = ()
+
+    def __str__(self) -> str:
+        names = {"user": "человек", "assistant": "бот"}
+        return "\n".join(f"  {names[turn.role]}: {turn.text}" for turn in self.turns)
+
+
+def chats(presets: Presets) -> list[Chat]:
+    """Sixty first messages, then twenty chats of three, presets and intensities in turn."""
+    blocks = [(line,) for line in MESSAGES.read_text(encoding="utf-8").splitlines() if line.strip()]
+    longer = [tuple(block.splitlines()) for block in CHATS.read_text(encoding="utf-8").strip().split("\n\n")]
+    every = presets.presets
+    return [
+        Chat(lines, every[index % len(every)], 1 + index // len(every) % 3)
+        for part in (blocks, longer)
+        for index, lines in enumerate(part)
+    ]
+
+
+def talk(starter: Starter, asked: Sequence[Chat], candidates: int = 4) -> list[Chat]:
+    """The chats with the starter's answers."""
+    for step in range(max(len(chat.lines) for chat in asked)):
+        open_chats = [chat for chat in asked if len(chat.lines) > step]
+        for chat in open_chats:
+            chat.turns = (*chat.turns, Turn(role="user", text=chat.lines[step]))
+        prompts = [Prompt(chat.turns, chat.preset, chat.intensity) for chat in open_chats]
+        for chat, drawn in zip(open_chats, starter.draw(prompts, candidates, {}), strict=True):
+            chat.turns = (*chat.turns, Turn(role="assistant", text=drawn.kept or "…"))
+    return list(asked)
+
+
+def pairs(one: Sequence[Chat], other: Sequence[Chat], seed: int) -> tuple[str, list[str]]:
+    """Both starters' chats as text, sides by lot, and which of them («one», «other») stands at A."""
+    chooser = random.Random(seed)
+    key = [chooser.choice(("one", "other")) for _ in one]
+    shown = []
+    for number, (mine, theirs, first) in enumerate(zip(one, other, key, strict=True), start=1):
+        sides = (mine, theirs) if first == "one" else (theirs, mine)
+        head = f"### {number}\nэмоция: {mine.preset.title}, сила {mine.intensity} из 3"
+        shown.append("\n".join([head, "A:", str(sides[0]), "B:", str(sides[1])]))
+    return "\n\n".join(shown) + "\n", key
+
+
+def main() -> None:
+    """Let one starter talk, or two."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--starter", type=Path, default=Path("models/starter"))
+    parser.add_argument("--beside", type=Path, help="another starter folder")
+    parser.add_argument("--out", type=Path, default=Path("talk"), help="folder for pairs and key")
+    parser.add_argument("--no-relevance", action="store_true", help="as with MODELS_RELEVANCE=false")
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    presets = load_presets()
+    mine = talk(Starter(given.starter, presets, relevance=not given.no_relevance), chats(presets))
+    if given.beside is None:
+        for chat in mine:
+            print(f"{chat.preset.title} {chat.intensity}\n{chat}")
+        return
+    theirs = talk(Starter(given.beside, presets, relevance=not given.no_relevance), chats(presets))
+    text, key = pairs(mine, theirs, given.seed)
+    given.out.mkdir(parents=True, exist_ok=True)
+    (given.out / "pairs.txt").write_text(text, encoding="utf-8")
+    (given.out / "key.json").write_text(json.dumps(key), encoding="utf-8")
+    print(f"{len(key)} pairs in {given.out / 'pairs.txt'}; who is who: key.json («one» is {given.starter})")
+
+
+if __name__ == "__main__":
+    main()
