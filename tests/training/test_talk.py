@@ -37,9 +37,9 @@ def test_every_line_is_answered_with_what_was_said_before(presets: Presets) -> N
 
 
 def test_sides_are_drawn_by_lot_and_the_key_tells_them(presets: Presets) -> None:
-    text, key = talk.pairs(said(presets, "первый"), said(presets, "второй"), seed=3)
+    text, key = talk.pairs(said(presets, "эхо-один"), said(presets, "эхо-два"), seed=3)
     assert 25 < key.count("one") < 55
     for block, first in zip(text.split("### ")[1:], key, strict=True):
         a, b = block.split("\nB:\n")
-        mine, theirs = ("первый", "второй") if first == "one" else ("второй", "первый")
+        mine, theirs = ("эхо-один", "эхо-два") if first == "one" else ("эхо-два", "эхо-один")
         assert mine in a and theirs in b and theirs not in a and mine not in b

@@ -4,8 +4,8 @@
     python -m training.evaluation.talk --starter models/starter --beside OTHER --out FOLDER
 
 Presets and intensities go round. In chats the person's lines are given (`chats.txt`) and the starter's own answers
-stand between them. With `--beside` FOLDER gets `pairs.txt`, in which sides are drawn by lot, and `key.json`, which tells them
-apart. Sampled as served, one round. Knows starter folders; nothing of queues.
+stand between them. With `--beside` FOLDER gets `pairs.txt`, in which sides are drawn by lot, and `key.json`, which
+tells them apart. Sampled as served, one round. Knows starter folders; nothing of queues.
 """
 
 from __future__ import annotations
