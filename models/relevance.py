@@ -1,8 +1,8 @@
 """Which of the answers that carry the emotion belongs to what was said.
 
-After MMI-antiLM of Li et al. 2016 (arXiv:1510.03055), with λ = ½ over the whole answer: its log probability, less half
-of what it would be to anybody. Small models say what is always likely; this asks what the message made likelier. Knows
-jobs and an engine that can score texts; no sampling and no clock.
+After MMI-antiLM of Li et al. 2016 (arXiv:1510.03055), with λ = ⅓ over the whole answer: its log probability, less a
+third of what it would be to anybody. Small models say what is always likely; this asks what the message made likelier.
+Knows jobs and an engine that can score texts; no sampling and no clock.
 """
 
 from __future__ import annotations
@@ -20,6 +20,15 @@ log = structlog.get_logger(__name__)
 
 # The message that says nothing.
 NOTHING = (Turn(role="user", text="…"),)
+LAMBDA = 1 / 3
+
+
+def relevance(own: float, bare: float) -> float:
+    """Of an answer's mean log probability after the message (`own`) and after nothing (`bare`).
+
+    With λ = ½ answers with broken words were sent twice as often; with 0 they speak less of the message.
+    """
+    return own - LAMBDA * bare
 
 
 def weighed(engine: Scorer, judge: Judge, job: Job) -> list[Candidate]:
@@ -45,6 +54,5 @@ def weighed(engine: Scorer, judge: Judge, job: Job) -> list[Candidate]:
         return job.kept
     found = list(job.kept)
     for index, bare in zip(fresh, anywhere, strict=True):
-        own = found[index].likelihood or 0.0
-        found[index] = found[index].model_copy(update={"relevance": 2 * own - bare})
+        found[index] = found[index].model_copy(update={"relevance": relevance(found[index].likelihood or 0.0, bare)})
     return found

@@ -77,8 +77,8 @@ class ChatRequest(Shape):
 class Candidate(Shape):
     """One generated answer with the picking classifier's probabilities by label.
 
-    `likelihood`: mean log probability of its tokens (nats, temperature 1); `relevance`: that, plus what the message
-    adds to it. None where nobody asked or the engine does not know.
+    `likelihood`: mean log probability of its tokens (nats, temperature 1); `relevance`: that, less a part
+    of what it would be to any message. None where nobody asked or the engine does not know.
     """
 
     text: str

@@ -21,7 +21,7 @@ from typing import Any
 from models.engines.sampling import recommended
 from models.judging import Judge
 from models.prompt import Prompt, render
-from models.relevance import NOTHING
+from models.relevance import NOTHING, relevance
 from models.selection import Defect, choose, defect
 from models.sequence_classifier import SequenceClassifier
 from storage.contracts import Candidate, Sampling, Turn
@@ -139,7 +139,7 @@ class Starter:
         own = likelihoods(self.model, self.tokenizer, after, self.presets)
         bare = [replace(one, turns=NOTHING) for one in after]
         anywhere = likelihoods(self.model, self.tokenizer, bare, self.presets)
-        return [2 * one - two for one, two in zip(own, anywhere, strict=True)]
+        return [relevance(one, two) for one, two in zip(own, anywhere, strict=True)]
 
 
 def load(starter: Path) -> tuple[Any, Any]:
