@@ -116,7 +116,9 @@ class Trainer:
         self.recipe = recipe
         self.mixture = mixture
         self.special = np.asarray(tokenizer.all_special_ids)
-        self.end, self.person = int(tokenizer.eos_token_id), int(tokenizer.convert_tokens_to_ids(USER))
+        self.end, self.person = tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids(USER)
+        if recipe.answers_only and self.person is None:
+            raise recipes.RecipeError(f"answers_only: the tokenizer of {recipe.init} has no token {USER}")
         self.model = load(recipe.init) if recipe.init else build(recipe.shape, tokenizer)
         originals = {name: weight.detach().clone() for name, weight in self.model.named_parameters()}
         self.model.to(torch.bfloat16)

@@ -80,7 +80,7 @@ FAULTS: dict[Any, str] = {
     damaged: "not those of the adapter",
     not_numbers: "not finite",
     overflowing: "smoke test: the model's numbers are not finite",
-    babbling: "smoke test: 4 of 4 test answers are empty, looping or broken",
+    babbling: "of 4 test answers are empty, looping or broken",
     of_another_release: "trained for starter/base@00000000",
     of_another_shape: "trained on another one",
 }

@@ -33,8 +33,8 @@ def assert_plain_lora(folder: Path) -> None:
     assert config["peft_type"] == "LORA" and not config["modules_to_save"] and not config["use_dora"]
 
 
-def greedy(presets: Presets, adapter: Path | None) -> list[str]:
-    """Answers of the worker's engine to four messages in four emotions."""
+def greedy(presets: Presets, adapter: Path | None) -> list[tuple[str, float | None]]:
+    """Answers of the worker's engine to a message in four emotions, and how likely each token was to it."""
     engine = TransformersEngine(load_base(ModelsSettings(base=str(BASE), device="cpu", classifier="none")), presets)
     if adapter:
         engine.load_adapter("tuned", adapter)
@@ -51,9 +51,10 @@ def greedy(presets: Presets, adapter: Path | None) -> list[str]:
             for number, preset in enumerate(presets.presets[1:5])
         ]
     )
-    found: dict[str, str] = {}
+    found: dict[str, tuple[str, float | None]] = {}
     while engine.running:
-        found |= {event.row_id: event.text for event in engine.step() if isinstance(event, Finished)}
+        ended = [event for event in engine.step() if isinstance(event, Finished)]
+        found |= {event.row_id: (event.text, event.likelihood) for event in ended}
     return [found[key] for key in sorted(found)]
 
 
