@@ -37,6 +37,7 @@ def build_responder(
         presets,
         candidates=settings.candidates if classifier else 1,
         max_new_tokens=settings.max_new_tokens,
+        turns=settings.turns_kept(),
         routes=Routes(active_adapter(settings, find_adapters(settings))),
     )
     # Only where rows share a pass does company pay for waiting.

@@ -17,7 +17,7 @@ from models.jobs import Clock, Job, Task, bolder, derive_seed, ended, reply_fail
 from models.judging import Judge
 from models.prompt import Prompt
 from models.serving import Routes
-from models.window import tidy
+from models.window import newest
 from storage.contracts import ChatReply, ChatRequest, FailReason, ReplyState, now
 from storage.presets import Preset, Presets
 
@@ -35,6 +35,7 @@ class Intake:
         *,
         candidates: int,
         max_new_tokens: int,
+        turns: int | None = None,
         routes: Routes | None = None,
         wall: Callable[[], datetime] = now,
     ) -> None:
@@ -43,6 +44,7 @@ class Intake:
         self.presets = presets
         self.candidates = candidates
         self.max_new_tokens = max_new_tokens
+        self.turns = turns
         self.routes = routes or Routes()
         self.wall = wall
 
@@ -73,7 +75,7 @@ class Intake:
         request = task.request
         if request.deadline <= self.wall():
             return ended(request, ReplyState.EXPIRED)
-        turns = tidy(request.turns)
+        turns = newest(request.turns, self.turns)
         if not turns or turns[-1].role != "user":
             return reply_failed(request, FailReason.POISONED)
         preset = self._preset(request, reading)

@@ -64,6 +64,11 @@ class ModelsSettings(BaseSettings):
     )
     retries: int = Field(default=1, ge=0, le=8, description="New rounds of candidates when none fits.")
     max_new_tokens: int = Field(default=96, ge=1, description="Longest answer.")
+    turns: int | None = Field(
+        default=None,
+        ge=1,
+        description="Newest turns of the dialogue in a prompt; unset: all that fit, with the starter the last message.",
+    )
     context: int | None = Field(default=None, ge=64, description="Context in tokens; unset: the model's own.")
     shares_gpu: bool = Field(
         default=False, description="Unload the models while training asks for the GPU (TRAINING_DRAIN), then come back."
@@ -88,6 +93,7 @@ class ModelsSettings(BaseSettings):
         "openai_key",
         "openai_model",
         "openai_adapters",
+        "turns",
         "context",
         "threads",
         "metrics_listen",
@@ -107,6 +113,11 @@ class ModelsSettings(BaseSettings):
     def base_path(self) -> str:
         """Where the base model is: the starter's folder, or what MODELS_BASE names."""
         return str(STARTER / "base") if self.base == BUNDLED else self.base
+
+    def turns_kept(self) -> int | None:
+        """How many turns of a dialogue a prompt holds at most; None: all that fit. The starter is confused by more than
+        the last message."""
+        return self.turns or (1 if self.base == BUNDLED and self.engine == "transformers" else None)
 
     def classifier_path(self) -> str:
         """Where the classifier is, or `lexicon` or `none`; the echo engine's default is the lexicon."""

@@ -7,6 +7,12 @@ from collections.abc import Sequence
 from storage.contracts import Turn
 
 
+def newest(turns: Sequence[Turn], most: int | None) -> tuple[Turn, ...]:
+    """At most so many of the newest turns, tidied."""
+    kept = tidy(turns)
+    return kept if most is None else tidy(kept[-most:])
+
+
 def tidy(turns: Sequence[Turn]) -> tuple[Turn, ...]:
     """Neighbouring turns of one role joined by a line break, the answer's beginning turns dropped.
 

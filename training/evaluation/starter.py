@@ -24,6 +24,7 @@ from models.prompt import Prompt, render
 from models.relevance import NOTHING, relevance
 from models.selection import Defect, choose, defect
 from models.sequence_classifier import SequenceClassifier
+from models.window import newest
 from storage.contracts import Candidate, Sampling, Turn
 from storage.presets import Presets, load_presets
 from training.data import emotions, seed_corpus
@@ -97,14 +98,17 @@ def hits(drawn: Sequence[Drawn], rows: Sequence[Mapping[str, float]]) -> dict[tu
 
 
 class Starter:
-    """A starter folder that answers. `relevance`: as serving's MODELS_RELEVANCE."""
+    """A starter folder that answers. `relevance`, `turns`: as serving's MODELS_RELEVANCE and MODELS_TURNS."""
 
-    def __init__(self, folder: Path, presets: Presets, relevance: bool = True, seed: int = 1) -> None:
+    def __init__(
+        self, folder: Path, presets: Presets, relevance: bool = True, turns: int | None = None, seed: int = 1
+    ) -> None:
         import torch
 
         torch.manual_seed(seed)
         self.presets = presets
         self.relevance = relevance
+        self.turns = turns
         self.model, self.tokenizer = load(folder)
         self.classifier = SequenceClassifier.load(str(folder / "classifier"))
         self.judge = Judge(self.classifier)
@@ -113,6 +117,7 @@ class Starter:
     def draw(self, asked: Sequence[Prompt], count: int, overrides: Mapping[str, float]) -> list[Drawn]:
         """Candidates for all prompts, and the ones that serving would send. Sampled as the base's generation config and
         the presets say, `overrides` over both."""
+        asked = [replace(one, turns=newest(one.turns, self.turns)) for one in asked]
         answers: dict[int, list[str]] = {}
         for preset in self.presets.presets:
             own = [index for index, one in enumerate(asked) if one.preset.id == preset.id]

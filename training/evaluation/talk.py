@@ -83,15 +83,20 @@ def main() -> None:
     parser.add_argument("--beside", type=Path, help="another starter folder")
     parser.add_argument("--out", type=Path, default=Path("talk"), help="folder for pairs and key")
     parser.add_argument("--no-relevance", action="store_true", help="as with MODELS_RELEVANCE=false")
+    parser.add_argument("--turns", type=int, default=1, help="as MODELS_TURNS; 0: all that fit")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     presets = load_presets()
-    mine = talk(Starter(given.starter, presets, relevance=not given.no_relevance), chats(presets))
+
+    def said(folder: Path) -> list[Chat]:
+        return talk(Starter(folder, presets, not given.no_relevance, given.turns or None), chats(presets))
+
+    mine = said(given.starter)
     if given.beside is None:
         for chat in mine:
             print(f"{chat.preset.title} {chat.intensity}\n{chat}")
         return
-    theirs = talk(Starter(given.beside, presets, relevance=not given.no_relevance), chats(presets))
+    theirs = said(given.beside)
     text, key = pairs(mine, theirs, given.seed)
     given.out.mkdir(parents=True, exist_ok=True)
     (given.out / "pairs.txt").write_text(text, encoding="utf-8")
