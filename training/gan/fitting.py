@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -86,7 +87,7 @@ def adapter_id(folder: Path) -> str:
     return f"gan-{hash_folder(folder)[:12]}"
 
 
-class _Fitting:
+class _Fitting(ABC):
     """One run of either mode: what both do around their epochs."""
 
     gan: Any
@@ -99,18 +100,20 @@ class _Fitting:
         self.done = self.kept = 0
         self._latest: tuple[dict[str, Tensor], dict[str, Any]] | None = None
 
+    @abstractmethod
     def _tune(self, examples: Sequence[Example], after: Any) -> None:
-        raise NotImplementedError
+        """Teach the generator; `after` is called with every epoch."""
 
     def _restartable(self) -> bool:
         return True
 
+    @abstractmethod
     def _state(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """What `_restore` goes on from; None where nothing is kept."""
-        raise NotImplementedError
 
     def _restore(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-        raise NotImplementedError
+        """Go on from what `_state` gave."""
+        raise RuntimeError(f"{type(self).__name__} keeps no checkpoints to go on from")
 
     def run_all(self, examples: Sequence[Example], held: Sequence[Example], resume: bool) -> Path:
         """Tune from the start or the newest checkpoint, save, report."""

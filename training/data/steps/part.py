@@ -5,6 +5,7 @@ Knows no particular step, and nothing of sources or sets.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -55,14 +56,14 @@ class Input:
     patterns: tuple[str, ...] = ("*",)
 
 
-class Part(BaseModel):
+class Part(BaseModel, ABC):
     """A step as recipes write it; every subclass has `step: Literal[…]`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @abstractmethod
     def apply(self, rows: Iterator[Row], counts: Counts, context: Context) -> Iterator[Row]:
         """The rows that go on. Subclasses count what they change and drop; `run` counts what comes and goes."""
-        raise NotImplementedError
 
     def inputs(self) -> tuple[Input, ...]:
         """Folders or hub ids whose content shapes the result."""
