@@ -14,24 +14,29 @@ from typing import Any
 import pytest
 
 from training.simulation import commands
-from training.simulation.plan import SHORT
+from training.simulation.plan import ADVERSARIAL, SHORT
+
+# Few tap here, and honest ones like nearly all that the starter says: half of them tap the other way round, so that
+# there are both thumbs to learn from.
+WORLD = ADVERSARIAL
+COMMAND = ("--short", "--worlds", WORLD, "--set", "inverted=0.5", "--set", "agreeable=0")
 
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short simulation of the loop, lived once."""
     folder = tmp_path_factory.mktemp("simulation")
-    assert commands.main(["--short", "--worlds", "loop", "--out", str(folder)]) == 0
+    assert commands.main([*COMMAND, "--out", str(folder)]) == 0
     return folder
 
 
 def story(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "loop.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads((folder / f"{WORLD}.json").read_text(encoding="utf-8"))
     return found
 
 
 def rows(folder: Path, query: str) -> list[Any]:
-    with sqlite3.connect(folder / "loop" / "otklik.sqlite3") as connection:
+    with sqlite3.connect(folder / WORLD / "otklik.sqlite3") as connection:
         return connection.execute(query).fetchall()
 
 
@@ -45,7 +50,7 @@ def test_the_loop_goes_round_by_itself(lived: Path) -> None:
     # The refit began by the count of ratings, learned from frozen sets of them, and made an adapter.
     assert job["trigger"] == "ratings"
     assert job["rows"]["liked"] > 0 and job["rows"]["disliked"] > 0
-    folder = lived / "loop" / "jobs" / job["job_id"]
+    folder = lived / WORLD / "jobs" / job["job_id"]
     assert json.loads((folder / "sets.json").read_text(encoding="utf-8"))["people"]
     assert rows(lived, f"select state from adapters where adapter_id = '{job['adapter']}'") != []
     # The verdict has its reasons, and what answers is what the slot says.
@@ -62,7 +67,7 @@ def test_the_loop_goes_round_by_itself(lived: Path) -> None:
 @pytest.mark.slow
 def test_the_same_command_goes_on_and_another_plan_is_refused(lived: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = story(lived)
-    assert commands.main(["--short", "--worlds", "loop", "--out", str(lived)]) == 0
+    assert commands.main([*COMMAND, "--out", str(lived)]) == 0
     assert story(lived) == before
-    assert commands.main(["--short", "--worlds", "loop", "--out", str(lived), "--set", "people=9"]) == 2
+    assert commands.main([*COMMAND, "--out", str(lived), "--set", "people=9"]) == 2
     assert "another plan" in capsys.readouterr().err
