@@ -60,7 +60,7 @@ def overflowing(tmp_path: Path) -> ServedAdapter:
 
 
 def babbling(tmp_path: Path) -> ServedAdapter:
-    return keep(variant(tmp_path / "loud", 8, spoil=100.0, times=20), tmp_path / "store")
+    return keep(variant(tmp_path / "loud", 8, spoil=1000.0, times=20), tmp_path / "store")
 
 
 def of_another_release(tmp_path: Path) -> ServedAdapter:
@@ -80,7 +80,7 @@ FAULTS: dict[Any, str] = {
     damaged: "not those of the adapter",
     not_numbers: "not finite",
     overflowing: "smoke test: the model's numbers are not finite",
-    babbling: "of 4 test answers are empty, looping or broken",
+    babbling: "smoke test: 4 of 4 test answers are empty, looping or broken",
     of_another_release: "trained for starter/base@00000000",
     of_another_shape: "trained on another one",
 }
