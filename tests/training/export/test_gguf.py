@@ -86,7 +86,9 @@ def test_starter_file_carries_adapter_sampling_and_provenance(tmp_path: Path, me
     assert value(reader, "general.name") == "test/model + adapter"
     origin = json.loads(value(reader, "otklik.provenance"))
     assert origin["adapter"]["rank"] == 32
-    assert value(reader, "general.sampling.temp") == pytest.approx(0.4)
+    own = json.loads((STARTER / "base" / "generation_config.json").read_text())
+    assert value(reader, "general.sampling.temp") == pytest.approx(own["temperature"])
+    assert value(reader, "general.sampling.top_p") == pytest.approx(own["top_p"])
     assert value(reader, "tokenizer.chat_template") == AutoTokenizer.from_pretrained(STARTER / "base").chat_template
 
 

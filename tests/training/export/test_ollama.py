@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -161,7 +162,9 @@ def test_command_makes_it_from_model_and_adapter(tmp_path: Path, capsys: pytest.
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["Modelfile", "model.gguf"]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     text = (tmp_path / "out" / "Modelfile").read_text()
-    assert parts(text, "PARAMETER temperature") == ["0.4"]
+    own = json.loads((STARTER / "base" / "generation_config.json").read_text())
+    assert parts(text, "PARAMETER temperature") == [str(own["temperature"])]
+    assert parts(text, "PARAMETER top_p") == [str(own["top_p"])]
     assert "<|joy|><|2|>" in parts(text, "TEMPLATE")[0]
 
 
