@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,18 @@ def test_a_reply_answers_every_wording_of_the_last_line() -> None:
     assert [row.turns[-1].text for row in rows] == ["Ужинал?", "А поужинать успел?", "Ел что-нибудь вечером?"]
     assert {tuple(turn.text for turn in row.turns[:-1]) for row in rows} == {("Привет", "Привет.")}
     assert {row.reply for row in rows} == {"Нет."}
+
+
+def test_messages_weigh_about_alike() -> None:
+    many = "## еда · ты\n> Ужинал?\n= А поужинать успел?\n= Ел вечером?\n= Кушал?\nгрусть 1: Нет.\nрадость 2: Да!\n"
+    few = "\n## сон · ты\n> Спишь?\n= Не спишь?\nгрусть 1: Нет.\n\n## сон · ты\n> Храпишь?\nстрах 1: Я?\n"
+    rows = list(seed_corpus.reworded(seed_corpus.parse("x.txt", many + few)))
+    evened = seed_corpus.evenly(rows)
+    counts = Counter((row.first or row.message) for row in evened)
+    assert counts == {"Ужинал?": 8, "Спишь?": 6, "Храпишь?": 3}
+    assert set(evened) == set(rows)
+    assert len(seed_corpus.evenly(rows, most=1)) == len(rows)
+    assert seed_corpus.evenly([]) == []
 
 
 def faults(text: str) -> str:

@@ -46,6 +46,14 @@ def test_verb_takes_tense_person_and_gender() -> None:
     assert (changed.turns[0].text, changed.reply) == ("Я купила телефон", "Как купила? Все теряют. Купят и вернут!")
 
 
+def test_a_noun_that_is_an_infinitive_too_stands_in_as_a_noun() -> None:
+    given = row("Моя кошка спит", "Пусть кошка спит, кошку не буди.")
+    cat = swapper().read("кошка")
+    assert cat is not None
+    assert swapper()._formed("печь", "NOUN", ("femn", "inan"), frozenset({"NOUN", "sing", "ablt"})) == "печью"
+    assert swapper()._exchanged(given, cat._replace(grammemes=frozenset()), "печь") is None
+
+
 def test_only_what_both_speak_of_is_exchanged() -> None:
     given = row("Телефон упал на стол", "Бедный телефон! Зато кошка цела.")
     assert [one.lemma for one in swapper().shared(given)] == ["телефон"]

@@ -22,7 +22,7 @@ from training.recipes import RecipeError
 Tokens = NDArray[np.uint16]
 SEED, SEED_PLAIN, SEED_SWAPPED = "seed", "seed_plain", "seed_swapped"
 SEEDS = (SEED, SEED_PLAIN, SEED_SWAPPED)
-SWAPS, SWAP_LINES, WORDS_FROM = 4, 300_000, "short_sentences"
+SWAPS, SWAP_LINES, WORDS_FROM = 2, 300_000, "short_sentences"
 OPEN_BLOCKS = 48
 
 
@@ -41,10 +41,11 @@ def raw_lines(data: Path, names: Iterable[str], most: int) -> Iterator[str]:
 def documents(data: Path, name: str, tokenizer: Any, presets: Presets) -> Iterator[str]:
     """Rendered documents of one source: plain lines with an end token, dialogues as chats, seed rows as served.
 
-    Every seed reply stands once below each wording of its message, and once more below that wording put loosely.
+    Every seed reply stands below each wording of its message, and once more below that wording put loosely; rows of
+    messages with few wordings and replies stand up to three times, so that messages weigh about alike.
     """
     if name in SEEDS:
-        rows = list(seed_corpus.reworded(seed_corpus.split(seed_corpus.load())[0]))
+        rows = seed_corpus.evenly(seed_corpus.reworded(seed_corpus.split(seed_corpus.load())[0]))
         if name == SEED_SWAPPED:
             rows = about_other_things(rows, data)
         examples = conversations.from_seed(rows, presets)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,6 +73,19 @@ def reworded(rows: Iterable[SeedRow]) -> Iterator[SeedRow]:
         yield row
         for wording in row.wordings:
             yield replace(row, turns=(*row.turns[:-1], Turn(role="user", text=wording)), wordings=(), first=row.message)
+
+
+def evenly(rows: Iterable[SeedRow], most: int = 3) -> list[SeedRow]:
+    """Rows so repeated that messages weigh about alike: one with half the rows of the message with most stands twice.
+
+    `most`: no row stands more often. Other wordings count for the message that they stand for.
+    """
+    given = list(rows)
+    counts = Counter((row.source, row.first or row.message) for row in given)
+    largest = max(counts.values(), default=0)
+    return [
+        row for row in given for _ in range(min(most, round(largest / counts[row.source, row.first or row.message])))
+    ]
 
 
 def load(folder: Path | None = None) -> list[SeedRow]:

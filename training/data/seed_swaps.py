@@ -135,8 +135,9 @@ class Swapper:
         return form.part, form.kind, form.lemma[0] in _VOWELS, form.lemma.endswith("ся")
 
     def _form_of(self, lemma: str, part: str, kind: tuple[str | None, ...], grammemes: frozenset[str]) -> str | None:
+        shown = "INFN" if part == "VERB" else part  # «печь» is a stove as well
         for parse in self._parse(lemma):
-            if parse.normal_form == lemma and parse.tag.POS in (part, "INFN") and self._kind(parse.tag) == kind:
+            if parse.normal_form == lemma and parse.tag.POS == shown and self._kind(parse.tag) == kind:
                 for form in parse.lexeme:
                     if _grammemes(form.tag) == grammemes:
                         return str(form.word)
