@@ -137,7 +137,7 @@ class Swapper:
     def _form_of(self, lemma: str, part: str, kind: tuple[str | None, ...], grammemes: frozenset[str]) -> str | None:
         shown = "INFN" if part == "VERB" else part  # «печь» is a stove as well
         for parse in self._parse(lemma):
-            if parse.normal_form == lemma and parse.tag.POS == shown and self._kind(parse.tag) == kind:
+            if parse.normal_form == lemma and shown == parse.tag.POS and self._kind(parse.tag) == kind:
                 for form in parse.lexeme:
                     if _grammemes(form.tag) == grammemes:
                         return str(form.word)
