@@ -79,6 +79,18 @@ def test_split_stays_that_of_the_message_as_written() -> None:
             assert (changed.emotion, changed.intensity) == (given.emotion, given.intensity)
 
 
+def test_words_of_the_same_file_come_first() -> None:
+    pets = [row(f"{one} спит", f"Тихо, {one.lower()}!") for one in ("Кошка", "Корова", "Лошадь")]
+    home = replace(row("Подруга звонит", "Какая подруга?"), source="home.txt")
+    own = seed_swaps.Swapper([WORDS], least=1, rows=(*pets, home))
+    chooser = random.Random(1)
+    said = [one.turns[0].text for one in (own.swapped(pets[0], chooser) for _ in range(80)) if one]
+    assert 0.6 < sum(text in ("Корова спит", "Лошадь спит") for text in said) / 80 < 0.95
+    assert set(said) > {"Корова спит", "Лошадь спит"} and "Кошка спит" not in said
+    # Too few are spoken of there: a word from anywhere.
+    assert all(own.swapped(home, chooser) for _ in range(20))
+
+
 def test_same_seed_same_rows() -> None:
     given = [row("Собака спит", "Пусть собака тоже!"), row("Стол шатается", "Почини стол.")]
     twice = [list(seed_swaps.variants(given, swapper(), 3, seed=4)) for _ in range(2)]

@@ -77,7 +77,7 @@ def about_other_things(
     """
     lines = () if data is None else islice(_items(data, WORDS_FROM), SWAP_LINES)
     texts = chain((row.reply for row in rows), (one for one in lines if isinstance(one, str)))
-    return list(seed_swaps.variants(rows, seed_swaps.Swapper(texts), times, seed))
+    return list(seed_swaps.variants(rows, seed_swaps.Swapper(texts, rows=rows), times, seed))
 
 
 def chat(tokenizer: Any, turns: list[str]) -> str:

@@ -41,6 +41,11 @@ _KEPT = frozenset(
 )
 
 
+Group = tuple[str, tuple[str | None, ...], bool, bool]
+# How often the other word is one of the same file.
+NEAR = 0.7
+
+
 class Form(NamedTuple):
     """One reading of a word: what it is a form of, and which."""
 
@@ -53,10 +58,11 @@ class Form(NamedTuple):
 class Swapper:
     """Words to speak of instead, by kind, from texts; and rows with one or two of theirs exchanged for them.
 
-    `least`: how often a word must occur in the texts (in any form) to be put anywhere.
+    `least`: how often a word must occur in the texts (in any form) to be put anywhere. `rows`: what those of one file
+    speak of stands in for each other first, since its subjects are near («собака» for «кошка», not for «премия»).
     """
 
-    def __init__(self, texts: Iterable[str], least: int = 12) -> None:
+    def __init__(self, texts: Iterable[str], least: int = 12, rows: Iterable[SeedRow] = ()) -> None:
         import pymorphy3
 
         self._parse = lru_cache(200_000)(pymorphy3.MorphAnalyzer(lang="ru").parse)
@@ -67,10 +73,14 @@ class Swapper:
         for word, count in counts.items():
             if (form := self.read(word)) and form.lemma not in _KEPT:
                 frequency[form._replace(grammemes=frozenset())] += count
-        self.instead: dict[tuple[str, tuple[str | None, ...], bool, bool], list[str]] = defaultdict(list)
+        self.instead: dict[Group, list[str]] = defaultdict(list)
         for form, count in sorted(frequency.items(), key=lambda item: (-item[1], item[0].lemma)):
             if count >= least:
                 self.instead[self._group(form)].append(form.lemma)
+        spoken = {(row.source, self._group(one), one.lemma): None for row in rows for one in self.shared(row)}
+        self.near: dict[tuple[str, Group], list[str]] = defaultdict(list)
+        for source, group, lemma in spoken:
+            self.near[source, group].append(lemma)
 
     def shared(self, row: SeedRow) -> list[Form]:
         """What the person and the reply both speak of, in the reply's order; forms without grammemes."""
@@ -83,7 +93,10 @@ class Swapper:
         shared = self.shared(row)
         changed = row
         for one in chooser.sample(shared, len(shared))[: chooser.choice((1, 1, 2))]:
-            others = [other for other in self.instead.get(self._group(one), ()) if other != one.lemma]
+            group = self._group(one)
+            near = self.near.get((row.source, group), ())
+            instead = near if len(near) > 2 and chooser.random() < NEAR else self.instead.get(group, ())
+            others = [other for other in instead if other != one.lemma]
             for other in chooser.sample(others, min(4, len(others))):
                 if found := self._exchanged(changed, one, other):
                     changed = found
@@ -130,7 +143,7 @@ class Swapper:
     def _kind(self, tag: Any) -> tuple[str | None, ...]:
         return tuple(getattr(tag, name) for name in _KIND["VERB" if tag.POS == "INFN" else tag.POS])
 
-    def _group(self, form: Form) -> tuple[str, tuple[str | None, ...], bool, bool]:
+    def _group(self, form: Form) -> Group:
         """Words of one group stand in for each other; before a vowel «о» would become «об»."""
         return form.part, form.kind, form.lemma[0] in _VOWELS, form.lemma.endswith("ся")
 
