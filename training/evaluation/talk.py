@@ -41,7 +41,7 @@ class Chat:
 
 
 def chats(presets: Presets) -> list[Chat]:
-    """Sixty first messages, then twenty chats of three, presets and intensities in turn."""
+    """First messages (120), then twenty chats of three, presets and intensities in turn."""
     blocks = [(line,) for line in MESSAGES.read_text(encoding="utf-8").splitlines() if line.strip()]
     longer = [tuple(block.splitlines()) for block in CHATS.read_text(encoding="utf-8").strip().split("\n\n")]
     every = presets.presets
