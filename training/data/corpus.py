@@ -42,7 +42,7 @@ def documents(data: Path, name: str, tokenizer: Any, presets: Presets) -> Iterat
     """Rendered documents of one source: plain lines with an end token, dialogues as chats, seed rows as served.
 
     Every seed reply stands below each wording of its message, and once more below that wording put loosely; rows of
-    messages with few wordings and replies stand up to three times, so that messages weigh about alike.
+    messages with few wordings and replies stand twice, so that messages weigh more alike.
     """
     if name in SEEDS:
         rows = seed_corpus.evenly(seed_corpus.reworded(seed_corpus.split(seed_corpus.load())[0]))

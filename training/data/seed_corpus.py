@@ -75,8 +75,8 @@ def reworded(rows: Iterable[SeedRow]) -> Iterator[SeedRow]:
             yield replace(row, turns=(*row.turns[:-1], Turn(role="user", text=wording)), wordings=(), first=row.message)
 
 
-def evenly(rows: Iterable[SeedRow], most: int = 3) -> list[SeedRow]:
-    """Rows so repeated that messages weigh about alike: one with half the rows of the message with most stands twice.
+def evenly(rows: Iterable[SeedRow], most: int = 2) -> list[SeedRow]:
+    """Rows so repeated that messages weigh more alike: a message with half the rows of the largest stands twice.
 
     `most`: no row stands more often. Other wordings count for the message that they stand for.
     """
