@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Protocol
 
 from models.classifier import Classifier, strongest
-from training.data import emotions, seed_corpus
+from training.data import emotions
+from training.data.emotion_sets import for_judges
 from training.data.emotions import LABELS, Labelled
 from training.evaluation.statistics import Interval, interval
 from training.evaluation.tfidf import TfIdf
@@ -90,8 +91,7 @@ def titled(name: str, language: str) -> str:
 
 def seed_rows() -> list[Labelled]:
     """Replies of the seed corpus's training part that the shipped classifier was not shown."""
-    train, _ = seed_corpus.split(seed_corpus.load())
-    return list(emotions.seed(row for row in train if emotions.share(row.message, "judge") >= SEED_SHARE))
+    return for_judges(SEED_SHARE)
 
 
 def accuracy(gate: Opinion, rows: Sequence[Labelled]) -> tuple[Interval, dict[str, float]]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from training.data import emotions, seed_corpus
-from training.data.emotion_sets import gather
+from training.data import emotions
+from training.data.emotion_sets import for_judges, gather
 from training.data.emotions import Labelled
 from training.evaluation.tfidf import TfIdf
 
@@ -19,8 +19,7 @@ TRUST = {"izard": 0.1, "goemotions": 0.15, "seed": 1.0}
 
 def judge_rows(data: Path, seed_share: float) -> list[Labelled]:
     """What the judge learns from; disjoint from everything that the shipped classifier saw or is measured on."""
-    train, _ = seed_corpus.split(seed_corpus.load())
-    rows = list(emotions.seed(row for row in train if emotions.share(row.message, "judge") >= seed_share))
+    rows = for_judges(seed_share)
     for name in ("izard", "goemotions"):
         rows += emotions.translated(data, name)
     theirs = [row for one in gather(data, seed_share).values() for row in one]
