@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from training.data import emotions, seed_check, seed_corpus
+from training.data.emotion_sets import narrow
 from training.data.seed_corpus import SeedRow
 from training.evaluation.gate import SEED_SHARE
 from training.evaluation.tfidf import TfIdf
@@ -60,15 +61,15 @@ def people_share(row: SeedRow) -> bool:
 
 
 def make_taster(rows: Iterable[SeedRow] | None = None) -> Taster:
-    """People's own reading of answers, on their share of the corpus."""
-    train, _ = seed_corpus.split(seed_corpus.load() if rows is None else rows)
+    """People's own reading of answers, on their share of what judges may learn from."""
+    train, _ = seed_corpus.split(narrow(seed_corpus.load() if rows is None else rows))
     model = TfIdf.fit(list(emotions.seed(row for row in train if people_share(row))))
     return Taster(model, _dictionary())
 
 
 def make_strict(rows: Iterable[SeedRow] | None = None) -> TfIdf:
     """A second judge of the measurement, on replies that no weights at all were trained on: the held-out ones."""
-    _, held = seed_corpus.split(seed_corpus.load() if rows is None else rows)
+    _, held = seed_corpus.split(narrow(seed_corpus.load() if rows is None else rows))
     return TfIdf.fit(list(emotions.seed(held)))
 
 
