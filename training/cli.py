@@ -101,7 +101,7 @@ def _fullest(places: Sequence[Path]) -> Path:
 
 
 def _quiet() -> None:
-    from training.watch import quiet
+    from training.quiet import quiet
 
     quiet()
 

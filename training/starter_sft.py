@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from storage.presets import Presets
 from training import recipes
-from training.data import conversations, corpus, seed_corpus, sources
+from training.data import conversations, corpus, seed_corpus, seed_open, sources
 from training.data.conversations import Example
+from training.data.emotion_sets import narrow
 from training.runs import Run, hash_folder, progress, whole
 from training.stopping import Interrupted, asked_to_stop
 from training.weights import Originals
@@ -25,7 +26,7 @@ from training.weights import Originals
 IGNORED = -100
 # Rows of so many steps are drawn together and cut by length, so that little of a batch is padding.
 POOL = 8
-SHARES = ("seed", "seed_plain", "seed_swapped", "public", "public_emotion")
+SHARES = ("seed", "seed_plain", "seed_swapped", "seed_narrow", "seed_open", "public", "public_emotion")
 Row = tuple[list[int], int]  # token ids, and where the answer begins
 
 
@@ -114,6 +115,11 @@ def gather(recipe: StarterRecipe, train: Sequence[seed_corpus.SeedRow], presets:
     if recipe.shares.get(corpus.SEED_SWAPPED, 0) > 0:
         swapped = corpus.about_other_things(rows, recipe.data, times=1, seed=recipe.seed)
         groups[corpus.SEED_SWAPPED] = conversations.from_seed(swapped, presets)
+    if recipe.shares.get(corpus.SEED_NARROW, 0) > 0:
+        own = list(seed_corpus.reworded(narrow(train)))
+        groups[corpus.SEED_NARROW] = conversations.from_seed(own, presets)
+    if recipe.shares.get(corpus.SEED_OPEN, 0) > 0:
+        groups[corpus.SEED_OPEN] = conversations.from_seed(corpus.seed_rows(corpus.SEED_OPEN, None, presets), presets)
     if recipe.data is not None and any(name.startswith("public") for name in recipe.shares):
         turns = list(conversations.public(recipe.data, recipe.public_sources))
         random.Random(recipe.seed).shuffle(turns)
@@ -280,6 +286,8 @@ def _manifest(run: Run, recipe: StarterRecipe, groups: Mapping[str, Sequence[Row
     hashes = {"seed": hash_folder(seed_corpus.FOLDER, "*.txt"), "base": hash_folder(recipe.base)}
     if recipe.data is not None and any(name.startswith("public") for name in groups):
         hashes |= {name: sources.sha256(recipe.data / sources.FILES[name]) for name in recipe.public_sources}
+    if corpus.SEED_OPEN in groups:
+        hashes[corpus.SEED_OPEN] = hash_folder(seed_open.FOLDER, "*.txt")
     if corpus.SEED_SWAPPED in groups and recipe.data is not None:
         hashes |= {name: sources.sha256(recipe.data / sources.FILES[name]) for name in corpus.files(groups)}
     if recipe.classifier is not None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import signal
-import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -67,16 +66,6 @@ class Watch(TrainerCallback):
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-
-
-def quiet() -> None:
-    """Libraries say in the terminal only what a person can act on; our bar shows the rest."""
-    from datasets import disable_progress_bars
-    from transformers.utils import logging as transformers_logging
-
-    disable_progress_bars()
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
 
 
 def numbers(logs: Mapping[str, Any]) -> dict[str, float]:

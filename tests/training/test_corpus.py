@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ import pytest
 from storage.contracts import Turn
 from storage.presets import Presets
 from tests.training.test_pretrain import recipe
-from training.data import conversations, corpus, seed_corpus
+from training.data import conversations, corpus, seed_corpus, seed_open
 from training.data.conversations import Example
+from training.data.emotion_sets import BROAD
 from training.pretrain import main
 from training.tokenizer import train_tokenizer
 
@@ -76,3 +78,31 @@ def test_pretraining_on_answers_about_other_things(data: Path, presets: Presets,
     assert set(manifest["sha256"]) == {"seed", "short_sentences"}
     tokens = np.load(tmp_path / "runs" / "pretrain-tiny" / "tokens" / "seed_swapped.npy")
     assert len(tokens) % 24 == 0
+
+
+@pytest.mark.usefixtures("small_seed")
+def test_pretraining_on_open_replies(
+    data: Path, presets: Presets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = Path(shutil.copytree(seed_open.FOLDER, tmp_path / "open"))
+    asked = (few / seed_open.MESSAGES).read_text(encoding="utf-8").splitlines()[:20]
+    (few / seed_open.MESSAGES).write_text("\n".join(asked), encoding="utf-8")
+    monkeypatch.setattr(seed_open, "FOLDER", few)
+    mix = {"seed_open": 0.5, "seed_narrow": 0.5}
+    folder = main(recipe(data, steps=2, sequence=64, answers_only=True, mix=mix, final_mix=mix), tmp_path, presets)
+    assert (folder / "model.safetensors").is_file()
+    manifest = json.loads((tmp_path / "runs" / "pretrain-tiny" / "manifest.json").read_text(encoding="utf-8"))
+    assert set(manifest["sha256"]) == {"seed", "seed_open"}
+    assert set(manifest["tokens"]) == {"seed_open", "seed_narrow"}
+
+
+def test_nothing_held_out_is_among_the_open_rows(presets: Presets) -> None:
+    rows = corpus.seed_rows(corpus.SEED_OPEN, None, presets)
+    assert len(rows) > 50_000
+    assert not any(row.held_out for row in rows)
+
+
+def test_the_narrow_rows_are_of_the_first_files(presets: Presets) -> None:
+    sources = {row.source for row in corpus.seed_rows(corpus.SEED_NARROW, None, presets)}
+    every = {path.name for path in seed_corpus.FOLDER.glob("*.txt")}
+    assert sources == {name for name in every if name < BROAD}

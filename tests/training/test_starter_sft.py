@@ -83,6 +83,14 @@ def test_seed_rows_about_other_things_are_a_share_of_their_own(base: Path, prese
     assert not written & {(one.turns, one.reply) for one in groups["seed_swapped"]}
 
 
+def test_open_replies_and_narrow_rows_are_shares_of_their_own(base: Path, presets: Presets) -> None:
+    train, _ = seed_corpus.split(seed_corpus.load())
+    groups = starter_sft.gather(recipe(base, shares={"seed_narrow": 0.5, "seed_open": 0.5}), train, presets)
+    assert set(groups) == {"seed_narrow", "seed_open"}
+    assert all(one.preset for one in groups["seed_open"])
+    assert len({one.reply for one in groups["seed_open"]}) > 1000
+
+
 def test_resuming_reaches_the_same_weights(base: Path, presets: Presets, tmp_path: Path) -> None:
     given = recipe(base, steps=4, lora={"rank": 2, "alpha": 4, "dropout": 0.0})
     groups = {"seed": [([5, 6, 7, 8], 2), ([9, 10, 11], 1), ([12, 13, 14, 15, 16], 3)]}

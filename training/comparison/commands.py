@@ -47,7 +47,7 @@ def methods(argv: list[str]) -> int:
     from training.comparison import bench
     from training.comparison.judging import Asking
     from training.evaluation.metrics import METRICS
-    from training.watch import quiet
+    from training.quiet import quiet
 
     quiet()
     recipe = plan.load(given.recipe, given.overrides)

@@ -63,7 +63,7 @@ def evaluate(folder: JobFolder, order: Order, storage: StorageSettings) -> None:
     """Evidence and verdict."""
     from training.cycle import evaluating
     from training.cycle.preparing import emotions
-    from training.watch import quiet
+    from training.quiet import quiet
 
     quiet()
     _limit_gpu(order)
@@ -96,7 +96,8 @@ def _run(method: str, folder: JobFolder, order: Order, storage: StorageSettings)
     from training.cli import METHODS
     from training.cycle.evaluating import base_name
     from training.cycle.preparing import emotions
-    from training.watch import Interrupted, quiet
+    from training.quiet import quiet
+    from training.watch import Interrupted
 
     if order.start.base and other_base(order.start.base, now := base_name(order.base)):
         raise StepFailed(

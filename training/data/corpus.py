@@ -16,12 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.presets import Presets
-from training.data import conversations, seed_corpus, seed_swaps, sources
+from training.data import conversations, seed_corpus, seed_open, seed_swaps, sources
+from training.data.emotion_sets import narrow
 from training.recipes import RecipeError
 
 Tokens = NDArray[np.uint16]
-SEED, SEED_PLAIN, SEED_SWAPPED = "seed", "seed_plain", "seed_swapped"
-SEEDS = (SEED, SEED_PLAIN, SEED_SWAPPED)
+SEED, SEED_PLAIN, SEED_SWAPPED, SEED_NARROW = "seed", "seed_plain", "seed_swapped", "seed_narrow"
+SEED_OPEN = "seed_open"
+SEEDS = (SEED, SEED_PLAIN, SEED_SWAPPED, SEED_NARROW, SEED_OPEN)
+LOOSENED = (SEED, SEED_NARROW)
 SWAPS, SWAP_LINES, WORDS_FROM = 2, 300_000, "short_sentences"
 OPEN_BLOCKS = 48
 
@@ -42,17 +45,16 @@ def documents(data: Path, name: str, tokenizer: Any, presets: Presets) -> Iterat
     """Rendered documents of one source: plain lines with an end token, dialogues as chats, seed rows as served.
 
     Every seed reply stands below each wording of its message, and once more below that wording put loosely; rows of
-    messages with few wordings and replies stand twice, so that messages weigh more alike.
+    messages with few wordings and replies stand twice, so that messages weigh more alike. `seed_narrow` has the files
+    alone whose messages are common and have many replies, `seed_open` open replies to messages of their kind.
     """
     if name in SEEDS:
-        rows = seed_corpus.evenly(seed_corpus.reworded(seed_corpus.split(seed_corpus.load())[0]))
-        if name == SEED_SWAPPED:
-            rows = about_other_things(rows, data)
+        rows = seed_rows(name, data, presets)
         examples = conversations.from_seed(rows, presets)
         chooser = random.Random(0)
         for example in conversations.plain(examples, presets) if name == SEED_PLAIN else examples:
             typed = conversations.retype(example, chooser)
-            for one in (typed, conversations.loosen(typed, chooser)) if name == SEED else (typed,):
+            for one in (typed, conversations.loosen(typed, chooser)) if name in LOOSENED else (typed,):
                 yield "".join(conversations.render_example(tokenizer, one, presets))
         return
     for item in _items(data, name):
@@ -60,6 +62,16 @@ def documents(data: Path, name: str, tokenizer: Any, presets: Presets) -> Iterat
             yield item + str(tokenizer.eos_token)
         else:
             yield chat(tokenizer, item)
+
+
+def seed_rows(name: str, data: Path | None, presets: Presets) -> list[seed_corpus.SeedRow]:
+    """The training rows that one of `SEEDS` stands for."""
+    if name == SEED_OPEN:
+        return [row for row in seed_open.rows(presets) if not row.held_out]
+    given = seed_corpus.load()
+    kept, _ = seed_corpus.split(narrow(given) if name == SEED_NARROW else given)
+    rows = seed_corpus.evenly(seed_corpus.reworded(kept))
+    return about_other_things(rows, data) if name == SEED_SWAPPED else rows
 
 
 def files(names: Iterable[str]) -> list[str]:

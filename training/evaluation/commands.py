@@ -89,7 +89,7 @@ def _run(given: argparse.Namespace) -> None:
 
     from storage.settings import StorageSettings
     from training.evaluation import evaluating
-    from training.watch import quiet
+    from training.quiet import quiet
 
     quiet()
     settings = StorageSettings()

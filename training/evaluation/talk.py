@@ -23,7 +23,7 @@ from storage.presets import Preset, Presets, load_presets
 from training.evaluation.starter import Starter
 
 HERE = Path(__file__).parent
-MESSAGES, CHATS = HERE / "first_messages.txt", HERE / "chats.txt"
+MESSAGES, WIDE, CHATS = HERE / "first_messages.txt", HERE / "wide_messages.txt", HERE / "chats.txt"
 
 
 @dataclass
@@ -40,14 +40,15 @@ class Chat:
         return "\n".join(f"  {names[turn.role]}: {turn.text}" for turn in self.turns)
 
 
-def chats(presets: Presets) -> list[Chat]:
-    """First messages (120), then twenty chats of three, presets and intensities in turn."""
-    blocks = [(line,) for line in MESSAGES.read_text(encoding="utf-8").splitlines() if line.strip()]
+def chats(presets: Presets, wide: bool = False) -> list[Chat]:
+    """Common first messages (120), then twenty chats of three, presets and intensities in turn; or, if `wide`, 160
+    first messages that tell of less common things."""
+    blocks = [(line,) for line in (WIDE if wide else MESSAGES).read_text(encoding="utf-8").splitlines() if line.strip()]
     longer = [tuple(block.splitlines()) for block in CHATS.read_text(encoding="utf-8").strip().split("\n\n")]
     every = presets.presets
     return [
         Chat(lines, every[index % len(every)], 1 + index // len(every) % 3)
-        for part in (blocks, longer)
+        for part in ((blocks,) if wide else (blocks, longer))
         for index, lines in enumerate(part)
     ]
 
@@ -82,6 +83,7 @@ def main() -> None:
     parser.add_argument("--starter", type=Path, default=Path("models/starter"))
     parser.add_argument("--beside", type=Path, help="another starter folder")
     parser.add_argument("--out", type=Path, default=Path("talk"), help="folder for pairs and key")
+    parser.add_argument("--wide", action="store_true", help="less common first messages instead, and no chats")
     parser.add_argument("--no-relevance", action="store_true", help="as with MODELS_RELEVANCE=false")
     parser.add_argument("--turns", type=int, default=1, help="as MODELS_TURNS; 0: all that fit")
     parser.add_argument("--seed", type=int, default=1)
@@ -89,7 +91,7 @@ def main() -> None:
     presets = load_presets()
 
     def said(folder: Path) -> list[Chat]:
-        return talk(Starter(folder, presets, not given.no_relevance, given.turns or None), chats(presets))
+        return talk(Starter(folder, presets, not given.no_relevance, given.turns or None), chats(presets, given.wide))
 
     mine = said(given.starter)
     if given.beside is None:
