@@ -34,7 +34,7 @@ def ours(name: str, folder: Path, steps: int, rows: int) -> dict[str, float]:
     """One run by `training.sft`."""
     from storage.presets import load_presets
     from training import sft
-    from training.watch import quiet
+    from training.quiet import quiet
 
     quiet()
     recipe = sft.SftRecipe.model_validate(settings(folder, steps, rows) | VARIANTS[name])

@@ -18,7 +18,6 @@ from storage.presets import Presets
 from training import recipes
 from training.data import conversations, corpus, seed_corpus, seed_open, sources
 from training.data.conversations import Example
-from training.data.emotion_sets import narrow
 from training.runs import Run, hash_folder, progress, whole
 from training.stopping import Interrupted, asked_to_stop
 from training.weights import Originals
@@ -116,7 +115,7 @@ def gather(recipe: StarterRecipe, train: Sequence[seed_corpus.SeedRow], presets:
         swapped = corpus.about_other_things(rows, recipe.data, times=1, seed=recipe.seed)
         groups[corpus.SEED_SWAPPED] = conversations.from_seed(swapped, presets)
     if recipe.shares.get(corpus.SEED_NARROW, 0) > 0:
-        own = list(seed_corpus.reworded(narrow(train)))
+        own = list(seed_corpus.reworded(seed_corpus.narrow(train)))
         groups[corpus.SEED_NARROW] = conversations.from_seed(own, presets)
     if recipe.shares.get(corpus.SEED_OPEN, 0) > 0:
         groups[corpus.SEED_OPEN] = conversations.from_seed(corpus.seed_rows(corpus.SEED_OPEN, None, presets), presets)

@@ -15,7 +15,6 @@ from storage.presets import Presets
 from tests.training.test_pretrain import recipe
 from training.data import conversations, corpus, seed_corpus, seed_open
 from training.data.conversations import Example
-from training.data.emotion_sets import BROAD
 from training.pretrain import main
 from training.tokenizer import train_tokenizer
 
@@ -94,15 +93,3 @@ def test_pretraining_on_open_replies(
     manifest = json.loads((tmp_path / "runs" / "pretrain-tiny" / "manifest.json").read_text(encoding="utf-8"))
     assert set(manifest["sha256"]) == {"seed", "seed_open"}
     assert set(manifest["tokens"]) == {"seed_open", "seed_narrow"}
-
-
-def test_nothing_held_out_is_among_the_open_rows(presets: Presets) -> None:
-    rows = corpus.seed_rows(corpus.SEED_OPEN, None, presets)
-    assert len(rows) > 50_000
-    assert not any(row.held_out for row in rows)
-
-
-def test_the_narrow_rows_are_of_the_first_files(presets: Presets) -> None:
-    sources = {row.source for row in corpus.seed_rows(corpus.SEED_NARROW, None, presets)}
-    every = {path.name for path in seed_corpus.FOLDER.glob("*.txt")}
-    assert sources == {name for name in every if name < BROAD}

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from training import cli, recipes
+from training.data import corpus, sources
 from training.data.data_recipe import DataRecipe
 from training.data.steps.filters import Fraction
 from training.pretrain import PretrainRecipe
@@ -23,7 +24,9 @@ def test_shipped_recipes_are_sound_and_say_how_to_launch_them(path: Path) -> Non
     method = method_of(path)
     assert f"otklik train {method} --recipe training/recipes/{path.name}" in text
     module, kind = cli.METHODS[method]
-    recipes.load(getattr(importlib.import_module(module), kind), path)
+    recipe = recipes.load(getattr(importlib.import_module(module), kind), path)
+    if isinstance(recipe, PretrainRecipe):
+        assert {*recipe.mix, *recipe.final_mix} <= {*corpus.SEEDS, *sources.LINES, *sources.DIALOGUES}
 
 
 def test_every_fault_is_listed_at_once(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from storage.presets import Presets
-from training.data import seed_check, seed_open
+from training.data import seed_check, seed_corpus, seed_open
 from training.data.cleaning import profane
 from training.data.seed_corpus import SeedError, folded
 from training.evaluation import talk
@@ -36,11 +36,15 @@ def test_the_shipped_words_are_russian_and_fit_to_print(presets: Presets) -> Non
     assert not sorted(word for word in words if not (known(word) or word in own or all(map(known, word.split("-")))))
 
 
-def test_what_is_measured_with_is_not_learned() -> None:
-    measured = [talk.MESSAGES, talk.WIDE]
+def test_what_is_measured_with_is_not_learned(presets: Presets) -> None:
+    measured = [talk.MESSAGES, talk.WIDE, talk.CHATS]
     asked = {folded(line) for path in measured for line in path.read_text(encoding="utf-8").splitlines()}
-    learned = [folded(one.text) for one in seed_open.messages()]
+    for row in seed_corpus.split(seed_corpus.load())[1]:
+        asked |= {folded(row.turns[-1].text), *map(folded, row.wordings)}
+    learned = [folded(one.text) for one in seed_open.messages() if not seed_corpus.held_out(one.text)]
     assert not asked & set(learned)
+    rows = seed_open.rows(presets)
+    assert {folded(row.message) for row in rows} == set(learned)
     assert len(set(learned)) == len(learned) > 2000
 
 
@@ -53,16 +57,28 @@ def test_a_message_meets_replies_of_its_kind_and_address(presets: Presets, tmp_p
             for register in "тв-"
         ]
         (tmp_path / f"{preset.id}.txt").write_text("\n".join(lines), encoding="utf-8")
-    rows = seed_open.rows(presets, each=9, folder=tmp_path)
-    assert rows == seed_open.rows(presets, each=9, folder=tmp_path)
-    assert len(rows) == 2 * 3 * 2 * len(presets.presets)
+    rows = seed_open.rows(presets, tmp_path)
+    assert rows == seed_open.rows(presets, tmp_path)
+    assert len(rows) == 2 * 3 * len(presets.presets)
     for row in rows:
         kind, intensity, register, preset = row.reply.split()
         assert (kind, register) in {("bad", "т"), ("bad", "-")} if row.line == 1 else {("good", "в"), ("good", "-")}
         assert int(intensity) == row.intensity
         found = presets.find(row.emotion)
         assert found is not None and found.id == preset
-    assert len(seed_open.rows(presets, folder=tmp_path)) == 2 * 3 * len(presets.presets)
+
+
+def test_an_operators_own_preset_has_no_rows(presets: Presets) -> None:
+    own = presets.presets[1].model_copy(update={"id": "irony", "title": "ирония"})
+    more = presets.model_copy(update={"presets": (*presets.presets, own)})
+    assert seed_open.rows(more) == seed_open.rows(presets)
+
+
+def test_the_narrow_rows_are_of_the_first_files() -> None:
+    rows = seed_corpus.load()
+    kept = {row.source for row in seed_corpus.narrow(rows)}
+    left = {row.source for row in rows} - kept
+    assert max(kept)[:2] == "33" and min(left)[:2] == "34"
 
 
 @pytest.mark.parametrize(

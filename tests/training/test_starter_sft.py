@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,9 @@ def test_seed_rows_about_other_things_are_a_share_of_their_own(base: Path, prese
 
 def test_open_replies_and_narrow_rows_are_shares_of_their_own(base: Path, presets: Presets) -> None:
     train, _ = seed_corpus.split(seed_corpus.load())
+    train.append(replace(train[0], source="40_broad.txt", reply="Широко."))
     groups = starter_sft.gather(recipe(base, shares={"seed_narrow": 0.5, "seed_open": 0.5}), train, presets)
+    assert "Широко." not in {one.reply for one in groups["seed_narrow"]}
     assert set(groups) == {"seed_narrow", "seed_open"}
     assert all(one.preset for one in groups["seed_open"])
     assert len({one.reply for one in groups["seed_open"]}) > 1000

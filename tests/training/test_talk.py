@@ -36,6 +36,13 @@ def test_every_line_is_answered_with_what_was_said_before(presets: Presets) -> N
         assert [turn.text for turn in chat.turns[1::2]] == [f"да {2 * step + 1}" for step in range(len(chat.lines))]
 
 
+def test_wide_messages_stand_alone(presets: Presets) -> None:
+    chats = talk.chats(presets, wide=True)
+    assert [len(chat.lines) for chat in chats] == [1] * 160
+    assert len({(chat.preset.id, chat.intensity) for chat in chats}) == 24
+    assert not {chat.lines for chat in chats} & {chat.lines for chat in talk.chats(presets)}
+
+
 def test_sides_are_drawn_by_lot_and_the_key_tells_them(presets: Presets) -> None:
     text, key = talk.pairs(said(presets, "эхо-один"), said(presets, "эхо-два"), seed=3)
     assert 50 < key.count("one") < 90

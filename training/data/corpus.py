@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from storage.presets import Presets
 from training.data import conversations, seed_corpus, seed_open, seed_swaps, sources
-from training.data.emotion_sets import narrow
 from training.recipes import RecipeError
 
 Tokens = NDArray[np.uint16]
@@ -30,10 +29,12 @@ OPEN_BLOCKS = 48
 
 
 def raw_lines(data: Path, names: Iterable[str], most: int) -> Iterator[str]:
-    """Plain text for the tokenizer: at most `most` lines of every source, the seed corpus whole."""
-    for name in names:
+    """Plain text for the tokenizer: at most `most` lines of every source, the seed corpus's replies whole and once."""
+    given = list(names)
+    if any(name in SEEDS for name in given):
+        yield from (row.reply for row in seed_corpus.split(seed_corpus.load())[0])
+    for name in given:
         if name in SEEDS:
-            yield from (row.reply for row in seed_corpus.split(seed_corpus.load())[0])
             continue
         for count, item in enumerate(_items(data, name)):
             if count >= most:
@@ -67,9 +68,9 @@ def documents(data: Path, name: str, tokenizer: Any, presets: Presets) -> Iterat
 def seed_rows(name: str, data: Path | None, presets: Presets) -> list[seed_corpus.SeedRow]:
     """The training rows that one of `SEEDS` stands for."""
     if name == SEED_OPEN:
-        return [row for row in seed_open.rows(presets) if not row.held_out]
+        return seed_open.rows(presets)
     given = seed_corpus.load()
-    kept, _ = seed_corpus.split(narrow(given) if name == SEED_NARROW else given)
+    kept, _ = seed_corpus.split(seed_corpus.narrow(given) if name == SEED_NARROW else given)
     rows = seed_corpus.evenly(seed_corpus.reworded(kept))
     return about_other_things(rows, data) if name == SEED_SWAPPED else rows
 

@@ -18,6 +18,8 @@ from storage.contracts import Turn
 FOLDER = Path(__file__).with_name("seed")
 EMOTIONS = ("нейтрально", "радость", "грусть", "удивление", "страх", "злость", "отвращение", "сочувствие")
 HELD_OUT_PERCENT = 10
+# From this file on the corpus is broad: many messages, each with few short replies.
+BROAD = "34"
 _HEADER = re.compile(r"^## (?P<subject>[^·]+) · (?P<register>ты|вы)$")
 _REPLY = re.compile(rf"^(?P<emotion>{'|'.join(EMOTIONS)}) (?P<intensity>[123]): (?P<text>\S.*)$")
 
@@ -86,6 +88,11 @@ def evenly(rows: Iterable[SeedRow], most: int = 2) -> list[SeedRow]:
     return [
         row for row in given for _ in range(min(most, round(largest / counts[row.source, row.first or row.message])))
     ]
+
+
+def narrow(rows: Iterable[SeedRow]) -> list[SeedRow]:
+    """The rows of the files before the broad ones: common messages, each with many replies."""
+    return [row for row in rows if row.source < BROAD]
 
 
 def load(folder: Path | None = None) -> list[SeedRow]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from storage.contracts import Turn
 from storage.presets import Preset, Presets
-from training.data.seed_corpus import SeedError, SeedRow
+from training.data.seed_corpus import SeedError, SeedRow, held_out
 
 FOLDER = Path(__file__).with_name("seed_open")
 MESSAGES = "messages.txt"
@@ -37,33 +37,33 @@ class Message:
 Replies = Mapping[tuple[str, int], Sequence[tuple[str, str]]]  # (kind, intensity) → (register, reply)
 
 
-def rows(presets: Presets, each: int = 1, seed: int = 0, folder: Path | None = None) -> list[SeedRow]:
-    """`each` different replies (as far as there are) to every message, in every preset at every intensity.
+def rows(presets: Presets, folder: Path | None = None) -> list[SeedRow]:
+    """A reply to every message in every preset at every intensity, but for messages that the seed corpus holds out.
 
-    A message that says «вы», or a reply that does, meets no reply with «ты». SeedError names a wrong line.
+    A message with «вы» meets no reply with «ты», nor the other way round. A preset without a file has no rows.
+    SeedError names a wrong line.
     """
     folder = folder or FOLDER
-    asked = messages(folder)
+    asked = [one for one in messages(folder) if not held_out(one.text)]
     found: list[SeedRow] = []
     for preset in presets.presets:
         known = replies(folder, preset)
-        for message in asked:
-            chooser = random.Random(f"{seed}:{preset.id}:{message.text}")
+        for message in asked if known else ():
+            chooser = random.Random(f"{preset.id}:{message.text}")
             for intensity in (1, 2, 3):
                 fit = [text for register, text in known[message.kind, intensity] if register in (message.register, "-")]
-                for text in chooser.sample(fit, min(each, len(fit))):
-                    found.append(
-                        SeedRow(
-                            MESSAGES,
-                            message.line,
-                            message.kind,
-                            REGISTERS[message.register],
-                            (Turn(role="user", text=message.text),),
-                            preset.title,
-                            intensity,
-                            text,
-                        )
+                found.append(
+                    SeedRow(
+                        MESSAGES,
+                        message.line,
+                        message.kind,
+                        REGISTERS[message.register],
+                        (Turn(role="user", text=message.text),),
+                        preset.title,
+                        intensity,
+                        chooser.choice(fit),
                     )
+                )
     return found
 
 
@@ -78,8 +78,10 @@ def messages(folder: Path | None = None) -> list[Message]:
 
 
 def replies(folder: Path, preset: Preset) -> Replies:
-    """The replies of a preset; SeedError names the first wrong line."""
+    """The replies of a preset, none for an operator's own one without a file; SeedError names the first wrong line."""
     name = f"{preset.id}.txt"
+    if not (folder / name).is_file():
+        return {}
     found: dict[tuple[str, int], list[tuple[str, str]]] = defaultdict(list)
     for line, (kind, intensity, register, text) in _lines(folder / name, 4):
         if kind not in KINDS or intensity not in ("1", "2", "3") or register not in REGISTERS or not text:

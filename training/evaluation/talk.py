@@ -2,6 +2,7 @@
 
     python -m training.evaluation.talk --starter models/starter
     python -m training.evaluation.talk --starter models/starter --beside OTHER --out FOLDER
+    python -m training.evaluation.talk --wide
 
 Presets and intensities go round. In chats the person's lines are given (`chats.txt`) and the starter's own answers
 stand between them. With `--beside` FOLDER gets `pairs.txt`, in which sides are drawn by lot, and `key.json`, which

@@ -1,6 +1,7 @@
 """What people say and what judges were fitted on: the seed corpus cut into shares that do not meet. Knows no people.
 
-By message, so that all replies to one are on the same side (`emotions.share`, salt `judge`):
+By message, so that all replies to one are on the same side (`emotions.share`, salt `judge`); classifiers learn from the
+narrow files alone (`seed_corpus.narrow`), messages and better answers come from all:
 
     held out (a tenth)         measuring: messages that nobody is asked about while the loop learns
     training, share < 0.7      people's messages, their own better answers, their taste classifier; the picker's share
@@ -14,7 +15,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from training.data import emotions, seed_check, seed_corpus
-from training.data.emotion_sets import narrow
 from training.data.seed_corpus import SeedRow
 from training.evaluation.gate import SEED_SHARE
 from training.evaluation.tfidf import TfIdf
@@ -62,14 +62,15 @@ def people_share(row: SeedRow) -> bool:
 
 def make_taster(rows: Iterable[SeedRow] | None = None) -> Taster:
     """People's own reading of answers, on their share of what judges may learn from."""
-    train, _ = seed_corpus.split(narrow(seed_corpus.load() if rows is None else rows))
+    train, _ = seed_corpus.split(seed_corpus.narrow(seed_corpus.load() if rows is None else rows))
     model = TfIdf.fit(list(emotions.seed(row for row in train if people_share(row))))
     return Taster(model, _dictionary())
 
 
 def make_strict(rows: Iterable[SeedRow] | None = None) -> TfIdf:
-    """A second judge of the measurement, on replies that no weights at all were trained on: the held-out ones."""
-    _, held = seed_corpus.split(narrow(seed_corpus.load() if rows is None else rows))
+    """A second judge of the measurement, on replies that no weights at all were trained on: held-out ones of the narrow
+    files."""
+    _, held = seed_corpus.split(seed_corpus.narrow(seed_corpus.load() if rows is None else rows))
     return TfIdf.fit(list(emotions.seed(held)))
 
 
