@@ -37,7 +37,7 @@ def test_every_line_is_answered_with_what_was_said_before(presets: Presets) -> N
 
 
 def test_wide_messages_stand_alone(presets: Presets) -> None:
-    chats = talk.chats(presets, wide=True)
+    chats = talk.chats(presets, "wide")
     assert [len(chat.lines) for chat in chats] == [1] * 160
     assert len({(chat.preset.id, chat.intensity) for chat in chats}) == 24
     assert not {chat.lines for chat in chats} & {chat.lines for chat in talk.chats(presets)}

@@ -1,37 +1,63 @@
 """Open replies: what fits any message of a kind, for messages that the bot would otherwise answer with nonsense.
 
-`<preset id>.txt` holds lines `kind|intensity|register|reply`, `messages.txt` lines `kind|register|message`. A row joins
-a message with a reply of its kind, so that a small model learns to tell kinds of messages apart and, where it knows
-nothing better, to answer openly. Knows no model.
+`<preset id>.txt` holds lines `kind|intensity|register|reply`, `subjects/<preset id>.txt` the same behind a subject
+(`pets|bad|2|т|…`), `messages.txt` lines `kind|subject|register|message`, `broad.txt` the kind and subject of
+messages of the seed corpus, which are learned in all their wordings. A row joins a message with a reply of its kind, as
+a rule one of its subject, so that a small model learns to tell kinds and subjects of messages apart and, where it
+knows nothing better, to answer openly. Knows no model.
 """
 
 from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from storage.contracts import Turn
 from storage.presets import Preset, Presets
+from training.data import seed_corpus
 from training.data.seed_corpus import SeedError, SeedRow, held_out
 
 FOLDER = Path(__file__).with_name("seed_open")
-MESSAGES = "messages.txt"
-KINDS = ("good", "bad", "plain", "asks", "advice")
+MESSAGES, BROAD, SUBJECTS_IN = "messages.txt", "broad.txt", "subjects"
+FIRST = ("good", "bad", "plain", "asks", "advice")
+# Short lines that lean on what was said before, which the model may not see.
+FOLLOWING = (
+    "yes", "no", "dunno", "detail", "thanks", "why", "laugh", "more", "better", "worse", "agree_do", "against", "bye",
+)  # fmt: skip
+KINDS = FIRST + FOLLOWING
+SUBJECTS = (
+    "pets", "health", "sleep", "food", "work", "study", "money", "things", "home", "road", "travel", "weather",
+    "garden", "parents", "kids", "love", "friends", "strangers", "feast", "screen", "music", "sport", "tech", "hobby",
+    "looks", "mood", "past", "grief", "services",
+)  # fmt: skip
+OF_SUBJECTS = ("good", "bad", "plain", "advice")
+NONE = "-"
 # Of a message and of a reply: ты, вы, or without an address.
 REGISTERS = {"т": "ты", "в": "вы", "-": ""}
+# How often a message with a subject gets a reply of that subject; the rest keeps open replies in use for it.
+OWN = 0.75
 
 
 @dataclass(frozen=True)
 class Message:
-    """A person's message, of a kind."""
+    """A person's message, of a kind, about a subject or `-`."""
 
+    source: str
     line: int
     kind: str
+    subject: str
     register: str
     text: str
+    first: str = ""
+    """Of another wording: the seed corpus's message, which the split goes by."""
+
+    @property
+    def held_out(self) -> bool:
+        """Whether the seed corpus's split keeps it for measuring."""
+        return held_out(self.first or self.text)
 
 
 Replies = Mapping[tuple[str, int], Sequence[tuple[str, str]]]  # (kind, intensity) → (register, reply)
@@ -40,40 +66,72 @@ Replies = Mapping[tuple[str, int], Sequence[tuple[str, str]]]  # (kind, intensit
 def rows(presets: Presets, folder: Path | None = None) -> list[SeedRow]:
     """A reply to every message in every preset at every intensity, but for messages that the seed corpus holds out.
 
-    A message with «вы» meets no reply with «ты», nor the other way round. A preset without a file has no rows.
-    SeedError names a wrong line.
+    Messages of the seed corpus and their other wordings get one intensity each in every preset: they are many. A
+    message with «вы» meets no reply with «ты», nor the other way round. A preset without a file has no rows. SeedError
+    names a wrong line.
     """
     folder = folder or FOLDER
-    asked = [one for one in messages(folder) if not held_out(one.text)]
+    asked = [one for one in (*messages(folder), *broad(folder)) if not one.held_out]
     found: list[SeedRow] = []
     for preset in presets.presets:
-        known = replies(folder, preset)
+        known, own = replies(folder, preset), subject_replies(folder, preset)
         for message in asked if known else ():
             chooser = random.Random(f"{preset.id}:{message.text}")
-            for intensity in (1, 2, 3):
-                fit = [text for register, text in known[message.kind, intensity] if register in (message.register, "-")]
+            for intensity in (1, 2, 3) if message.source == MESSAGES else (chooser.randint(1, 3),):
+                given = known[message.kind, intensity]
+                about = own.get((f"{message.subject}|{message.kind}", intensity), ())
+                fit = _addressed(about if chooser.random() < OWN else given, message) or _addressed(given, message)
                 found.append(
                     SeedRow(
-                        MESSAGES,
+                        message.source,
                         message.line,
-                        message.kind,
+                        message.kind if message.subject == NONE else message.subject,
                         REGISTERS[message.register],
                         (Turn(role="user", text=message.text),),
                         preset.title,
                         intensity,
                         chooser.choice(fit),
+                        first=message.first,
                     )
                 )
     return found
 
 
+def _addressed(given: Sequence[tuple[str, str]], message: Message) -> list[str]:
+    return [text for register, text in given if register in (message.register, NONE)]
+
+
 def messages(folder: Path | None = None) -> list[Message]:
-    """All messages; SeedError names the first wrong line."""
+    """All messages written for this; SeedError names the first wrong line."""
     found = []
-    for line, (kind, register, text) in _lines((folder or FOLDER) / MESSAGES, 3):
-        if kind not in KINDS or register not in ("т", "в") or not text:
-            raise SeedError(f"{MESSAGES}:{line}", f"expected kind|т or в|message, kind one of {', '.join(KINDS)}")
-        found.append(Message(line, kind, register, text))
+    for line, (kind, subject, register, text) in _lines((folder or FOLDER) / MESSAGES, 4):
+        if kind not in KINDS or subject not in (*SUBJECTS, NONE) or register not in ("т", "в") or not text:
+            raise SeedError(
+                f"{MESSAGES}:{line}",
+                f"expected kind|subject or -|т or в|message, kind one of {', '.join(KINDS)}, subject one of "
+                + ", ".join(SUBJECTS),
+            )
+        found.append(Message(MESSAGES, line, kind, subject, register, text))
+    return found
+
+
+def broad(folder: Path | None = None) -> list[Message]:
+    """The messages of the seed corpus whose kind and subject `broad.txt` tells, in all their wordings.
+
+    None if there is no such file; SeedError names the first wrong line.
+    """
+    path = (folder or FOLDER) / BROAD
+    if not path.is_file():
+        return []
+    known = {row.message: row for row in seed_corpus.load() if len(row.turns) == 1}
+    register = {name: letter for letter, name in REGISTERS.items()}
+    found = []
+    for line, (kind, subject, text) in _lines(path, 3):
+        row = known.get(text)
+        if kind not in FIRST or subject not in (*SUBJECTS, NONE) or row is None:
+            raise SeedError(f"{BROAD}:{line}", "expected kind|subject or -|a message that the seed corpus has")
+        for wording in (text, *row.wordings):
+            found.append(Message(BROAD, line, kind, subject, register[row.register], wording, first=text))
     return found
 
 
@@ -90,13 +148,25 @@ def replies(folder: Path, preset: Preset) -> Replies:
     return found
 
 
-def _lines(path: Path, parts: int) -> list[tuple[int, list[str]]]:
-    found = []
+def subject_replies(folder: Path, preset: Preset) -> Replies:
+    """The replies of a preset that are about a subject, by `subject|kind` and intensity; none without a file."""
+    path = folder / SUBJECTS_IN / f"{preset.id}.txt"
+    if not path.is_file():
+        return {}
+    found: dict[tuple[str, int], list[tuple[str, str]]] = defaultdict(list)
+    for line, (subject, kind, intensity, register, text) in _lines(path, 5):
+        known = subject in SUBJECTS and kind in OF_SUBJECTS and intensity in ("1", "2", "3") and register in REGISTERS
+        if not known or not text:
+            raise SeedError(f"{SUBJECTS_IN}/{path.name}:{line}", "expected subject|kind|1–3|т, в or -|reply")
+        found[f"{subject}|{kind}", int(intensity)].append((register, text))
+    return found
+
+
+def _lines(path: Path, parts: int) -> Iterator[tuple[int, list[str]]]:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         if not line.strip():
             continue
         fields = [field.strip() for field in line.split("|")]
         if len(fields) != parts:
             raise SeedError(f"{path.name}:{number}", f"expected {parts} fields between '|'")
-        found.append((number, fields))
-    return found
+        yield number, fields

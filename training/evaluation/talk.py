@@ -2,7 +2,7 @@
 
     python -m training.evaluation.talk --starter models/starter
     python -m training.evaluation.talk --starter models/starter --beside OTHER --out FOLDER
-    python -m training.evaluation.talk --wide
+    python -m training.evaluation.talk --set wide
 
 Presets and intensities go round. In chats the person's lines are given (`chats.txt`) and the starter's own answers
 stand between them. With `--beside` FOLDER gets `pairs.txt`, in which sides are drawn by lot, and `key.json`, which
@@ -25,6 +25,10 @@ from training.evaluation.starter import Starter
 
 HERE = Path(__file__).parent
 MESSAGES, WIDE, CHATS = HERE / "first_messages.txt", HERE / "wide_messages.txt", HERE / "chats.txt"
+FRESH, FRESH_CHATS = HERE / "fresh_messages.txt", HERE / "fresh_chats.txt"
+# First messages and chats of three: common ones, those that tell of less common things, and half of each, written
+# without sight of training data and read when everything was chosen.
+SETS = {"common": (MESSAGES, CHATS), "wide": (WIDE,), "fresh": (FRESH, FRESH_CHATS)}
 
 
 @dataclass
@@ -41,15 +45,20 @@ class Chat:
         return "\n".join(f"  {names[turn.role]}: {turn.text}" for turn in self.turns)
 
 
-def chats(presets: Presets, wide: bool = False) -> list[Chat]:
-    """Common first messages (120), then twenty chats of three, presets and intensities in turn; or, if `wide`, 160
-    first messages that tell of less common things."""
-    blocks = [(line,) for line in (WIDE if wide else MESSAGES).read_text(encoding="utf-8").splitlines() if line.strip()]
-    longer = [tuple(block.splitlines()) for block in CHATS.read_text(encoding="utf-8").strip().split("\n\n")]
+def chats(presets: Presets, which: str = "common") -> list[Chat]:
+    """One of `SETS`: first messages (120, wide 160), then twenty chats of three but for `wide`.
+
+    Presets and intensities in turn.
+    """
+    first, *more = SETS[which]
+    blocks = [(line,) for line in first.read_text(encoding="utf-8").splitlines() if line.strip()]
+    longer = [
+        tuple(block.splitlines()) for path in more for block in path.read_text(encoding="utf-8").strip().split("\n\n")
+    ]
     every = presets.presets
     return [
         Chat(lines, every[index % len(every)], 1 + index // len(every) % 3)
-        for part in ((blocks,) if wide else (blocks, longer))
+        for part in (blocks, longer)
         for index, lines in enumerate(part)
     ]
 
@@ -84,7 +93,9 @@ def main() -> None:
     parser.add_argument("--starter", type=Path, default=Path("models/starter"))
     parser.add_argument("--beside", type=Path, help="another starter folder")
     parser.add_argument("--out", type=Path, default=Path("talk"), help="folder for pairs and key")
-    parser.add_argument("--wide", action="store_true", help="less common first messages instead, and no chats")
+    parser.add_argument(
+        "--set", choices=SETS, default="common", help="which messages; wide: less common ones, no chats"
+    )
     parser.add_argument("--no-relevance", action="store_true", help="as with MODELS_RELEVANCE=false")
     parser.add_argument("--turns", type=int, default=1, help="as MODELS_TURNS; 0: all that fit")
     parser.add_argument("--seed", type=int, default=1)
@@ -92,7 +103,7 @@ def main() -> None:
     presets = load_presets()
 
     def said(folder: Path) -> list[Chat]:
-        return talk(Starter(folder, presets, not given.no_relevance, given.turns or None), chats(presets, given.wide))
+        return talk(Starter(folder, presets, not given.no_relevance, given.turns or None), chats(presets, given.set))
 
     mine = said(given.starter)
     if given.beside is None:

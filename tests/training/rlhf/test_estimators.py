@@ -85,7 +85,7 @@ def test_kl_estimates_by_hand() -> None:
 
 @pytest.mark.parametrize("kind", ["k1", "k3"])
 def test_unbiased_estimates_average_to_the_divergence(kind: estimators.KlEstimate) -> None:
-    policy, reference = torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.4, 0.4, 0.2])
+    policy, reference = (torch.tensor(shares, dtype=torch.float64) for shares in ((0.5, 0.3, 0.2), (0.4, 0.4, 0.2)))
     divergence = float((policy * (policy / reference).log()).sum())
     assert float((policy * estimators.kl(policy.log(), reference.log(), kind)).sum()) == pytest.approx(divergence)
 
