@@ -116,6 +116,8 @@ def check_labels(classifier: Classifier, presets: Presets) -> None:
         )
     for preset in unchecked:
         log.warning("answers of this preset go unchecked", preset=preset.id, labels=preset.labels)
+    if unnamed := sorted(set(classifier.labels) - set(presets.auto.policy)):
+        log.warning("auto answers these as its first preset: name them in auto.policy", labels=unnamed)
 
 
 def find_adapters(settings: ModelsSettings) -> dict[str, Path]:

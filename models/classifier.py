@@ -104,7 +104,7 @@ def read_thresholds(folder: Path) -> dict[str, float]:
 # Stems, for tests and load tests only: no claim to understand Russian.
 LEXICON = {
     "joy": ("радост", "рад", "ура", "счаст", "здорово", "класс"),
-    # Sympathy counts as sadness, as the preset and the shipped classifier have it.
+    # Sympathy counts as sadness, as for any classifier without a label for it.
     "sadness": ("груст", "печал", "тоск", "плач", "жаль", "сочувств", "понимаю тебя", "обнима"),
     "surprise": ("удивл", "ого", "неужели", "вот это да"),
     "fear": ("страх", "страшн", "боюсь", "тревож", "жутк"),

@@ -94,7 +94,7 @@ def _arrays(
             fresh.rename(path)  # a run that is continued must not find half of it
         arrays[name] = np.load(path)
     hashes = {name: sources.sha256(recipe.data / sources.FILES[name]) for name in corpus.files(names)}
-    if not set(names) <= {*sources.FILES, corpus.SEED_OPEN}:
+    if not set(names) <= set(sources.FILES):
         hashes["seed"] = hash_folder(seed_corpus.FOLDER, "*.txt")
     if corpus.SEED_OPEN in names:
         hashes[corpus.SEED_OPEN] = hash_folder(seed_open.FOLDER, "*.txt")

@@ -1,6 +1,6 @@
 """The bundled emotion classifier: a small BERT from nothing, in two stages, and a wide part beside it.
 
-1. Pretext: masked words and, at the same time, the soft labels of a TF-IDF teacher on many unlabelled lines.
+1. Pretext: masked words and, at the same time, a linear teacher's soft labels on many unlabelled lines.
 2. Fine-tuning on human labels (multi-label, what a source never labels is masked), an average of the weights kept.
 3. `wide`: linear weights over hashed n-grams, learned from the same rows.
 4. What each part weighs in the sum and one threshold a label, from a validation tenth; the wide part learns that, too,
@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.wide import Wide
@@ -56,7 +58,7 @@ class WideShape(BaseModel):
 
 
 class StarterClassifierRecipe(recipes.Recipe):
-    """Keys of `recipes/starter_classifier*.yaml`."""
+    """Keys of `recipes/starter_classifier.yaml`."""
 
     data: Path | None = Field(default=None, description="The public data folder; unset: the seed corpus alone.")
     init: Path | None = Field(default=None, description="Continue from this classifier (and its tokenizer).")
@@ -70,6 +72,7 @@ class StarterClassifierRecipe(recipes.Recipe):
     pretext_rate: float = Field(default=7e-4, gt=0)
     word_weight: float = Field(default=0.3, ge=0, description="Of the masked words, guessed in every second step.")
     teacher_weight: float = Field(default=3.0, ge=0, description="Of the soft labels, beside the masked words.")
+    teacher: Literal["tfidf", "wide"] = Field(default="tfidf", description="Who gives the soft labels.")
     epochs: int = Field(default=8, ge=0, description="0: the network of `init` stays as it is.")
     learning_rate: float = Field(default=2e-4, gt=0)
     repeat: dict[str, int] = Field(default_factory=dict, description="How often a source's rows stand in an epoch.")
@@ -86,6 +89,8 @@ def main(recipe: StarterClassifierRecipe, storage: Path, presets: Presets, resum
 
     from models.sequence_classifier import SequenceClassifier
 
+    if recipe.init:
+        check_labels(recipe.init)
     torch.set_num_threads(recipe.threads or 1)
     torch.manual_seed(recipe.seed)
     run = Run(storage, "starter_classifier", recipe, resume)
@@ -122,12 +127,32 @@ def _network(recipe: StarterClassifierRecipe, run: Run, sets: dict[str, list[Lab
     tokenizer = load_wordpieces(recipe.init) if recipe.init else train_wordpieces(texts, recipe.shape.vocabulary)
     network = Network(recipe, tokenizer)
     if recipe.pretext_minutes and (lines or recipe.augmented):
-        teacher = TfIdf.fit(sets["train"])
         texts = lines + augment(sets["train"], recipe.augmented, recipe.seed)
-        network.pretext(run, texts, teacher.predict(texts))
+        network.pretext(run, texts, _taught(recipe, sets["train"], texts))
     if recipe.epochs:
         network.tune(run, sets["train"], sets["validation"])
     return network
+
+
+def check_labels(init: Path) -> None:
+    """RecipeError unless the classifier to go on from has just our labels."""
+    try:
+        theirs = tuple(json.loads((init / "config.json").read_text(encoding="utf-8"))["id2label"].values())
+    except (OSError, ValueError, KeyError) as error:
+        raise recipes.RecipeError(f"init: {init} holds no classifier ({type(error).__name__})") from error
+    if theirs != LABELS:
+        raise recipes.RecipeError(
+            f"init: {init} has the labels {', '.join(theirs)}, not {', '.join(LABELS)}; leave `init` out to train a "
+            "network from nothing"
+        )
+
+
+def _taught(recipe: StarterClassifierRecipe, rows: list[Labelled], texts: list[str]) -> NDArray[np.float32]:
+    """(texts, labels): what a teacher fitted on rows gives the texts."""
+    if recipe.teacher == "tfidf":
+        return TfIdf.fit(rows).predict(texts)
+    logits = _learned(recipe.wide or WideShape(), rows).logits(texts)
+    return (1 / (1 + np.exp(-logits))).astype(np.float32)
 
 
 def _widen(shape: WideShape, folder: Path, sets: dict[str, list[Labelled]]) -> wide_part.Shares:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.presets import Presets, load_presets
-from training.data import seed_corpus, sources
+from training.data import seed_corpus, seed_open, sources
 
 
 @pytest.fixture(scope="session")
@@ -24,12 +24,17 @@ def seed_rows() -> list[seed_corpus.SeedRow]:
 
 @pytest.fixture(scope="module")
 def small_seed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Two files of the seed corpus stand for all of it, so that a training run takes a second."""
+    """Two files of the seed corpus and twenty of the open messages stand for all, so that a run takes a second."""
     folder = tmp_path_factory.mktemp("seed")
+    few = Path(shutil.copytree(seed_open.FOLDER, tmp_path_factory.mktemp("open") / "few"))
+    asked = (few / seed_open.MESSAGES).read_text(encoding="utf-8").splitlines()[::220]
+    (few / seed_open.MESSAGES).write_text("\n".join(asked), encoding="utf-8")
+    (few / seed_open.BROAD).unlink()
     for path in sorted(seed_corpus.FOLDER.glob("*.txt"))[:2]:
         shutil.copy(path, folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(seed_corpus, "FOLDER", folder)
+        patch.setattr(seed_open, "FOLDER", few)
         yield folder
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import pytest
 from storage.contracts import Turn
 from storage.presets import Presets
 from tests.training.test_pretrain import recipe
-from training.data import conversations, corpus, seed_corpus, seed_open
+from training.data import conversations, corpus, seed_corpus
 from training.data.conversations import Example
 from training.pretrain import main
 from training.tokenizer import train_tokenizer
@@ -80,13 +79,7 @@ def test_pretraining_on_answers_about_other_things(data: Path, presets: Presets,
 
 
 @pytest.mark.usefixtures("small_seed")
-def test_pretraining_on_open_replies(
-    data: Path, presets: Presets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    few = Path(shutil.copytree(seed_open.FOLDER, tmp_path / "open"))
-    asked = (few / seed_open.MESSAGES).read_text(encoding="utf-8").splitlines()[:20]
-    (few / seed_open.MESSAGES).write_text("\n".join(asked), encoding="utf-8")
-    monkeypatch.setattr(seed_open, "FOLDER", few)
+def test_pretraining_on_open_replies(data: Path, presets: Presets, tmp_path: Path) -> None:
     mix = {"seed_open": 0.5, "seed_narrow": 0.5}
     folder = main(recipe(data, steps=2, sequence=64, answers_only=True, mix=mix, final_mix=mix), tmp_path, presets)
     assert (folder / "model.safetensors").is_file()

@@ -103,9 +103,13 @@ WEIGHTS: dict[str, dict[str, Any]] = {
         "public_rows": 20,
         "public_sources": ["films"],
     },
-    "starter_classifier": {"shape": {"vocabulary": 500, **SMALL}, **PRETEXT},
-    "starter_classifier_more": PRETEXT,
-    "starter_classifier_wide": {"wide.words": 20, "wide.letters": 200, "reference": "false"},
+    "starter_classifier": {
+        "shape": {"vocabulary": 500, **SMALL},
+        "wide.words": 20,
+        "wide.letters": 200,
+        "reference": "false",
+        **PRETEXT,
+    },
     "classifier_emotion_starter": {"steps": STEPS, "rows": 4, "data.sources.seed.limit": 1500, "measure_rows": 20},
     "classifier_rubert": {
         "steps": STEPS,
@@ -257,6 +261,8 @@ def test_a_recipe_gives_its_model(name: str, files: dict[str, Path], bases: Base
     if "classifier" in name:
         thresholds = json.loads((folder / "thresholds.json").read_text(encoding="utf-8"))
         assert set(shipped(name).get("labels", ("joy", "anger"))) <= set(thresholds)
+    if name == "starter_classifier":
+        assert "sympathy" in thresholds and (folder / "wide.safetensors").is_file()
 
 
 def test_the_adversarial_recipe_gives_its_generator(files: dict[str, Path], bases: Bases, launch: Launch) -> None:

@@ -33,7 +33,7 @@ def test_the_shipped_ones_fill_every_cell_for_ty_and_vy(presets: Presets) -> Non
                 assert fit, f"{preset.id} {cell}: nothing for «{register}»"
         about = seed_open.subject_replies(seed_open.FOLDER, preset)
         bare = [cell for cell in ABOUT if not about.get(cell)]
-        assert len(bare) <= len(ABOUT) / 20, f"{preset.id}: no reply in {bare}"
+        assert not bare, f"{preset.id}: no reply in {bare}"
         texts = everything(preset)
         assert len({folded(text) for text in texts}) == len(texts)
 
@@ -52,22 +52,20 @@ def test_the_shipped_words_are_russian_and_fit_to_print(presets: Presets) -> Non
 
 
 def test_what_is_measured_with_is_not_learned(presets: Presets) -> None:
-    measured = [path for paths in talk.SETS.values() for path in paths]
-    asked = {folded(line) for path in measured for line in path.read_text(encoding="utf-8").splitlines()}
-    # «Да» and «вчера» are what everybody types; a chat is measured by what stands before them.
     asked = {
-        line for line in asked if len(line.split()) > 2 or line in map(folded, talk.CHATS.read_text().splitlines())
+        folded(line)
+        for which in talk.SETS
+        for chat in talk.chats(presets, which)
+        # What follows in the fresh chats is partly what everybody types: «да», «вчера».
+        for line in (chat.lines[:1] if which == "fresh" else chat.lines)
     }
     for row in seed_corpus.split(seed_corpus.load())[1]:
         asked |= {folded(row.turns[-1].text), *map(folded, row.wordings)}
-    own, broad = (
-        [folded(one.text) for one in given if not one.held_out] for given in (seed_open.messages(), seed_open.broad())
-    )
-    assert not asked & set(own)
-    assert len(set(own)) == len(own) > 3000
-    learned = {folded(row.message) for row in seed_open.rows(presets)}
-    assert learned == set(own) | set(broad)
-    assert len(set(broad)) > 8000
+    given = (seed_open.messages(), seed_open.broad())
+    own, broad = ([folded(one.text) for one in part if not one.held_out] for part in given)
+    assert not asked & set(own) and not asked & set(broad)
+    assert len(set(own)) == len(own) > 3000 and len(set(broad)) > 8000
+    assert {folded(row.message) for row in seed_open.rows(presets)} == set(own) | set(broad)
 
 
 def test_a_message_meets_replies_of_its_kind_and_address(presets: Presets, tmp_path: Path) -> None:
@@ -127,7 +125,7 @@ def test_a_wrong_reply_is_named(presets: Presets, tmp_path: Path) -> None:
         seed_open.replies(tmp_path, preset)
 
 
-def test_as_a_rule_a_message_meets_a_reply_of_its_subject(presets: Presets, tmp_path: Path) -> None:
+def test_one_time_in_four_a_message_meets_a_reply_of_its_subject(presets: Presets, tmp_path: Path) -> None:
     texts = [text for number in range(300) if not seed_corpus.held_out(text := f"болит {number}")]
     asked = [f"bad|health|{'тв'[number % 2]}|{text}" for number, text in enumerate(texts)]
     (tmp_path / "messages.txt").write_text("\n".join(asked), encoding="utf-8")
@@ -141,15 +139,14 @@ def test_as_a_rule_a_message_meets_a_reply_of_its_subject(presets: Presets, tmp_
     assert len(found) == 3 * len(texts)
     assert {row.reply for row in found if row.register == "вы" or row.intensity == 3} == {"открыто"}
     own = [row.reply == "о здоровье" for row in found if row.register == "ты" and row.intensity < 3]
-    assert 0.65 < sum(own) / len(own) < 0.85
+    assert 0.15 < sum(own) / len(own) < 0.35
 
 
 def test_messages_of_the_seed_corpus_come_in_all_their_wordings_and_are_held_out_together() -> None:
-    blocks: dict[str, set[str]] = {}
-    for one in seed_open.broad():
-        blocks.setdefault(one.first, set()).add(one.text)
-        assert one.held_out == seed_corpus.held_out(one.first)
-    assert sum(map(len, blocks.values())) / len(blocks) > 3
+    truth = {row.message: row.held_out for row in seed_corpus.reworded(seed_corpus.load())}
+    found = seed_open.broad()
+    assert len({one.text for one in found}) > 3 * len({one.first for one in found})
+    assert all(one.held_out == truth[one.text] for one in found)
 
 
 @pytest.mark.parametrize("line", ["bad|health|такого никто не писал", "sad|health|{known}", "bad|leg|{known}"])
@@ -166,3 +163,10 @@ def test_a_wrong_reply_about_a_subject_is_named(presets: Presets, tmp_path: Path
     (tmp_path / "subjects" / f"{preset.id}.txt").write_text("leg|bad|2|т|Ох.\n", encoding="utf-8")
     with pytest.raises(SeedError, match=rf"subjects/{preset.id}\.txt:1: expected subject"):
         seed_open.subject_replies(tmp_path, preset)
+
+
+def test_a_cell_without_a_reply_is_named(presets: Presets, tmp_path: Path) -> None:
+    (tmp_path / "messages.txt").write_text("bad|-|в|сломали ногу\n", encoding="utf-8")
+    (tmp_path / f"{presets.presets[0].id}.txt").write_text("bad|1|т|Ох.\n", encoding="utf-8")
+    with pytest.raises(SeedError, match=r"no reply fits bad, intensity 1, «в»"):
+        seed_open.rows(presets, tmp_path)

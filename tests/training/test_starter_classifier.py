@@ -9,7 +9,9 @@ from training import starter_classifier
 from training.data import emotions
 from training.data.conversations import classify
 from training.data.emotions import LABELS, Labelled
+from training.data.seed_corpus import SeedRow
 from training.emotion_network import Network
+from training.recipes import RecipeError
 
 
 def test_a_tiny_one_learns_two_emotions_of_the_seed_corpus(
@@ -60,6 +62,17 @@ def test_a_wide_part_is_learned_beside_a_finished_network(
     assert alone == folder and not (folder / "wide.safetensors").exists(), "a part of other weights must not stay"
 
 
+def test_a_classifier_with_other_labels_cannot_be_gone_on_from(presets: Presets, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"id2label": dict(enumerate(LABELS[:7]))}), encoding="utf-8")
+    recipe = starter_classifier.StarterClassifierRecipe(name="w", init=tmp_path)
+    with pytest.raises(RecipeError, match=r"neutral, not joy, .*, sympathy; leave `init` out"):
+        starter_classifier.main(recipe, tmp_path / "storage", presets)
+    recipe = starter_classifier.StarterClassifierRecipe(name="w", init=tmp_path / "none")
+    with pytest.raises(RecipeError, match="holds no classifier"):
+        starter_classifier.main(recipe, tmp_path / "storage", presets)
+    assert not (tmp_path / "storage").exists()
+
+
 def test_labels_that_a_source_never_gives_teach_nothing() -> None:
     import torch
 
@@ -74,9 +87,18 @@ def test_labels_that_a_source_never_gives_teach_nothing() -> None:
     assert float(known_of_both) == pytest.approx(0.6931, abs=1e-3)
 
 
-def test_sympathy_is_not_taught_as_another_emotion(seed_rows: list) -> None:  # type: ignore[type-arg]
-    labelled = list(emotions.seed(row for row in seed_rows if row.emotion == "сочувствие"))
-    assert labelled == []
+def test_sympathy_is_a_label_of_its_own_and_says_nothing_against_sadness(seed_rows: list[SeedRow]) -> None:
+    sympathetic = [row for row in seed_rows if row.emotion == "сочувствие"]
+    assert list(emotions.seed(sympathetic)) == []
+    labelled = list(emotions.seed_with_sympathy(seed_rows))
+    assert len(labelled) == len(seed_rows)
+    own = [one for one in labelled if one.labels == {"sympathy"}]
+    assert [one.text for one in own] == [row.reply for row in sympathetic]
+    assert all(one.known == set(LABELS) - {"sadness", "fear", "joy"} for one in own)
+    assert all("sympathy" in one.known for one in labelled)
+    assert "sympathy" not in Labelled("а", frozenset({"joy"}), "cedr").known, (
+        "the public sets as read here do not speak of it"
+    )
 
 
 def test_nothing_of_a_dev_set_is_trained_on() -> None:

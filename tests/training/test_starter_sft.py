@@ -6,7 +6,7 @@ import pytest
 from storage.contracts import Turn
 from storage.presets import Presets
 from training import pretrain, starter_sft
-from training.data import seed_corpus
+from training.data import seed_corpus, seed_open
 from training.data.conversations import Example, render_example, with_emotion
 from training.recipes import RecipeError
 from training.runs import Run
@@ -91,7 +91,8 @@ def test_open_replies_and_narrow_rows_are_shares_of_their_own(base: Path, preset
     assert "Широко." not in {one.reply for one in groups["seed_narrow"]}
     assert set(groups) == {"seed_narrow", "seed_open"}
     assert all(one.preset for one in groups["seed_open"])
-    assert len({one.reply for one in groups["seed_open"]}) > 1000
+    replies = {one.reply for one in groups["seed_open"]}
+    assert replies == {row.reply for row in seed_open.rows(presets)} and len(replies) > 100
 
 
 def test_resuming_reaches_the_same_weights(base: Path, presets: Presets, tmp_path: Path) -> None:
@@ -138,18 +139,20 @@ def test_rows_of_a_step_depend_on_seed_and_step_alone() -> None:
 
 def test_public_turns_get_the_emotion_that_is_certain_and_alone(presets: Presets) -> None:
     turns = (Turn(role="user", text="Ну что?"),)
-    examples = [Example(turns, text) for text in ("Ура!", "Фу!", "Ага.", "Ой!")]
+    examples = [Example(turns, text) for text in ("Ура!", "Фу!", "Ага.", "Ой!", "Держись.")]
     zero = dict.fromkeys(("joy", "sadness", "surprise", "fear", "anger", "disgust", "neutral"), 0.0)
     rows = [
         {**zero, "joy": 0.95},
         {**zero, "disgust": 0.9, "anger": 0.8},
         {**zero, "neutral": 0.9},
         {**zero, "fear": 0.65},
+        {**zero, "sympathy": 0.8, "sadness": 0.6},
     ]
     found = with_emotion(examples, rows, presets)
     assert [(one.reply, one.preset and one.preset.id, one.intensity) for one in found] == [
         ("Ура!", "joy", 3),
         ("Ой!", "fear", 1),
+        ("Держись.", "sympathy", 2),
     ]
 
 

@@ -43,6 +43,13 @@ def test_wide_messages_stand_alone(presets: Presets) -> None:
     assert not {chat.lines for chat in chats} & {chat.lines for chat in talk.chats(presets)}
 
 
+def test_fresh_messages_and_chats_are_others(presets: Presets) -> None:
+    chats = talk.chats(presets, "fresh")
+    assert [len(chat.lines) for chat in chats] == [1] * 120 + [3] * 20
+    others = {chat.lines[0] for which in ("common", "wide") for chat in talk.chats(presets, which)}
+    assert not {chat.lines[0] for chat in chats} & others
+
+
 def test_sides_are_drawn_by_lot_and_the_key_tells_them(presets: Presets) -> None:
     text, key = talk.pairs(said(presets, "эхо-один"), said(presets, "эхо-два"), seed=3)
     assert 50 < key.count("one") < 90

@@ -71,12 +71,17 @@ def with_emotion(
     by_label = {preset.labels[0]: preset for preset in presets.presets}
     found: list[Example] = []
     for example, row in zip(examples, probabilities, strict=True):
-        label = max(LABELS, key=lambda one: row[one])
-        others = sum(value >= 0.5 for value in row.values())
+        label = max(LABELS, key=lambda one: row.get(one, 0.0))
         step = next((step for least, step in CERTAINTY if row[label] >= least), 0)
-        if step and others <= 1 and label in by_label and label != "neutral":
-            found.append(replace(example, preset=by_label[label], intensity=step))
+        preset = by_label.get(label)
+        if step and preset and label != "neutral" and not _others(row, preset):
+            found.append(replace(example, preset=preset, intensity=step))
     return found
+
+
+def _others(row: dict[str, float], preset: Preset) -> list[str]:
+    """Labels present that are none of the preset's: a sympathetic answer may well be sad."""
+    return [label for label, value in row.items() if value >= 0.5 and label not in preset.labels]
 
 
 def classify(folder: Path, texts: Sequence[str]) -> list[dict[str, float]]:

@@ -47,7 +47,8 @@ def documents(data: Path, name: str, tokenizer: Any, presets: Presets) -> Iterat
 
     Every seed reply stands below each wording of its message, and once more below that wording put loosely; rows of
     messages with few wordings and replies stand twice, so that messages weigh more alike. `seed_narrow` has the files
-    alone whose messages are common and have many replies, `seed_open` open replies to messages of their kind.
+    alone whose messages are common and have many replies, `seed_open` open replies to messages of their
+    kind and subject, broad messages in all their wordings.
     """
     if name in SEEDS:
         rows = seed_rows(name, data, presets)

@@ -1,4 +1,4 @@
-"""Readers of emotion-labelled texts: every set becomes rows over the same seven labels, with what it never says masked.
+"""Readers of emotion-labelled texts: every set becomes rows over the same labels, with what it never says masked.
 
 Knows the data folder's layout and the seed corpus; nothing of classifiers.
 """
@@ -13,11 +13,16 @@ from pathlib import Path
 from training.data import seed_corpus
 from training.data.sources import rows
 
-LABELS = ("joy", "sadness", "surprise", "fear", "anger", "disgust", "neutral")
+# What public sets speak of, and the one emotion that the seed corpus alone has.
+PUBLIC = ("joy", "sadness", "surprise", "fear", "anger", "disgust", "neutral")
+SYMPATHY = "sympathy"
+LABELS = (*PUBLIC, SYMPATHY)
 SEED_LABELS = {
     "радость": "joy", "грусть": "sadness", "удивление": "surprise", "страх": "fear",
     "злость": "anger", "отвращение": "disgust", "нейтрально": "neutral",
 }  # fmt: skip
+# Sympathy may be sad, anxious or glad for somebody: such a reply says nothing against these.
+BESIDE_SYMPATHY = frozenset({"sadness", "fear", "joy"})
 FILES = {
     "cedr": "emotion/cedr/train.jsonl",
     "brighter": "emotion/brighter/track_a_train.jsonl",
@@ -44,12 +49,12 @@ class Labelled:
     text: str
     labels: frozenset[str]
     source: str
-    known: frozenset[str] = field(default=frozenset(LABELS))
+    known: frozenset[str] = field(default=frozenset(PUBLIC))
 
 
 def cedr(data: Path) -> Iterator[Labelled]:
     """CEDR's train split; it never labels disgust, and «none of five» is its neutral."""
-    known = frozenset(LABELS) - {"disgust"}
+    known = frozenset(PUBLIC) - {"disgust"}
     for row in rows(data / FILES["cedr"]):
         yield Labelled(row["text"], frozenset(row["labels"]) or frozenset({"neutral"}), "cedr", known)
 
@@ -75,16 +80,26 @@ def translated(data: Path, name: str) -> Iterator[Labelled]:
 
 
 def folded_labels(names: Iterable[str]) -> frozenset[str]:
-    """Fine-grained names as the seven labels, neutral only if alone; empty if none of them fits."""
+    """Fine-grained names as the labels of public sets, neutral only if alone; empty if none of them fits."""
     labels = frozenset(_FINE[name] for name in names if name in _FINE)
     return labels - {"neutral"} if len(labels) > 1 else labels
 
 
 def seed(rows_: Iterable[seed_corpus.SeedRow]) -> Iterator[Labelled]:
-    """Replies of the seed corpus; sympathy has no label of its own and is left out."""
+    """Replies of the seed corpus under the labels that public sets have; sympathy is left out."""
     for row in rows_:
         if row.emotion in SEED_LABELS:
             yield Labelled(row.reply, frozenset({SEED_LABELS[row.emotion]}), "seed")
+
+
+def seed_with_sympathy(rows_: Iterable[seed_corpus.SeedRow]) -> Iterator[Labelled]:
+    """All replies of the seed corpus; sympathy is a label of its own."""
+    everything = frozenset(LABELS)
+    for row in rows_:
+        if label := SEED_LABELS.get(row.emotion):
+            yield Labelled(row.reply, frozenset({label}), "seed", everything)
+        else:
+            yield Labelled(row.reply, frozenset({SYMPATHY}), "seed", everything - BESIDE_SYMPATHY)
 
 
 def share(text: str, salt: str) -> float:
@@ -118,11 +133,13 @@ def macro_f1(
     thresholds: Mapping[str, float],
     labels: Sequence[str],
 ) -> dict[str, float]:
-    """F1 of each label and their mean under `macro`."""
-    scores = {
-        label: f1([row[label] >= thresholds[label] for row in probabilities], [label in row.labels for row in actual])
-        for label in labels
-    }
+    """F1 of each label on the rows that know it, and their mean under `macro`."""
+    scores = {}
+    for label in labels:
+        pairs = [
+            (p[label], label in row.labels) for p, row in zip(probabilities, actual, strict=True) if label in row.known
+        ]
+        scores[label] = f1([p >= thresholds[label] for p, _ in pairs], [is_true for _, is_true in pairs])
     return {**scores, "macro": sum(scores.values()) / len(scores)}
 
 

@@ -2,9 +2,9 @@
 
 `<preset id>.txt` holds lines `kind|intensity|register|reply`, `subjects/<preset id>.txt` the same behind a subject
 (`pets|bad|2|т|…`), `messages.txt` lines `kind|subject|register|message`, `broad.txt` the kind and subject of
-messages of the seed corpus, which are learned in all their wordings. A row joins a message with a reply of its kind, as
-a rule one of its subject, so that a small model learns to tell kinds and subjects of messages apart and, where it
-knows nothing better, to answer openly. Knows no model.
+messages of the seed corpus, which are learned in all their wordings. A row joins a message with a reply of its kind, in
+one case of four one of its subject, so that a small model learns to tell kinds and subjects of messages apart and,
+where it knows nothing better, to answer openly. Knows no model.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ OF_SUBJECTS = ("good", "bad", "plain", "advice")
 NONE = "-"
 # Of a message and of a reply: ты, вы, or without an address.
 REGISTERS = {"т": "ты", "в": "вы", "-": ""}
-# How often a message with a subject gets a reply of that subject; the rest keeps open replies in use for it.
-OWN = 0.75
+# How often a message with a subject gets a reply of that subject. One of two such replies is then likelier than one of
+# a dozen open ones only if the model is rather sure of the subject.
+OWN = 0.25
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Message:
     register: str
     text: str
     first: str = ""
-    """Of another wording: the seed corpus's message, which the split goes by."""
+    """Of the seed corpus: the message as its block has it, which the split goes by."""
 
     @property
     def held_out(self) -> bool:
@@ -81,6 +82,9 @@ def rows(presets: Presets, folder: Path | None = None) -> list[SeedRow]:
                 given = known[message.kind, intensity]
                 about = own.get((f"{message.subject}|{message.kind}", intensity), ())
                 fit = _addressed(about if chooser.random() < OWN else given, message) or _addressed(given, message)
+                if not fit:
+                    cell = f"{message.kind}, intensity {intensity}, «{message.register}»"
+                    raise SeedError(f"{preset.id}.txt", f"no reply fits {cell}: add one, with `-` for both addresses")
                 found.append(
                     SeedRow(
                         message.source,
@@ -104,7 +108,7 @@ def _addressed(given: Sequence[tuple[str, str]], message: Message) -> list[str]:
 def messages(folder: Path | None = None) -> list[Message]:
     """All messages written for this; SeedError names the first wrong line."""
     found = []
-    for line, (kind, subject, register, text) in _lines((folder or FOLDER) / MESSAGES, 4):
+    for line, (kind, subject, register, text) in _lines(folder or FOLDER, MESSAGES, 4):
         if kind not in KINDS or subject not in (*SUBJECTS, NONE) or register not in ("т", "в") or not text:
             raise SeedError(
                 f"{MESSAGES}:{line}",
@@ -120,18 +124,23 @@ def broad(folder: Path | None = None) -> list[Message]:
 
     None if there is no such file; SeedError names the first wrong line.
     """
-    path = (folder or FOLDER) / BROAD
-    if not path.is_file():
+    folder = folder or FOLDER
+    if not (folder / BROAD).is_file():
         return []
-    known = {row.message: row for row in seed_corpus.load() if len(row.turns) == 1}
+    known: dict[str, SeedRow] = {}
+    wordings: dict[str, dict[str, None]] = defaultdict(dict)
+    for row in seed_corpus.load():
+        if len(row.turns) == 1:
+            known[row.message] = row
+            wordings[row.message] |= dict.fromkeys(row.wordings)
     register = {name: letter for letter, name in REGISTERS.items()}
     found = []
-    for line, (kind, subject, text) in _lines(path, 3):
-        row = known.get(text)
-        if kind not in FIRST or subject not in (*SUBJECTS, NONE) or row is None:
+    for line, (kind, subject, text) in _lines(folder, BROAD, 3):
+        if kind not in FIRST or subject not in (*SUBJECTS, NONE) or text not in known:
             raise SeedError(f"{BROAD}:{line}", "expected kind|subject or -|a message that the seed corpus has")
-        for wording in (text, *row.wordings):
-            found.append(Message(BROAD, line, kind, subject, register[row.register], wording, first=text))
+        for wording in (text, *wordings[text]):
+            address = register[known[text].register]
+            found.append(Message(BROAD, line, kind, subject, address, wording, first=text))
     return found
 
 
@@ -141,7 +150,7 @@ def replies(folder: Path, preset: Preset) -> Replies:
     if not (folder / name).is_file():
         return {}
     found: dict[tuple[str, int], list[tuple[str, str]]] = defaultdict(list)
-    for line, (kind, intensity, register, text) in _lines(folder / name, 4):
+    for line, (kind, intensity, register, text) in _lines(folder, name, 4):
         if kind not in KINDS or intensity not in ("1", "2", "3") or register not in REGISTERS or not text:
             raise SeedError(f"{name}:{line}", "expected kind|1–3|т, в or -|reply")
         found[kind, int(intensity)].append((register, text))
@@ -150,23 +159,23 @@ def replies(folder: Path, preset: Preset) -> Replies:
 
 def subject_replies(folder: Path, preset: Preset) -> Replies:
     """The replies of a preset that are about a subject, by `subject|kind` and intensity; none without a file."""
-    path = folder / SUBJECTS_IN / f"{preset.id}.txt"
-    if not path.is_file():
+    name = f"{SUBJECTS_IN}/{preset.id}.txt"
+    if not (folder / name).is_file():
         return {}
     found: dict[tuple[str, int], list[tuple[str, str]]] = defaultdict(list)
-    for line, (subject, kind, intensity, register, text) in _lines(path, 5):
+    for line, (subject, kind, intensity, register, text) in _lines(folder, name, 5):
         known = subject in SUBJECTS and kind in OF_SUBJECTS and intensity in ("1", "2", "3") and register in REGISTERS
         if not known or not text:
-            raise SeedError(f"{SUBJECTS_IN}/{path.name}:{line}", "expected subject|kind|1–3|т, в or -|reply")
+            raise SeedError(f"{name}:{line}", "expected subject|kind|1–3|т, в or -|reply")
         found[f"{subject}|{kind}", int(intensity)].append((register, text))
     return found
 
 
-def _lines(path: Path, parts: int) -> Iterator[tuple[int, list[str]]]:
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+def _lines(folder: Path, name: str, parts: int) -> Iterator[tuple[int, list[str]]]:
+    for number, line in enumerate((folder / name).read_text(encoding="utf-8").splitlines(), start=1):
         if not line.strip():
             continue
         fields = [field.strip() for field in line.split("|")]
         if len(fields) != parts:
-            raise SeedError(f"{path.name}:{number}", f"expected {parts} fields between '|'")
+            raise SeedError(f"{name}:{number}", f"expected {parts} fields between '|'")
         yield number, fields

@@ -26,7 +26,7 @@ def table(
         emotion: [row for row, one in zip(found, rows, strict=True) if one.emotion == emotion]
         for emotion in seed_corpus.EMOTIONS
     }
-    return matrix("emotion", groups, LABELS, thresholds)
+    return matrix("emotion", groups, [label for label in LABELS if label in thresholds], thresholds)
 
 
 def matrix(

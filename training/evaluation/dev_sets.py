@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.classifier import DEFAULT_THRESHOLD
-from training.data.emotions import LABELS, Labelled
+from training.data.emotions import LABELS, SYMPATHY, Labelled
 
 Marks = NDArray[np.bool_]
 # What people labelled there: BRIGHTER has no neutral of its own, CEDR no disgust.
@@ -24,7 +24,10 @@ MEASURED = {"brighter_dev": LABELS[:6], "cedr_dev": LABELS[:5], "seed_dev": LABE
 
 
 def macro_f1(decided: Marks, actual: Marks) -> float:
-    """Mean over columns of F1; 0 for a column where nothing is right. Shapes (texts, labels)."""
+    """Mean over columns of F1; 0 for a column where nothing is right. Shapes (texts, labels).
+
+    What a text does not say anything about is False in both.
+    """
     hits, total = (decided & actual).sum(axis=0), decided.sum(axis=0) + actual.sum(axis=0)
     return float(np.mean(2 * hits / np.maximum(total, 1)))
 
@@ -68,7 +71,7 @@ def decide(rows: Sequence[Mapping[str, float]], thresholds: Mapping[str, float],
 
 
 def report(sets: Mapping[str, Sequence[Labelled]], folders: Sequence[Path]) -> list[str]:
-    """A table for each dev set that is there."""
+    """A table for each dev set that is there, over the labels that all classifiers know."""
     from models.sequence_classifier import SequenceClassifier
     from training.evaluation.tfidf import TfIdf
 
@@ -78,9 +81,13 @@ def report(sets: Mapping[str, Sequence[Labelled]], folders: Sequence[Path]) -> l
     for name, labels in MEASURED.items():
         if not (rows := sets.get(name)):
             continue
+        labels = tuple(one for one in labels if all(one in each.labels for each in classifiers.values()))
+        rows = [row for row in rows if row.labels & set(labels) or not row.labels & {SYMPATHY}]
         texts = [row.text for row in rows]
         decisions = {key: decide(one.classify(texts), one.thresholds, labels) for key, one in classifiers.items()}
         decisions["TF-IDF, same rows"] = decide(reference.rows(texts), {}, labels)
+        known = np.array([[label in row.known for label in labels] for row in rows])
+        decisions = {key: one & known for key, one in decisions.items()}
         actual = np.array([[label in row.labels for label in labels] for row in rows])
         lines += [*table(name, decisions, actual), ""]
     return lines

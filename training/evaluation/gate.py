@@ -99,7 +99,8 @@ def accuracy(gate: Opinion, rows: Sequence[Labelled]) -> tuple[Interval, dict[st
 
     ValueError without rows that the gate's labels can name.
     """
-    wanted = tuple(label for label in LABELS if label in gate.labels)
+    spoken = {label for row in rows for label in row.known}
+    wanted = tuple(label for label in LABELS if label in gate.labels and label in spoken)
     rows = [row for row in rows if row.labels & set(wanted)]
     found = gate.classify([row.text for row in rows])
     right = interval([float(strongest(one) in row.labels) for one, row in zip(found, rows, strict=True)])

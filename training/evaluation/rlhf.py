@@ -19,7 +19,6 @@ from models.selection import defect
 from storage.contracts import Sampling
 from storage.presets import Presets, load_presets
 from training.data.conversations import classify
-from training.data.emotions import LABELS
 from training.evaluation.starter import generate, likeliest, prompts
 
 
@@ -50,7 +49,7 @@ def hit_share(asked: Sequence[Prompt], rows: Sequence[Mapping[str, float]]) -> f
 def probability(asked: Sequence[Prompt], rows: Sequence[Mapping[str, float]]) -> float:
     """Mean probability of the preset's likeliest label: what the reward pays."""
     found = [
-        max(row[label] for label in one.preset.labels if label in LABELS) for one, row in zip(asked, rows, strict=True)
+        max(row[label] for label in one.preset.labels if label in row) for one, row in zip(asked, rows, strict=True)
     ]
     return sum(found) / len(found)
 

@@ -203,7 +203,7 @@ def main() -> None:
 def report(drawn: Sequence[Drawn], second: TfIdf, presets: Presets) -> list[str]:
     """What the judge is worth on people's replies, and what it says of the starter's, as Markdown."""
     _, held = seed_corpus.split(seed_corpus.load())
-    humans = list(emotions.seed(held))
+    humans = list(emotions.seed_with_sympathy(held))
     rows = second.rows([row.text for row in humans])
     macro = emotions.macro_f1(rows, humans, dict.fromkeys(LABELS, 0.5), LABELS)["macro"]
     right = sum(likeliest(row) in one.labels for row, one in zip(rows, humans, strict=True)) / len(humans)
@@ -229,7 +229,7 @@ def report(drawn: Sequence[Drawn], second: TfIdf, presets: Presets) -> list[str]
 
 def likeliest(row: Mapping[str, float]) -> str:
     """The label with the highest probability."""
-    return max(LABELS, key=lambda label: row[label])
+    return max(LABELS, key=lambda label: row.get(label, 0.0))
 
 
 def write_samples(drawn: Sequence[Drawn], path: Path) -> None:

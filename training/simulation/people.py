@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-# Presets that a classifier label of their own stands for: sympathy has none, so nothing could measure it alone.
+# Presets that people's taste and the second judge read: both were fitted without sympathy.
 EMOTIONS = ("neutral", "joy", "sadness", "surprise", "fear", "anger", "disgust")
 FIRST_ID = 1_000
 # What people on the whole like an answer's length to be, in words, by emotion: angry ones short, sad ones longer.

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from storage.contracts import Turn
-from training.data.emotions import LABELS, folded_labels
+from training.data.emotions import PUBLIC, folded_labels
 from training.data.reading.fields import Fields, as_number
 from training.data.reading.records import LeftOut, Record, name_type
 from training.data.rows import Answer, AnyRow, Row, Text
@@ -42,11 +42,11 @@ def text(fields: Fields) -> list[Row]:
 
 
 def emotions(fields: Fields) -> list[Row]:
-    """As `text`, its labels brought to the starter classifier's seven; none is neutral, unknown ones leave it out."""
+    """As `text`, its labels brought to the seven of public sets; none is neutral, unknown ones leave it out."""
     (row,) = text(fields)
     assert isinstance(row, Text)  # noqa: S101 – for the type checker
     if row.labels is None:
-        fields.fault("labels", f"expected a list of labels, e.g. of {', '.join(LABELS)}")
+        fields.fault("labels", f"expected a list of labels, e.g. of {', '.join(PUBLIC)}")
         fields.done()
     kept = folded_labels(row.labels or ("neutral",))
     if not kept:

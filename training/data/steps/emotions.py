@@ -89,10 +89,11 @@ def reading(probabilities: Mapping[str, float], presets: Presets, neutral: bool)
     """`(preset id, intensity)` of an answer in one emotion; None if it is in none, in several, or nobody's preset."""
     label = max(probabilities, key=lambda one: probabilities[one])
     step = next((step for least, step in CERTAINTY if probabilities[label] >= least), 0)
-    others = sum(value >= 0.5 for value in probabilities.values())
     # Of two presets with the same label (sadness, sympathy) the first one is named after it.
     preset = next((one for one in presets.presets if label in one.labels), None)
-    if not step or others > 1 or preset is None or (label == "neutral" and not neutral):
+    if not step or preset is None or (label == "neutral" and not neutral):
+        return None
+    if any(value >= 0.5 and one not in preset.labels for one, value in probabilities.items()):
         return None
     return preset.id, step
 
