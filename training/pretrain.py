@@ -94,9 +94,9 @@ def _arrays(
             fresh.rename(path)  # a run that is continued must not find half of it
         arrays[name] = np.load(path)
     hashes = {name: sources.sha256(recipe.data / sources.FILES[name]) for name in corpus.files(names)}
-    if not set(names) <= set(sources.FILES):
+    if not set(names) <= {*sources.FILES, corpus.SEED_OPEN}:
         hashes["seed"] = hash_folder(seed_corpus.FOLDER, "*.txt")
-    if corpus.SEED_OPEN in names:
+    if {corpus.SEED_OPEN, corpus.SEED_SUBJECTS} & set(names):
         hashes[corpus.SEED_OPEN] = hash_folder(seed_open.FOLDER, "*.txt")
     run.manifest({"sha256": hashes, "tokens": {name: len(array) for name, array in arrays.items()}})
     return arrays

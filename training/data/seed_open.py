@@ -64,24 +64,26 @@ class Message:
 Replies = Mapping[tuple[str, int], Sequence[tuple[str, str]]]  # (kind, intensity) → (register, reply)
 
 
-def rows(presets: Presets, folder: Path | None = None) -> list[SeedRow]:
+def rows(presets: Presets, folder: Path | None = None, subjects: bool = False) -> list[SeedRow]:
     """A reply to every message in every preset at every intensity, but for messages that the seed corpus holds out.
 
-    Messages of the seed corpus and their other wordings get one intensity each in every preset: they are many. A
-    message with «вы» meets no reply with «ты», nor the other way round. A preset without a file has no rows. SeedError
-    names a wrong line.
+    First messages and replies that fit any of their kind; with `subjects` short lines, the seed corpus's messages and
+    replies about subjects as well. Messages of the seed corpus and their other wordings get one intensity each in every
+    preset: they are many. A message with «вы» meets no reply with «ты», nor the other way round. A preset without a
+    file has no rows. SeedError names a wrong line.
     """
     folder = folder or FOLDER
-    asked = [one for one in (*messages(folder), *broad(folder)) if not one.held_out]
+    given = (*messages(folder), *broad(folder)) if subjects else messages(folder)
+    asked = [one for one in given if not one.held_out and (subjects or one.kind in FIRST)]
     found: list[SeedRow] = []
     for preset in presets.presets:
-        known, own = replies(folder, preset), subject_replies(folder, preset)
+        known, own = replies(folder, preset), subject_replies(folder, preset) if subjects else {}
         for message in asked if known else ():
             chooser = random.Random(f"{preset.id}:{message.text}")
             for intensity in (1, 2, 3) if message.source == MESSAGES else (chooser.randint(1, 3),):
-                given = known[message.kind, intensity]
-                about = own.get((f"{message.subject}|{message.kind}", intensity), ())
-                fit = _addressed(about if chooser.random() < OWN else given, message) or _addressed(given, message)
+                fit = _addressed(known[message.kind, intensity], message)
+                if subjects and chooser.random() < OWN:
+                    fit = _addressed(own.get((f"{message.subject}|{message.kind}", intensity), ()), message) or fit
                 if not fit:
                     cell = f"{message.kind}, intensity {intensity}, «{message.register}»"
                     raise SeedError(f"{preset.id}.txt", f"no reply fits {cell}: add one, with `-` for both addresses")
