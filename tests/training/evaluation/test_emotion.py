@@ -94,7 +94,8 @@ def planted(people: list[Sample], name: str) -> list[Sample]:
     texts = {
         "stuffed": lambda one: STUFFED[one.emotion],
         "synonyms": lambda one: " ".join(chooser.choices(SYNONYMS[one.emotion], k=4)),
-        "echo": lambda one: f"{STUFFED[one.emotion].split()[0]} {one.prompt[-1].text}",
+        # Twice: a picker that knows sympathy is less pleased by one word.
+        "echo": lambda one: f"{' '.join(STUFFED[one.emotion].split()[:1] * 2)} {one.prompt[-1].text}",
     }
     return [one.model_copy(update={"answer": texts[name](one), "system": name}) for one in people]
 

@@ -97,7 +97,7 @@ def test_an_encoder_without_a_head_is_no_bleurt(tmp_path: Path) -> None:
 
 def test_an_emotion_classifier_is_no_bleurt() -> None:
     found = measure([sample("а", "б")], ["bleurt"], Options(bleurt=str(CLASSIFIER)))["bleurt"]
-    assert isinstance(found, Absent) and "7 outputs, a rating is one" in found.reason
+    assert isinstance(found, Absent) and "8 outputs, a rating is one" in found.reason
 
 
 def test_the_original_checkpoints_are_refused_with_advice(tmp_path: Path) -> None:
