@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 MESSAGES, WIDE, CHATS = HERE / "first_messages.txt", HERE / "wide_messages.txt", HERE / "chats.txt"
 FRESH, FRESH_CHATS = HERE / "fresh_messages.txt", HERE / "fresh_chats.txt"
 # First messages and chats of three: common ones, those that tell of less common things, and half of each, written
-# without sight of training data and read when everything was chosen.
+# without sight of training data.
 SETS = {"common": (MESSAGES, CHATS), "wide": (WIDE,), "fresh": (FRESH, FRESH_CHATS)}
 
 
