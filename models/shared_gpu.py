@@ -103,6 +103,8 @@ class SharedGpu:
                 while not await self._over(until):
                     until = await self._asked() or until
                     await asyncio.sleep(self.every)
+                    # Whoever read the board while a heartbeat was late has struck this worker off.
+                    await self._tell()
                 await self._come_back()
         finally:
             self.paused = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import weakref
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -225,6 +226,20 @@ async def test_a_redis_server_that_dies_meanwhile_does_not_keep_it_away(
             while worker.gpu is not None and worker.gpu.away:  # noqa: ASYNC110 - nobody signals it
                 await asyncio.sleep(0.02)
         await embedded.start()
+        assert (await answer(conversation, replies, "r")).state is ReplyState.DONE
+
+
+async def test_a_worker_struck_off_while_its_heartbeat_was_late_is_seen_to_be_away_again(
+    conversation: Conversation, board: LoopBoard, replies: Replies, tmp_path: Path
+) -> None:
+    async with following(conversation, board, echo(), tmp_path, load=load_echo):
+        await board.ask_drain(now() + timedelta(seconds=60))
+        await until(lambda: away(board))
+        await board.redis.zrem(board.keys.workers(), "w")
+        assert await board.sharing() == {}
+        await board.redis.zadd(board.keys.workers(), {"w": time.time() + 60})
+        await until(lambda: away(board))
+        await board.end_drain()
         assert (await answer(conversation, replies, "r")).state is ReplyState.DONE
 
 
