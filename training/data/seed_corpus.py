@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from storage.contracts import Turn
@@ -48,12 +49,12 @@ class SeedRow:
     first: str = ""
     """Of another wording: the message as the block has it, which the split goes by."""
 
-    @property
+    @cached_property
     def message(self) -> str:
         """The words of the dialogue; the split goes by them."""
         return "\n".join(turn.text for turn in self.turns)
 
-    @property
+    @cached_property
     def held_out(self) -> bool:
         """Whether the row's message belongs to the held-out tenth: all its replies do, or none."""
         return held_out(self.first or self.message)
@@ -97,8 +98,14 @@ def narrow(rows: Iterable[SeedRow]) -> list[SeedRow]:
 
 def load(folder: Path | None = None) -> list[SeedRow]:
     """All rows of a folder of seed files (the shipped one), in file order; SeedError names the first wrong line."""
-    folder = folder or FOLDER
-    return [row for path in sorted(folder.glob("*.txt")) for row in parse(path.name, _text(path))]
+    paths = sorted((folder or FOLDER).glob("*.txt"))
+    return list(_parsed(tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in paths)))
+
+
+@lru_cache(maxsize=2)
+def _parsed(files: tuple[tuple[Path, int, int], ...]) -> tuple[SeedRow, ...]:
+    """The rows of files as they are now; a refit asks for the same ones several times."""
+    return tuple(row for path, _, _ in files for row in parse(path.name, _text(path)))
 
 
 def _text(path: Path) -> str:

@@ -31,9 +31,10 @@ def pairs(
     """
     rows = list(rows)
     elsewhere = _by_cell(rows) if contrast == "message" else {}
+    named = {emotion: presets.find(emotion) for emotion in {row.emotion for row in rows}}
     for turns, replies in _by_message(rows).items():
         for row in replies:
-            preset = presets.find(row.emotion)
+            preset = named[row.emotion]
             if not isinstance(preset, Preset):
                 raise ValueError(f"{row.source}:{row.line}: no preset is titled '{row.emotion}'")
             chooser = random.Random(f"{seed}:{row.message}:{row.emotion}:{row.intensity}:{row.reply}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from storage.contracts import now
@@ -31,11 +32,17 @@ LENIENT: dict[str, Any] = {
 }
 
 
+@cache
+def _pairs() -> tuple[Pair, ...]:
+    found = [row for row in shipped.pairs(None, load_presets()) if row.tags["split"] == "train"]
+    random.Random(1).shuffle(found)
+    return tuple(found)
+
+
 def freeze(folder: JobFolder, *, thumbs: int = 40, pairs: int = 0, answers: int = 0) -> None:
     """Sets and `sets.json` as the first step leaves them: the first rows of the seed corpus, said by three people."""
     folder.make()
-    found = [row for row in shipped.pairs(None, load_presets()) if row.tags["split"] == "train"]
-    random.Random(1).shuffle(found)
+    found = _pairs()
     judged: list[Row] = []
     for row in found[: (thumbs + 1) // 2]:
         judged += [_thumb(row, True), _thumb(row, False)]

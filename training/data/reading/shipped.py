@@ -16,9 +16,11 @@ def read(folder: Path | None, presets: Presets, wordings: bool = False) -> Itera
 
     Tag `split` is `train` or `held_out`, by message.
     """
-    for row in _load(folder, wordings):
+    rows = _load(folder, wordings)
+    named = {emotion: presets.find(emotion) for emotion in {row.emotion for row in rows}}
+    for row in rows:
         place = f"{row.source}:{row.line}"
-        preset = presets.find(row.emotion)
+        preset = named[row.emotion]
         if not isinstance(preset, Preset):
             yield BadRecord([Fault(place, "emotion", f"no preset is titled '{row.emotion}'")])
             continue
