@@ -265,7 +265,8 @@ class Responder:
 
     def _choice(self, job: Job) -> Choice:
         message = job.prompt.turns[-1].text
-        return choose(self.judge.score(job.prompt.preset, message, job.kept), job.request.seen)
+        scored = self.judge.score(job.prompt.preset, message, job.kept)
+        return choose(scored, job.request.seen, job.prompt.intensity)
 
     def _salvaged(self, job: Job) -> ChatReply | None:
         """The best of what has finished, fitting or not; None if nothing can be sent."""

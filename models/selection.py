@@ -14,6 +14,9 @@ from storage.contracts import Candidate
 ECHO_WORDS = 3
 LOOP_REPEATS = 3
 LOOP_UNIT = 8
+# Where the emotion is wanted very strongly, it must be unmistakable before the answer is to the point.
+STRONGEST = 3
+ABOUT_AS_SURE = 0.05
 # A full stop after a single letter or a number is «т. е.» or «1.», not the end of a sentence.
 SENTENCE_END = re.compile(r"(?:(?<=[^\W\d_]{2})\.|(?<=[»\")])\.|[!?…]|\.{2,})[.!?…]*[»\")]*(?=\s|\Z)")
 
@@ -110,23 +113,32 @@ def _echoes(text: str, message: str) -> bool:
     return len(words) >= ECHO_WORDS and _words(text) == words
 
 
-def choose(scored: Sequence[Scored], seen: Sequence[str] = ()) -> Choice:
+def choose(scored: Sequence[Scored], seen: Sequence[str] = (), intensity: int = 2) -> Choice:
     """The best candidate: clean before defective, new before `seen` (word by word), fitting before not, ended by itself
     before cut at the token limit. Among those that fit then the most relevant, where that is known; otherwise the
-    highest fit. First wins ties."""
+    highest fit. At the strongest `intensity` only candidates about as fitting as the best one are asked for their
+    relevance. First wins ties."""
     clean = [item for item in scored if item.defect is None]
     if not clean:
         return Choice(None, None)
     known = [_words(text) for text in seen]
     new = [item for item in clean if _words(item.candidate.text) not in known]
-    best = max(new or clean, key=_worth)
+    highest = max(_standing(item) for item in new or clean)
+    rivals = [item for item in new or clean if _standing(item) == highest]
+    if intensity >= STRONGEST:
+        surest = max(item.candidate.fit for item in rivals)
+        rivals = [item for item in rivals if item.candidate.fit >= surest - ABOUT_AS_SURE]
+    best = max(rivals, key=_worth)
     return Choice(best.candidate, best.fits, again=not new)
 
 
-def _worth(item: Scored) -> tuple[bool, bool, float, float]:
+def _standing(item: Scored) -> tuple[bool, bool]:
+    return item.fits is True, item.candidate.finish == "stop"
+
+
+def _worth(item: Scored) -> tuple[float, float]:
     relevance = item.candidate.relevance if item.fits is not False else None
-    known = -math.inf if relevance is None else relevance
-    return item.fits is True, item.candidate.finish == "stop", known, item.candidate.fit
+    return -math.inf if relevance is None else relevance, item.candidate.fit
 
 
 def try_again(choice: Choice, attempts: int, retries: int, seconds_left: float, seconds_a_round: float) -> bool:

@@ -41,6 +41,30 @@ def test_defects(text: str, expected: Defect | None) -> None:
     assert defect(text, "Меня сегодня повысили!") is expected
 
 
+def test_at_the_strongest_step_an_unmistakable_emotion_goes_before_relevance() -> None:
+    def one(text: str, fit: float, relevance: float | None, fits: bool = True, finish: str = "stop") -> Scored:
+        candidate = Candidate.model_validate({"text": text, "fit": fit, "relevance": relevance, "finish": finish})
+        return Scored(candidate, fits, None)
+
+    found = [
+        one("near", 0.93, 0.5),
+        one("sure", 0.97, 0.1),
+        one("faint", 0.6, 2.0),
+        one("cut", 0.99, 3.0, finish="length"),
+    ]
+    for intensity, wanted in ((1, "faint"), (2, "faint"), (3, "near")):
+        choice = choose(found, intensity=intensity)
+        assert choice.candidate is not None and choice.candidate.text == wanted
+    # Nothing fits, or nobody knows the relevance: the surest one at every step.
+    for part in (
+        [one("low", 0.1, 9.0, fits=False), one("high", 0.2, 0.0, fits=False)],
+        [one("low", 0.5, None), one("high", 0.52, None)],
+    ):
+        for intensity in (1, 2, 3):
+            choice = choose(part, intensity=intensity)
+            assert choice.candidate is not None and choice.candidate.text == "high"
+
+
 def test_a_greeting_may_be_returned() -> None:
     assert defect("Доброе утро!", "Доброе утро") is None
 

@@ -249,7 +249,8 @@ class _Work:
         candidates = [one.candidates[number] for number in sorted(one.candidates)]
         message = one.asked.row.prompt[-1].text
         if one.asked.preset is not None:
-            best = choose(self.judge.score(one.asked.preset, message, candidates)).candidate
+            scored = self.judge.score(one.asked.preset, message, candidates)
+            best = choose(scored, intensity=one.asked.row.intensity).candidate
             return best or candidates[0]
         return next((item for item in candidates if _sound(item.text, message)), candidates[0])
 

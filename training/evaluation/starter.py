@@ -84,7 +84,8 @@ def generate(
 
 def pick(judge: Judge, prompt: Prompt, candidates: Sequence[Candidate]) -> str:
     """What serving would send of classified candidates; the first one if none is sound."""
-    chosen = choose(judge.score(prompt.preset, prompt.turns[-1].text, candidates)).candidate
+    scored = judge.score(prompt.preset, prompt.turns[-1].text, candidates)
+    chosen = choose(scored, intensity=prompt.intensity).candidate
     return (chosen or candidates[0]).text
 
 
