@@ -81,7 +81,6 @@ class Network:
             self.model = BertForSequenceClassification.from_pretrained(
                 recipe.init, dtype=torch.float32, attn_implementation="eager"
             )
-        self.first = _copy(list(self.model.parameters()))
         self.recipe = recipe
         self.tokenizer = tokenizer
 
@@ -159,8 +158,6 @@ class Network:
                     run.measure(step=step + 1, tune_loss=round(loss, 4))
                 shown(step + 1, f"loss {loss:.3f} validation {score:.3f}")
         _paste(best, weights)
-        if self.recipe.init is not None and self.recipe.blend < 1:
-            _paste([new.lerp(old, 1 - self.recipe.blend) for new, old in zip(best, self.first, strict=True)], weights)
 
     def _validate(self, run: Run, step: int, validation: Sequence[Labelled]) -> float:
         """Macro-F1 with the thresholds that are best on the same rows: good enough to choose an epoch by."""

@@ -22,10 +22,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from models.wide import Wide
 from storage.presets import Presets
 from training import recipes, wide_part
-from training.data import emotions, seed_corpus, sources
+from training.data import emotions, posts, seed_corpus, sources
 from training.data.emotion_sets import augment, gather, unlabelled
 from training.data.emotions import LABELS, Labelled
 from training.emotion_network import Network, load_wordpieces, train_wordpieces
+from training.evaluation.dev_sets import MEASURED
 from training.evaluation.tfidf import TfIdf
 from training.runs import Run, hash_folder, whole
 
@@ -54,7 +55,9 @@ class WideShape(BaseModel):
     letters: int = Field(default=3, ge=1, description="Texts that a run of letters must stand in.")
     regularisation: float = Field(default=4.0, gt=0, description="Inverse strength, as in scikit-learn's C.")
     smoothing: float = Field(default=0.3, gt=0, description="Of counts in the log-count ratios.")
-    weights: dict[str, float] = Field(default_factory=dict, description="Of a source's rows; 1 if unnamed.")
+    weights: dict[str, float] = Field(
+        default_factory=dict, description="Of a source's rows; 1 if unnamed, 0: left out."
+    )
 
 
 class StarterClassifierRecipe(recipes.Recipe):
@@ -62,7 +65,6 @@ class StarterClassifierRecipe(recipes.Recipe):
 
     data: Path | None = Field(default=None, description="The public data folder; unset: the seed corpus alone.")
     init: Path | None = Field(default=None, description="Continue from this classifier (and its tokenizer).")
-    blend: float = Field(default=1.0, gt=0, le=1, description="Share of the new weights beside those of `init`.")
     shape: Shape = Shape()
     longest: int = Field(default=64, ge=8, description="Tokens of a text; the rest is cut.")
     rows: int = Field(default=64, ge=1, description="Texts a step.")
@@ -75,6 +77,7 @@ class StarterClassifierRecipe(recipes.Recipe):
     teacher: Literal["tfidf", "wide"] = Field(default="tfidf", description="Who gives the soft labels.")
     epochs: int = Field(default=8, ge=0, description="0: the network of `init` stays as it is.")
     learning_rate: float = Field(default=2e-4, gt=0)
+    posts: bool = Field(default=False, description="Learn from the shipped posts, too.")
     repeat: dict[str, int] = Field(default_factory=dict, description="How often a source's rows stand in an epoch.")
     wide: WideShape | None = Field(default=None, description="Also learn a wide part; unset: the network alone.")
     reference: bool = Field(default=True, description="Fit TF-IDF on the same rows for the report.")
@@ -94,7 +97,7 @@ def main(recipe: StarterClassifierRecipe, storage: Path, presets: Presets, resum
     torch.set_num_threads(recipe.threads or 1)
     torch.manual_seed(recipe.seed)
     run = Run(storage, "starter_classifier", recipe, resume)
-    sets = gather(recipe.data, recipe.seed_share)
+    sets = gather(recipe.data, recipe.seed_share, recipe.posts)
     lines = unlabelled(recipe.data, recipe.unlabelled, recipe.seed) if recipe.data and recipe.unlabelled else []
     files = [emotions.FILES[name] for name in ("cedr", "brighter", "brighter_dev", "track_b")] if recipe.data else []
     run.manifest(
@@ -102,14 +105,16 @@ def main(recipe: StarterClassifierRecipe, storage: Path, presets: Presets, resum
             "rows": {name: len(rows) for name, rows in sets.items()},
             "unlabelled": len(lines),
             "sha256": {one: sources.sha256(recipe.data / one) for one in files if recipe.data}
-            | {"seed": hash_folder(seed_corpus.FOLDER, "*.txt")},
+            | {"seed": hash_folder(seed_corpus.FOLDER, "*.txt")}
+            | ({"posts": hash_folder(posts.FOLDER, "*.tsv")} if recipe.posts else {}),
         }
     )
     folder = recipe.output or run.folder / "classifier"
-    network = _network(recipe, run, sets, lines)
+    learned = _learned(recipe.wide or WideShape(), sets["train"]) if recipe.wide or recipe.teacher == "wide" else None
+    network = _network(recipe, run, sets, lines, learned)
     with whole(folder) as fresh:
         network.export(fresh)
-        shares = _widen(recipe.wide, fresh, sets) if recipe.wide else None
+        shares = _widen(learned, fresh, sets) if recipe.wide and learned else None
         validation = SequenceClassifier.load(str(fresh)).classify([row.text for row in sets["validation"]])
         thresholds = emotions.calibrate(validation, sets["validation"])
         (fresh / "thresholds.json").write_text(json.dumps(thresholds, indent=1) + "\n", encoding="utf-8")
@@ -121,14 +126,16 @@ def main(recipe: StarterClassifierRecipe, storage: Path, presets: Presets, resum
     return folder
 
 
-def _network(recipe: StarterClassifierRecipe, run: Run, sets: dict[str, list[Labelled]], lines: list[str]) -> Network:
-    """The network through its stages."""
+def _network(
+    recipe: StarterClassifierRecipe, run: Run, sets: dict[str, list[Labelled]], lines: list[str], learned: Wide | None
+) -> Network:
+    """The network through its stages, taught by `learned` where the recipe says so."""
     texts = [*(row.text for row in sets["train"]), *lines]
     tokenizer = load_wordpieces(recipe.init) if recipe.init else train_wordpieces(texts, recipe.shape.vocabulary)
     network = Network(recipe, tokenizer)
     if recipe.pretext_minutes and (lines or recipe.augmented):
         texts = lines + augment(sets["train"], recipe.augmented, recipe.seed)
-        network.pretext(run, texts, _taught(recipe, sets["train"], texts))
+        network.pretext(run, texts, _taught(learned if recipe.teacher == "wide" else None, sets["train"], texts))
     if recipe.epochs:
         network.tune(run, sets["train"], sets["validation"])
     return network
@@ -147,19 +154,17 @@ def check_labels(init: Path) -> None:
         )
 
 
-def _taught(recipe: StarterClassifierRecipe, rows: list[Labelled], texts: list[str]) -> NDArray[np.float32]:
-    """(texts, labels): what a teacher fitted on rows gives the texts."""
-    if recipe.teacher == "tfidf":
+def _taught(learned: Wide | None, rows: list[Labelled], texts: list[str]) -> NDArray[np.float32]:
+    """(texts, labels): what a teacher gives the texts, the wide part or plain TF-IDF fitted on rows."""
+    if learned is None:
         return TfIdf.fit(rows).predict(texts)
-    logits = _learned(recipe.wide or WideShape(), rows).logits(texts)
-    return (1 / (1 + np.exp(-logits))).astype(np.float32)
+    return (1 / (1 + np.exp(-learned.logits(texts)))).astype(np.float32)
 
 
-def _widen(shape: WideShape, folder: Path, sets: dict[str, list[Labelled]]) -> wide_part.Shares:
-    """Learn the wide part, weigh it against the network on validation rows, and write it beside the network."""
+def _widen(learned: Wide, folder: Path, sets: dict[str, list[Labelled]]) -> wide_part.Shares:
+    """Weigh the wide part against the network on validation rows, and write it beside the network."""
     from models.sequence_classifier import SequenceClassifier
 
-    learned = _learned(shape, sets["train"])
     deep = SequenceClassifier.load(str(folder)).network_logits([row.text for row in sets["validation"]]).numpy()
     shares = wide_part.shares(learned, deep, sets["validation"])
     shares.of(learned).save(folder, LABELS)
@@ -167,6 +172,7 @@ def _widen(shape: WideShape, folder: Path, sets: dict[str, list[Labelled]]) -> w
 
 
 def _learned(shape: WideShape, rows: list[Labelled]) -> Wide:
+    rows = [row for row in rows if shape.weights.get(row.source, 1.0)]
     how = wide_part.Learning((shape.words, shape.letters), shape.regularisation, shape.smoothing)
     return wide_part.fit(rows, [shape.weights.get(row.source, 1.0) for row in rows], how)
 
@@ -178,7 +184,7 @@ def _report(
     reference = TfIdf.fit(sets["train"]) if compare else None
     plain = dict.fromkeys(LABELS, 0.5)
     lines = ["| dev set | labels | this | TF-IDF, same rows | by label |", "| --- | --- | --- | --- | --- |"]
-    for name, labels in {"brighter_dev": LABELS[:6], "cedr_dev": LABELS[:5], "seed_dev": LABELS}.items():
+    for name, labels in MEASURED.items():
         if name not in sets:
             continue
         texts = [row.text for row in sets[name]]

@@ -1,9 +1,12 @@
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 import models
+from models.sequence_classifier import SequenceClassifier
+from models.wide import Wide
 from storage.presets import Presets
 from training import starter_classifier
 from training.data import emotions
@@ -12,6 +15,7 @@ from training.data.emotions import LABELS, Labelled
 from training.data.seed_corpus import SeedRow
 from training.emotion_network import Network
 from training.recipes import RecipeError
+from training.wide_part import Learning
 
 
 def test_a_tiny_one_learns_two_emotions_of_the_seed_corpus(
@@ -21,7 +25,7 @@ def test_a_tiny_one_learns_two_emotions_of_the_seed_corpus(
     sets = {
         name: [row for row in rows if row.labels & two] for name, rows in starter_classifier.gather(None, 0.7).items()
     }
-    monkeypatch.setattr(starter_classifier, "gather", lambda data, share: sets)
+    monkeypatch.setattr(starter_classifier, "gather", lambda data, share, with_posts: sets)
     recipe = starter_classifier.StarterClassifierRecipe.model_validate(
         {
             "name": "tiny", "threads": 1, "seed": 1, "rows": 16, "epochs": 4, "learning_rate": 0.001, "longest": 32,
@@ -47,7 +51,7 @@ def test_a_wide_part_is_learned_beside_a_finished_network(
         name: [row for row in rows if row.labels & two][:300]
         for name, rows in starter_classifier.gather(None, 0.7).items()
     }
-    monkeypatch.setattr(starter_classifier, "gather", lambda data, share: sets)
+    monkeypatch.setattr(starter_classifier, "gather", lambda data, share, with_posts: sets)
     bundled = Path(models.__file__).parent / "starter" / "classifier"
     keys = {"name": "w", "threads": 1, "epochs": 0, "init": str(bundled), "reference": False}
     make = starter_classifier.StarterClassifierRecipe.model_validate
@@ -60,6 +64,48 @@ def test_a_wide_part_is_learned_beside_a_finished_network(
     assert right / len(dev) > 0.8
     alone = starter_classifier.main(make({**keys, "name": "x", "output": str(folder)}), tmp_path, presets)
     assert alone == folder and not (folder / "wide.safetensors").exists(), "a part of other weights must not stay"
+
+
+def test_the_wide_part_teaches_the_network_and_learns_no_source_that_weighs_nothing(
+    presets: Presets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rows(source: str, count: int) -> list[Labelled]:
+        words = {"joy": ("ура", "праздник"), "disgust": ("фу", "слизь")}
+        return [
+            Labelled(f"{source} {words[label][n % 2]} {n}", frozenset({label}), source)
+            for n in range(count)
+            for label in words
+        ]
+
+    sets = {"train": rows("seed", 40) + rows("posts", 40), "validation": rows("tenth", 10), "seed_dev": rows("dev", 10)}
+    monkeypatch.setattr(starter_classifier, "gather", lambda data, share, with_posts: sets)
+    monkeypatch.setattr(starter_classifier, "augment", lambda rows, count, seed: [row.text for row in rows])
+    fitted: list[set[str]] = []
+    fit = starter_classifier.wide_part.fit
+
+    def seen(rows: Sequence[Labelled], masses: Sequence[float], how: Learning) -> Wide:
+        fitted.append({row.source for row in rows})
+        return fit(rows, masses, how)
+
+    monkeypatch.setattr(starter_classifier.wide_part, "fit", seen)
+    recipe = starter_classifier.StarterClassifierRecipe.model_validate(
+        {
+            "name": "tiny", "threads": 1, "seed": 1, "rows": 16, "epochs": 0, "longest": 16, "reference": False,
+            "shape": {"vocabulary": 300, "hidden": 32, "layers": 1, "heads": 2, "inner": 32},
+            "teacher": "wide", "augmented": 10, "pretext_minutes": 0.05, "pretext_rate": 0.005,
+            "posts": True, "wide": {"weights": {"posts": 0}},
+        }
+    )  # fmt: skip
+    folder = starter_classifier.main(recipe, tmp_path, presets)
+    assert fitted == [{"seed"}, {"seed", "tenth"}], (
+        "once to teach and to be weighed, once more with the validation rows"
+    )
+    found = SequenceClassifier.load(str(folder)).network_logits([row.text for row in sets["seed_dev"]]).numpy()
+    joy, disgust = LABELS.index("joy"), LABELS.index("disgust")
+    right = [
+        (line[joy] > line[disgust]) == ("joy" in row.labels) for line, row in zip(found, sets["seed_dev"], strict=True)
+    ]
+    assert sum(right) / len(right) > 0.8, "the network was tuned on nothing: its teacher taught it"
 
 
 def test_a_classifier_with_other_labels_cannot_be_gone_on_from(presets: Presets, tmp_path: Path) -> None:

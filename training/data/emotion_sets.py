@@ -9,17 +9,18 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from training.data import emotions, seed_corpus, sources
+from training.data import emotions, posts, seed_corpus, sources
 from training.data.cleaning import tidy
 from training.data.emotions import Labelled
 
 UNLABELLED = ("short_sentences", "films", "anekdots", "drama", "prose_dialogues")
 
 
-def gather(data: Path | None, seed_share: float) -> dict[str, list[Labelled]]:
+def gather(data: Path | None, seed_share: float, with_posts: bool = False) -> dict[str, list[Labelled]]:
     """`train`, `validation` and the dev sets. Nothing that stands in a dev set is in the other two.
 
-    Of the seed corpus the first two have files 01–33, `seed_dev` the held-out replies of all files.
+    Of the seed corpus the first two have files 01–33, `seed_dev` the held-out replies of all files. `with_posts`: the
+    posts are learned from, too; shares and thresholds go by the other rows alone.
     """
     train, held = seed_corpus.split(seed_corpus.load())
     # The short plain replies of the broad files would teach it stuffed keywords, see `for_judges`.
@@ -31,9 +32,12 @@ def gather(data: Path | None, seed_share: float) -> dict[str, list[Labelled]]:
         found["cedr_dev"] = [row for row in labelled if emotions.share(row.text, "cedr") < 0.1]
         found["brighter_dev"] = list(emotions.brighter(data, "brighter_dev"))
         rows += [*labelled, *emotions.brighter(data), *emotions.brighter_intensities(data)]
+    own, found["posts_dev"] = posts.load()
     kept = emotions.without(rows, [row for one in found.values() for row in one])
     found["train"] = [row for row in kept if emotions.share(row.text, "validation") >= 0.1]
     found["validation"] = [row for row in kept if emotions.share(row.text, "validation") < 0.1]
+    if with_posts:
+        found["train"] += emotions.without(own, [row for one in found.values() for row in one])
     return found
 
 
