@@ -68,6 +68,10 @@ class StubWorker:
         self.idle = asyncio.Event()
         self.cancelled: set[str] = set()
 
+    def asked_in(self, chat_id: int) -> list[ChatRequest]:
+        """What it was asked there; `asked` also has what an earlier test left unanswered, once its lease is over."""
+        return [request for request in self.asked if request.chat_id == chat_id]
+
     async def pause(self) -> None:
         """Claim nothing until `resume`; a claim under way is waited for."""
         self.free.clear()

@@ -42,7 +42,7 @@ async def test_everybody_or_nobody_and_nobody_when_it_has_ended(scene: Stage) ->
             await unit.slots.end_canary("shared", by=None, reason="")
             await unit.commit()
         await anna.ask("кончилась")
-        assert [request.arm for request in scene.worker.asked] == ["active", "canary", "active", "active"]
+        assert [request.arm for request in scene.worker.asked_in(anna.id)] == ["active", "canary", "active", "active"]
         async with scene.database.view() as unit:
             assert [row.arm for row in await unit.replies.of_user(anna.id)] == ["active", "canary", "active", "active"]
 
@@ -57,7 +57,7 @@ async def test_a_dialogue_stays_in_its_arm_and_a_new_one_is_drawn_anew(scene: St
                 await anna.ask(word)
                 expected.append(arm(anna.id, epoch, slot))
             await anna.ask("/reset")
-        assert [request.arm for request in scene.worker.asked] == expected
+        assert [request.arm for request in scene.worker.asked_in(anna.id)] == expected
 
 
 async def test_variants_stay_in_the_turns_arm_though_the_share_changes(scene: Stage) -> None:
@@ -72,7 +72,7 @@ async def test_variants_stay_in_the_turns_arm_though_the_share_changes(scene: St
         await trial(scene, 0.0, canary="another")
         await anna.press(second, texts.BUTTON_ANOTHER)
         await anna.until(answer, lambda seen: seen.text == "[joy 2] Привет #2")
-        assert [request.arm for request in scene.worker.asked] == ["canary", "canary", "active"]
+        assert [request.arm for request in scene.worker.asked_in(anna.id)] == ["canary", "canary", "active"]
 
 
 async def test_a_preset_with_a_slot_of_its_own_does_not_meet_the_shared_canary(scene: Stage) -> None:
@@ -86,7 +86,7 @@ async def test_a_preset_with_a_slot_of_its_own_does_not_meet_the_shared_canary(s
         await anna.ask("грусть")
         await anna.ask("/emotion авто")
         await anna.ask("авто")
-        assert [(request.emotion, request.arm) for request in scene.worker.asked] == [
+        assert [(request.emotion, request.arm) for request in scene.worker.asked_in(anna.id)] == [
             ("joy", "active"),
             ("sadness", "canary"),
             ("auto", "canary"),
@@ -101,6 +101,6 @@ async def test_a_group_is_one_dialogue(scene: Stage) -> None:
         await anna.next_message(chat=chat)
         for number, person in enumerate((anna, boris), 1):
             await person.send("@otklik_bot привет", chat=chat)
-            await until(lambda wanted=number: len(scene.worker.asked) == wanted)
+            await until(lambda wanted=number: len(scene.worker.asked_in(chat)) == wanted)
             await anna.next_message(chat=chat)
-        assert [request.arm for request in scene.worker.asked] == [arm(chat, 0, slot)] * 2
+        assert [request.arm for request in scene.worker.asked_in(chat)] == [arm(chat, 0, slot)] * 2
