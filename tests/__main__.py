@@ -53,7 +53,8 @@ def main() -> int:
     missing = left_out()
     results = [run(name, command) for name, command in CHECKS]
     selection = ["-m", " and ".join(f"not {marker}" for marker in missing)] if missing else []
-    together = ["-n", str(min(4, os.cpu_count() or 1)), "--dist", "loadfile", "--no-loadscope-reorder"]
+    # Half of the time a test waits for processes, leases and pages, so two share a core.
+    together = ["-n", str(min(4, 2 * (os.cpu_count() or 1))), "--dist", "loadfile", "--no-loadscope-reorder"]
     results.append(run("pytest", ["pytest", "-q", "--durations=10", *together, *selection, *sys.argv[1:]]))
     for marker, advice in missing.items():
         print(f"LEFT OUT: tests marked «{marker}». To enable them: {advice}")
