@@ -116,8 +116,8 @@ def _echoes(text: str, message: str) -> bool:
 def choose(scored: Sequence[Scored], seen: Sequence[str] = (), intensity: int = 2) -> Choice:
     """The best candidate: clean before defective, new before `seen` (word by word), fitting before not, ended by itself
     before cut at the token limit. Among those that fit then the most relevant, where that is known; otherwise the
-    highest fit. At the strongest `intensity` only candidates about as fitting as the best one are asked for their
-    relevance. First wins ties."""
+    highest fit. At the strongest `intensity` only candidates about as fitting as the best one are weighed by relevance.
+    First wins ties."""
     clean = [item for item in scored if item.defect is None]
     if not clean:
         return Choice(None, None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -76,6 +77,7 @@ class SharedGpu:
         self.paused = False
         self.away = False
         self.idle: Callable[[], bool] = lambda: True
+        self._told = 0.0
 
     async def run(self, finished: asyncio.Event) -> None:
         """Make room whenever it is asked for, until `finished`. EngineBroken: the models cannot be loaded again."""
@@ -97,14 +99,14 @@ class SharedGpu:
                 if await self._over(until):
                     return
                 await asyncio.sleep(min(0.05, self.every))
+                await self._tell_again()
             async with self.watch.held:
                 await self._in_thread(leave, self.responder)
                 await self._say(True)
                 while not await self._over(until):
                     until = await self._asked() or until
                     await asyncio.sleep(self.every)
-                    # Whoever read the board while a heartbeat was late has struck this worker off.
-                    await self._tell()
+                    await self._tell_again()
                 await self._come_back()
         finally:
             self.paused = False
@@ -118,6 +120,7 @@ class SharedGpu:
                     if await self._over(until):
                         return
                     await asyncio.sleep(min(0.1, self.every))
+                    await self._tell_again()
         except TimeoutError:
             log.warning("training begins with requests waiting", worker=self.worker_id)
         except (RedisError, OSError) as error:
@@ -134,6 +137,7 @@ class SharedGpu:
                     raise EngineBroken(f"the models cannot be loaded again after training ({error})") from error
                 log.warning("models not loaded yet", worker=self.worker_id, error=type(error).__name__)
             await asyncio.sleep(min(LONGEST_PAUSE, self.pause * 2**attempt))
+            await self._tell_again()
         await self._in_thread(enter, self.responder, engine, classifier)
         await self.watch.anew()
         await self._say(False)
@@ -165,7 +169,14 @@ class SharedGpu:
         except TimeoutError:
             log.warning("redis does not answer", what="report")
 
+    async def _tell_again(self) -> None:
+        """Whoever read the board while a heartbeat was late has struck this worker off; holding the GPU it must not be
+        taken for gone."""
+        if time.monotonic() - self._told >= self.every:
+            await self._tell()
+
     async def _tell(self) -> None:
+        self._told = time.monotonic()
         try:
             await self.board.share(self.worker_id, away=self.away)
         except (RedisError, OSError) as error:

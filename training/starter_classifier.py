@@ -61,7 +61,7 @@ class WideShape(BaseModel):
 
 
 class StarterClassifierRecipe(recipes.Recipe):
-    """Keys of `recipes/starter_classifier.yaml`."""
+    """Keys of `recipes/starter_classifier.yaml` and `starter_classifier_posts.yaml`."""
 
     data: Path | None = Field(default=None, description="The public data folder; unset: the seed corpus alone.")
     init: Path | None = Field(default=None, description="Continue from this classifier (and its tokenizer).")

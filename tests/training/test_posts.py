@@ -29,8 +29,6 @@ def test_every_emotion_stands_in_many_lines_alone_and_beside_others() -> None:
         assert min(counts[label] for label in PUBLIC) >= least
     several = [row for row in train if len(row.labels) > 1]
     assert len(several) > len(train) / 10
-    assert not [row.text for row in several if "neutral" in row.labels]
-    assert {row.known for row in train} == {frozenset(PUBLIC)}
 
 
 def test_they_are_learned_only_if_asked_and_never_set_thresholds() -> None:
@@ -43,8 +41,15 @@ def test_they_are_learned_only_if_asked_and_never_set_thresholds() -> None:
     assert len(learned) > 0.99 * len(train) and not learned & {row.text for row in held}
 
 
-@pytest.mark.parametrize("line", ["joy Ура!", "joy\t", "happy\tУра!", "neutral\tНу вот", "joy,\tУра!", "-,joy\tУра!"])
+@pytest.mark.parametrize(
+    "line", ["joy Ура!", "joy\t", "happy\tУра!", "neutral\tНу вот", "joy,\tУра!", "-,joy\tУра!", "joy,joy\tУра!"]
+)
 def test_a_wrong_line_is_told_with_its_place(line: str, tmp_path: Path) -> None:
     (tmp_path / "01.tsv").write_text(f"-\tСтоит чайник\n{line}\n", encoding="utf-8")
     with pytest.raises(posts.PostError, match=r"^01\.tsv:2: not «labels<TAB>text» with labels of anger, disgust"):
+        posts.load(tmp_path)
+
+
+def test_a_folder_without_posts_is_told(tmp_path: Path) -> None:
+    with pytest.raises(posts.PostError, match="holds no posts"):
         posts.load(tmp_path)

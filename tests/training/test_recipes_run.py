@@ -270,6 +270,7 @@ def test_a_recipe_gives_its_model(name: str, files: dict[str, Path], bases: Base
         assert set(shipped(name).get("labels", ("joy", "anger"))) <= set(thresholds)
     if name.startswith("starter_classifier"):
         assert "sympathy" in thresholds and (folder / "wide.safetensors").is_file()
+        assert ("posts" in manifest(folder.parent)["sha256"]) == name.endswith("posts")
 
 
 def test_the_adversarial_recipe_gives_its_generator(files: dict[str, Path], bases: Bases, launch: Launch) -> None:

@@ -88,6 +88,7 @@ def test_the_wide_part_teaches_the_network_and_learns_no_source_that_weighs_noth
         return fit(rows, masses, how)
 
     monkeypatch.setattr(starter_classifier.wide_part, "fit", seen)
+    monkeypatch.setattr(starter_classifier.TfIdf, "fit", None)
     recipe = starter_classifier.StarterClassifierRecipe.model_validate(
         {
             "name": "tiny", "threads": 1, "seed": 1, "rows": 16, "epochs": 0, "longest": 16, "reference": False,

@@ -24,7 +24,9 @@ class PostError(ValueError):
 def load(folder: Path = FOLDER) -> tuple[list[Labelled], list[Labelled]]:
     """(train, held out): of the files written freely a tenth is held out, by text. PostError at a wrong line."""
     parts: tuple[list[Labelled], list[Labelled]] = ([], [])
-    for path in sorted(folder.glob("*.tsv")):
+    if not (paths := sorted(folder.glob("*.tsv"))):
+        raise PostError(f"{folder} holds no posts (*.tsv)")
+    for path in paths:
         for row in _rows(path):
             parts[path.stem < AFTER_MISTAKES and share(row.text, "posts") < HELD].append(row)
     return parts
@@ -34,9 +36,11 @@ def _rows(path: Path) -> Iterator[Labelled]:
     wanted = frozenset(PUBLIC) - {"neutral"}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         names, tab, text = line.partition("\t")
-        labels = frozenset() if names == NONE else frozenset(names.split(","))
-        if not (tab and text.strip()) or not labels <= wanted:
+        given = [] if names == NONE else names.split(",")
+        labels = frozenset(given)
+        if not (tab and text.strip()) or not labels <= wanted or len(labels) < len(given):
+            known = ", ".join(sorted(wanted))
             raise PostError(
-                f"{path.name}:{number}: not «labels<TAB>text» with labels of {', '.join(sorted(wanted))} or «{NONE}»"
+                f"{path.name}:{number}: not «labels<TAB>text» with labels of {known}, each once, or «{NONE}»"
             )
         yield Labelled(text, labels or frozenset({"neutral"}), "posts")

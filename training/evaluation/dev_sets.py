@@ -1,7 +1,7 @@
 """Classifiers side by side on the dev sets, with TF-IDF learned from the same rows and from the set's own train split
 alone (the usual reference): macro-F1 with bootstrap intervals.
 
-    python -m training.evaluation.dev_sets --data FOLDER --classifier models/starter/classifier --classifier OTHER
+    python -m training.evaluation.dev_sets --data FOLDER --posts --classifier models/starter/classifier
 
 Decisions are by each classifier's own thresholds, TF-IDF's by one half. Intervals resample texts, the same ones for all
 classifiers, so that a difference has one too. Knows folders of classifiers and the emotion sets.
@@ -23,7 +23,8 @@ from training.evaluation.tfidf import TfIdf
 Marks = NDArray[np.bool_]
 # What people labelled there: BRIGHTER has no neutral of its own, CEDR no disgust.
 MEASURED = {"brighter_dev": LABELS[:6], "cedr_dev": LABELS[:5], "posts_dev": LABELS[:6], "seed_dev": LABELS}
-# The sources of a dev set's own train split; both tracks of BRIGHTER label nearly the same texts.
+# The sources of a dev set's own train split: all their rows that are in no dev set. Both tracks of BRIGHTER label
+# nearly the same texts.
 OWN = {"brighter_dev": ("brighter", "track_b"), "cedr_dev": ("cedr",), "posts_dev": ("posts",), "seed_dev": ("seed",)}
 
 

@@ -1,7 +1,7 @@
 """The second opinion on emotions: trained on other data than the classifier that picks candidates.
 
 Rows: izard and goemotions (machine-translated), and the part of the seed corpus's training messages that the shipped
-classifier has not seen; it has seen CEDR and both tracks of BRIGHTER. Nothing of it is shipped as weights.
+classifier has not seen; it has seen CEDR, both tracks of BRIGHTER and the posts. Nothing of it is shipped as weights.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def judge_rows(data: Path, seed_share: float) -> list[Labelled]:
     rows = for_judges(seed_share)
     for name in ("izard", "goemotions"):
         rows += emotions.translated(data, name)
-    theirs = [row for one in gather(data, seed_share).values() for row in one]
+    theirs = [row for one in gather(data, seed_share, with_posts=True).values() for row in one]
     return emotions.without(rows, theirs)
 
 
