@@ -16,7 +16,7 @@ import numpy as np
 
 from storage.presets import Presets
 from training import recipes
-from training.data import corpus, seed_corpus, seed_open, sources
+from training.data import corpus, posts, seed_corpus, seed_open, sources
 from training.pretrain_keys import PretrainRecipe as PretrainRecipe
 from training.pretrain_keys import Shape as Shape
 from training.runs import Run, hash_folder, progress, whole
@@ -96,8 +96,10 @@ def _arrays(
     hashes = {name: sources.sha256(recipe.data / sources.FILES[name]) for name in corpus.files(names)}
     if not set(names) <= {*sources.FILES, corpus.SEED_OPEN}:
         hashes["seed"] = hash_folder(seed_corpus.FOLDER, "*.txt")
-    if {corpus.SEED_OPEN, corpus.SEED_SUBJECTS} & set(names):
+    if set(corpus.OPEN_SEEDS) & set(names):
         hashes[corpus.SEED_OPEN] = hash_folder(seed_open.FOLDER, "*.txt")
+    if corpus.SEED_KINDS in names:
+        hashes["posts"] = hash_folder(posts.FOLDER, "*.tsv")
     run.manifest({"sha256": hashes, "tokens": {name: len(array) for name, array in arrays.items()}})
     return arrays
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from storage.presets import Presets
 from training import recipes
-from training.data import conversations, corpus, seed_corpus, seed_open, sources
+from training.data import conversations, corpus, posts, seed_corpus, seed_open, sources
 from training.data.conversations import Example
 from training.runs import Run, hash_folder, progress, whole
 from training.stopping import Interrupted, asked_to_stop
@@ -25,7 +25,7 @@ from training.weights import Originals
 IGNORED = -100
 # Rows of so many steps are drawn together and cut by length, so that little of a batch is padding.
 POOL = 8
-SHARES = ("seed", "seed_plain", "seed_swapped", "seed_narrow", "seed_open", "seed_subjects", "public", "public_emotion")
+SHARES = ("seed", "seed_plain", "seed_swapped", "seed_narrow", *corpus.OPEN_SEEDS, "public", "public_emotion")
 Row = tuple[list[int], int]  # token ids, and where the answer begins
 
 
@@ -117,7 +117,7 @@ def gather(recipe: StarterRecipe, train: Sequence[seed_corpus.SeedRow], presets:
     if recipe.shares.get(corpus.SEED_NARROW, 0) > 0:
         own = list(seed_corpus.reworded(seed_corpus.narrow(train)))
         groups[corpus.SEED_NARROW] = conversations.from_seed(own, presets)
-    for name in (corpus.SEED_OPEN, corpus.SEED_SUBJECTS):
+    for name in corpus.OPEN_SEEDS:
         if recipe.shares.get(name, 0) > 0:
             groups[name] = conversations.from_seed(corpus.seed_rows(name, None, presets), presets)
     if recipe.data is not None and any(name.startswith("public") for name in recipe.shares):
@@ -286,8 +286,10 @@ def _manifest(run: Run, recipe: StarterRecipe, groups: Mapping[str, Sequence[Row
     hashes = {"seed": hash_folder(seed_corpus.FOLDER, "*.txt"), "base": hash_folder(recipe.base)}
     if recipe.data is not None and any(name.startswith("public") for name in groups):
         hashes |= {name: sources.sha256(recipe.data / sources.FILES[name]) for name in recipe.public_sources}
-    if {corpus.SEED_OPEN, corpus.SEED_SUBJECTS} & set(groups):
+    if set(corpus.OPEN_SEEDS) & set(groups):
         hashes[corpus.SEED_OPEN] = hash_folder(seed_open.FOLDER, "*.txt")
+    if corpus.SEED_KINDS in groups:
+        hashes["posts"] = hash_folder(posts.FOLDER, "*.tsv")
     if corpus.SEED_SWAPPED in groups and recipe.data is not None:
         hashes |= {name: sources.sha256(recipe.data / sources.FILES[name]) for name in corpus.files(groups)}
     if recipe.classifier is not None:

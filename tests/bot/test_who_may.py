@@ -49,7 +49,7 @@ async def test_a_crisis_message_gets_help_and_never_reaches_the_queue(scene: Sta
     async with scene.person() as anna:
         card = await anna.ask("я больше не хочу жить")
         assert card.text == texts.CRISIS
-        assert "8-800-2000-122" in card.text and "112" in card.text
+        assert {"8-800-2000-122", "124", "112"} <= set(card.text.split())
         await anna.send_photo(caption="хочу умереть")
         assert (await anna.next_message()).text == texts.CRISIS
         mine = await anna.send("умираю со смеху")

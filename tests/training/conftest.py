@@ -30,6 +30,7 @@ def small_seed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     asked = (few / seed_open.MESSAGES).read_text(encoding="utf-8").splitlines()[::220]
     (few / seed_open.MESSAGES).write_text("\n".join(asked), encoding="utf-8")
     (few / seed_open.BROAD).unlink()
+    (few / seed_open.TYPED).unlink()
     for path in sorted(seed_corpus.FOLDER.glob("*.txt"))[:2]:
         shutil.copy(path, folder)
     with pytest.MonkeyPatch.context() as patch:

@@ -80,9 +80,9 @@ def test_pretraining_on_answers_about_other_things(data: Path, presets: Presets,
 
 @pytest.mark.usefixtures("small_seed")
 def test_pretraining_on_open_replies(data: Path, presets: Presets, tmp_path: Path) -> None:
-    mix = {"seed_open": 0.5, "seed_narrow": 0.5}
+    mix = {"seed_kinds": 0.5, "seed_narrow": 0.5}
     folder = main(recipe(data, steps=2, sequence=64, answers_only=True, mix=mix, final_mix=mix), tmp_path, presets)
     assert (folder / "model.safetensors").is_file()
     manifest = json.loads((tmp_path / "runs" / "pretrain-tiny" / "manifest.json").read_text(encoding="utf-8"))
-    assert set(manifest["sha256"]) == {"seed", "seed_open"}
-    assert set(manifest["tokens"]) == {"seed_open", "seed_narrow"}
+    assert set(manifest["sha256"]) == {"seed", "seed_open", "posts"}
+    assert set(manifest["tokens"]) == {"seed_kinds", "seed_narrow"}

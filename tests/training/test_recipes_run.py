@@ -95,6 +95,7 @@ WEIGHTS: dict[str, dict[str, Any]] = {
     "pretrain_listen": {**TALK, "init": str(STARTER / "base"), "threads": 1},
     "pretrain_listen_more": {**TALK, "init": str(STARTER / "base"), "threads": 1},
     "pretrain_open": {**TALK, "init": str(STARTER / "base"), "threads": 1},
+    "pretrain_kinds": {**TALK, "init": str(STARTER / "base"), "threads": 1},
     "pretrain_subjects": {**TALK, "init": str(STARTER / "base"), "threads": 1},
     "starter_base": {
         **TUNE,
@@ -262,7 +263,7 @@ def test_a_recipe_gives_its_model(name: str, files: dict[str, Path], bases: Base
     epochs = {"epochs": "null"} if name.startswith("classifier") else {}
     folder = launch(name, {**epochs, **filled(WEIGHTS[name], places)})
     # The starter's own size is written in shards, none over 18 MB.
-    sharded = name in ("pretrain_listen", "pretrain_listen_more", "pretrain_open", "pretrain_subjects")
+    sharded = WEIGHTS[name].get("init") == str(STARTER / "base")
     written = "model-00002-of-00002.safetensors" if sharded else "model.safetensors"
     assert {"config.json", written, "tokenizer.json"} <= {path.name for path in folder.iterdir()}
     if "classifier" in name:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from storage.presets import Preset, Presets
-from training.data import seed_check, seed_corpus, seed_open
+from training.data import posts, seed_check, seed_corpus, seed_open
 from training.data.cleaning import profane
+from training.data.emotions import Labelled
 from training.data.seed_corpus import SeedError, folded
 from training.evaluation import talk
 
@@ -67,6 +69,60 @@ def test_what_is_measured_with_is_not_learned(presets: Presets) -> None:
     assert len(set(own)) == len(own) > 3000 and len(set(broad)) > 8000
     assert {folded(row.message) for row in seed_open.rows(presets, subjects=True)} == set(own) | set(broad)
     assert {folded(row.message) for row in seed_open.rows(presets)} < set(own)
+    more = {folded(row.message) for row in seed_open.rows(presets, kinds=True)}
+    posted = {folded(one.text) for one in seed_open.posted() if not one.held_out}
+    assert not asked & posted and len(posted) > 6000
+    typed = {folded(one.text) for one in seed_open.typed() if not one.held_out}
+    assert not typed & {*asked, *own, *broad, *posted}
+    first = {folded(one.text) for one in given[0] if not one.held_out and one.kind in seed_open.FIRST}
+    assert more == first | typed | set(broad) | posted
+    assert not {folded(post.text) for post in posts.load()[1]} & more
+
+
+def test_typed_messages_are_of_all_kinds_and_fit_to_print() -> None:
+    given = seed_open.typed()
+    assert len({folded(one.text) for one in given}) == len(given) > 2500
+    counts = Counter((one.kind, one.register) for one in given)
+    assert min(counts[kind, register] for kind in seed_open.FIRST for register in "тв") >= 10
+    assert not [one.text for one in given if profane(one.text) or len(one.text) > 160]
+
+
+@pytest.mark.parametrize("line", ["good|т", "yes|т|ага", "good|-|ура", "good|т|"])
+def test_a_wrong_typed_line_is_told_with_its_place(line: str, tmp_path: Path) -> None:
+    assert seed_open.typed(tmp_path) == []
+    (tmp_path / "typed.txt").write_text(f"good|т|ура\n{line}\n", encoding="utf-8")
+    with pytest.raises(SeedError, match=r"typed\.txt:2: expected"):
+        seed_open.typed(tmp_path)
+
+
+def test_a_post_has_a_kind_by_its_emotions(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = [
+        ("joy", "Ура, приняли!", "good"),
+        ("joy,surprise", "Ничего себе, ваш торт вышел!", "good"),
+        ("fear,surprise", "Ой, кто там", "bad"),
+        ("disgust", "В супе волос", "bad"),
+        ("neutral", "Стоит чайник", "plain"),
+        ("neutral", "Где чайник? )", None),
+        ("joy,sadness", "Приехал и сразу уехал", None),
+        ("surprise", "Чего", None),
+    ]
+    learned = [Labelled(text, frozenset(labels.split(",")), "posts") for labels, text, _ in given]
+    monkeypatch.setattr(posts, "load", lambda: (learned, []))
+    found = {one.text: (one.kind, one.register) for one in seed_open.posted()}
+    assert found == {text: (kind, "в" if "ваш" in text else "т") for _, text, kind in given if kind}
+
+
+def test_many_more_messages_meet_the_same_replies(presets: Presets) -> None:
+    rows = seed_open.rows(presets, kinds=True)
+    for row in rows[:: len(rows) // 500]:
+        preset = presets.find(row.emotion)
+        assert preset is not None
+        known = seed_open.replies(seed_open.FOLDER, preset)
+        assert any(row.reply == text for kind in seed_open.FIRST for _, text in known[kind, row.intensity])
+    assert len({row.message for row in rows}) > 7 * len({row.message for row in seed_open.rows(presets)})
+    times = Counter((row.source, row.message, row.emotion) for row in rows)
+    assert {n for (source, *_), n in times.items() if source == seed_open.POSTS} == {1}
+    assert {n for (source, *_), n in times.items() if source == seed_open.TYPED} == {3}
 
 
 def test_a_message_meets_replies_of_its_kind_and_address(presets: Presets, tmp_path: Path) -> None:

@@ -2,14 +2,16 @@
 
 `<preset id>.txt` holds lines `kind|intensity|register|reply`, `subjects/<preset id>.txt` the same behind a subject
 (`pets|bad|2|т|…`), `messages.txt` lines `kind|subject|register|message`, `broad.txt` the kind and subject of
-messages of the seed corpus, which are learned in all their wordings. A row joins a message with a reply of its kind, in
-one case of four one of its subject, so that a small model learns to tell kinds and subjects of messages apart and,
-where it knows nothing better, to answer openly. Knows no model.
+messages of the seed corpus, which are learned in all their wordings, `typed.txt` lines `kind|register|message` that are
+typed as people type and chosen so that single words mislead; the posts have a kind by their emotions. A row
+joins a message with a reply of its kind, in one case of four one of its subject, so that a small model learns to tell
+kinds and subjects of messages apart and, where it knows nothing better, to answer openly. Knows no model.
 """
 
 from __future__ import annotations
 
 import random
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,11 +19,11 @@ from pathlib import Path
 
 from storage.contracts import Turn
 from storage.presets import Preset, Presets
-from training.data import seed_corpus
+from training.data import posts, seed_corpus
 from training.data.seed_corpus import SeedError, SeedRow, held_out
 
 FOLDER = Path(__file__).with_name("seed_open")
-MESSAGES, BROAD, SUBJECTS_IN = "messages.txt", "broad.txt", "subjects"
+MESSAGES, TYPED, BROAD, SUBJECTS_IN = "messages.txt", "typed.txt", "broad.txt", "subjects"
 FIRST = ("good", "bad", "plain", "asks", "advice")
 # Short lines that lean on what was said before, which the model may not see.
 FOLLOWING = (
@@ -61,26 +63,36 @@ class Message:
         return held_out(self.first or self.text)
 
 
+POSTS = "posts"
+FORMAL = re.compile(r"\b(?:вы|вас|вам|вами|ваш\w*)\b", re.IGNORECASE)
+# Those that are felt at what is bad for the one who writes.
+BAD = {"sadness", "fear", "anger", "disgust"}
+
 Replies = Mapping[tuple[str, int], Sequence[tuple[str, str]]]  # (kind, intensity) → (register, reply)
 
 
-def rows(presets: Presets, folder: Path | None = None, subjects: bool = False) -> list[SeedRow]:
+def rows(presets: Presets, folder: Path | None = None, subjects: bool = False, kinds: bool = False) -> list[SeedRow]:
     """A reply to every message in every preset at every intensity, but for messages that the seed corpus holds out.
 
-    First messages and replies that fit any of their kind; with `subjects` short lines, the seed corpus's messages and
-    replies about subjects as well. Messages of the seed corpus and their other wordings get one intensity each in every
-    preset: they are many. A message with «вы» meets no reply with «ты», nor the other way round. A preset without a
-    file has no rows. SeedError names a wrong line.
+    First messages and replies that fit any of their kind; with `kinds` the typed ones, the seed corpus's messages and
+    the posts as well; with `subjects` the seed corpus's messages, short lines and replies about subjects. Messages of
+    the seed corpus, their other wordings and posts get one intensity each in every preset: they are many. A message
+    with «вы» meets no reply with «ты», nor the other way round. A preset without a file has no rows. SeedError names a
+    wrong line.
     """
     folder = folder or FOLDER
-    given = (*messages(folder), *broad(folder)) if subjects else messages(folder)
+    given = (
+        *messages(folder),
+        *(broad(folder) if subjects or kinds else ()),
+        *((*typed(folder), *posted()) if kinds else ()),
+    )
     asked = [one for one in given if not one.held_out and (subjects or one.kind in FIRST)]
     found: list[SeedRow] = []
     for preset in presets.presets:
         known, own = replies(folder, preset), subject_replies(folder, preset) if subjects else {}
         for message in asked if known else ():
             chooser = random.Random(f"{preset.id}:{message.text}")
-            for intensity in (1, 2, 3) if message.source == MESSAGES else (chooser.randint(1, 3),):
+            for intensity in (1, 2, 3) if message.source in (MESSAGES, TYPED) else (chooser.randint(1, 3),):
                 fit = _addressed(known[message.kind, intensity], message)
                 if subjects and chooser.random() < OWN:
                     fit = _addressed(own.get((f"{message.subject}|{message.kind}", intensity), ()), message) or fit
@@ -121,6 +133,19 @@ def messages(folder: Path | None = None) -> list[Message]:
     return found
 
 
+def typed(folder: Path | None = None) -> list[Message]:
+    """Messages as people type them; none if there is no such file, SeedError names the first wrong line."""
+    folder = folder or FOLDER
+    if not (folder / TYPED).is_file():
+        return []
+    found = []
+    for line, (kind, register, text) in _lines(folder, TYPED, 3):
+        if kind not in FIRST or register not in ("т", "в") or not text:
+            raise SeedError(f"{TYPED}:{line}", f"expected kind|т or в|message, kind one of {', '.join(FIRST)}")
+        found.append(Message(TYPED, line, kind, NONE, register, text))
+    return found
+
+
 def broad(folder: Path | None = None) -> list[Message]:
     """The messages of the seed corpus whose kind and subject `broad.txt` tells, in all their wordings.
 
@@ -143,6 +168,22 @@ def broad(folder: Path | None = None) -> list[Message]:
         for wording in (text, *wordings[text]):
             address = register[known[text].register]
             found.append(Message(BROAD, line, kind, subject, address, wording, first=text))
+    return found
+
+
+def posted() -> list[Message]:
+    """The posts that are learned, as messages of which the emotions tell the kind; none of the others.
+
+    Joy alone is `good`; sadness, fear, anger or disgust without joy `bad`; no emotion `plain`, unless it is a question.
+    """
+    found = []
+    for line, post in enumerate(posts.load()[0], 1):
+        joy, bad = "joy" in post.labels, bool(post.labels & BAD)
+        calm = post.labels == {"neutral"} and not post.text.rstrip(" )").endswith("?")
+        kind = "good" if joy and not bad else "bad" if bad and not joy else "plain" if calm else None
+        if kind:
+            register = "в" if FORMAL.search(post.text) else "т"
+            found.append(Message(POSTS, line, kind, NONE, register, post.text))
     return found
 
 

@@ -26,9 +26,10 @@ from training.evaluation.starter import Starter
 HERE = Path(__file__).parent
 MESSAGES, WIDE, CHATS = HERE / "first_messages.txt", HERE / "wide_messages.txt", HERE / "chats.txt"
 FRESH, FRESH_CHATS = HERE / "fresh_messages.txt", HERE / "fresh_chats.txt"
-# First messages and chats of three: common ones, those that tell of less common things, and half of each, written
+LATER = HERE / "later_messages.txt"
+# First messages and chats of three: common ones, those that tell of less common things, and twice half of each, written
 # without sight of training data.
-SETS = {"common": (MESSAGES, CHATS), "wide": (WIDE,), "fresh": (FRESH, FRESH_CHATS)}
+SETS = {"common": (MESSAGES, CHATS), "wide": (WIDE,), "fresh": (FRESH, FRESH_CHATS), "later": (LATER,)}
 
 
 @dataclass
@@ -46,7 +47,7 @@ class Chat:
 
 
 def chats(presets: Presets, which: str = "common") -> list[Chat]:
-    """One of `SETS`: first messages (120, wide 160), then twenty chats of three but for `wide`.
+    """One of `SETS`: first messages (120, wide 160, later 153), then twenty chats of three but for `wide` and `later`.
 
     Presets and intensities in turn.
     """
@@ -94,7 +95,10 @@ def main() -> None:
     parser.add_argument("--beside", type=Path, help="another starter folder")
     parser.add_argument("--out", type=Path, default=Path("talk"), help="folder for pairs and key")
     parser.add_argument(
-        "--set", choices=SETS, default="common", help="which messages; wide: less common ones, no chats"
+        "--set",
+        choices=SETS,
+        default="common",
+        help="which messages; wide: less common; it and later have no chats",
     )
     parser.add_argument("--no-relevance", action="store_true", help="as with MODELS_RELEVANCE=false")
     parser.add_argument("--turns", type=int, default=1, help="as MODELS_TURNS; 0: all that fit")

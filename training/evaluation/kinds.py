@@ -1,0 +1,126 @@
+"""Does a starter hear what kind of thing it is told? By the kind whose open replies it finds most to the point.
+
+    python -m training.evaluation.kinds --starter models/starter [--set later]
+
+For each message of a set whose kinds people have told (`<set>_kinds.txt`) the open replies of every kind and preset at
+intensity 2 are weighed as serving weighs candidates (`models.relevance`); of the best one of each preset the mean over
+presets is a kind's worth. Beside it stands what a linear model of n-grams learns of kinds from the very messages that
+the share `seed_kinds` is made of. Knows open replies and a starter folder; nothing of serving.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.relevance import NOTHING, relevance
+from storage.contracts import Turn
+from storage.presets import Preset, Presets, load_presets
+from training.data import seed_open
+from training.data.conversations import Example
+from training.data.emotions import Labelled
+from training.data.seed_open import FIRST, FOLDER, NONE
+from training.evaluation.likelihoods import likelihoods
+from training.evaluation.starter import load
+from training.evaluation.statistics import interval
+from training.evaluation.tfidf import TfIdf
+
+HERE = Path(__file__).parent
+SETS = ("fresh", "later")
+INTENSITY = 2
+NEWS = ("good", "bad")
+
+
+def told(which: str) -> list[tuple[str, str]]:
+    """The messages of a set, each with its kind. ValueError if a line is missing or no kind."""
+    texts, kinds = (
+        (HERE / f"{which}_{what}.txt").read_text(encoding="utf-8").splitlines() for what in ("messages", "kinds")
+    )
+    if len(texts) != len(kinds) or not set(kinds) <= set(FIRST):
+        raise ValueError(f"{which}_kinds.txt: one of {', '.join(FIRST)} for each line of {which}_messages.txt")
+    return list(zip(texts, kinds, strict=True))
+
+
+def offered(presets: Presets, most: int, seed: int = 0) -> list[tuple[Preset, str, str]]:
+    """Up to `most` open replies without «вы» for each preset and kind: (preset, kind, reply)."""
+    chooser = random.Random(seed)
+    found = []
+    for preset in presets.presets:
+        known = seed_open.replies(FOLDER, preset)
+        for kind in FIRST if known else ():
+            fit = [text for register, text in known[kind, INTENSITY] if register in ("т", NONE)]
+            found += [(preset, kind, text) for text in chooser.sample(fit, min(most, len(fit)))]
+    return found
+
+
+def worth(
+    scores: NDArray[np.float64], given: Sequence[tuple[Preset, str, str]], kinds: Sequence[str] = FIRST
+) -> NDArray[np.float64]:
+    """`(messages, kinds)`: of `(messages, replies)` scores the best of each preset and kind, averaged over presets."""
+    cells: dict[str, dict[str, list[int]]] = {kind: {} for kind in kinds}
+    for index, (preset, kind, _) in enumerate(given):
+        cells[kind].setdefault(preset.id, []).append(index)
+    best = [np.mean([scores[:, own].max(1) for own in cells[kind].values()], axis=0) for kind in kinds]
+    return np.stack(best, axis=1)
+
+
+def heard(starter: Path, presets: Presets, texts: Sequence[str], most: int) -> NDArray[np.float64]:
+    """`(messages, kinds)`: what a starter folder finds each kind's open replies worth as answers to each message."""
+    model, tokenizer = load(starter)
+    given = offered(presets, most)
+    every = [Example((Turn(role="user", text=text),), said, who, INTENSITY) for text in texts for who, _, said in given]
+    own = np.array(likelihoods(model, tokenizer, every, presets)).reshape(len(texts), len(given))
+    bare = likelihoods(model, tokenizer, [Example(NOTHING, said, who, INTENSITY) for who, _, said in given], presets)
+    scores = [[relevance(one, anywhere) for one, anywhere in zip(row, bare, strict=True)] for row in own]
+    return worth(np.array(scores), given)
+
+
+def linear(texts: Sequence[str]) -> NDArray[np.float64]:
+    """`(messages, kinds)`: probabilities by n-grams, learned from the messages of the share `seed_kinds`."""
+    given = (*seed_open.messages(), *seed_open.typed(), *seed_open.broad(), *seed_open.posted())
+    rows = [
+        Labelled(one.text, frozenset({one.kind}), one.source, frozenset(FIRST))
+        for one in given
+        if one.kind in FIRST and not one.held_out
+    ]
+    return TfIdf.fit(rows, labels=FIRST).predict(texts).astype(np.float64)
+
+
+def report(scores: Mapping[str, NDArray[np.float64]], kinds: Sequence[str]) -> list[str]:
+    """Markdown lines: how often each contender's best kind is the told one, of five and of good and bad news alone."""
+    lines = ["| | right of five | good or bad | mistaken most |", "| --- | --- | --- | --- |"]
+    actual = np.array([FIRST.index(kind) for kind in kinds])
+    news = np.isin(actual, [FIRST.index(kind) for kind in NEWS])
+    sides = [FIRST.index(kind) for kind in NEWS]
+    for name, values in scores.items():
+        chosen = values.argmax(1)
+        right = interval((chosen == actual).astype(float))
+        apart = interval((np.array(sides)[values[news][:, sides].argmax(1)] == actual[news]).astype(float))
+        wrong = [f"{FIRST[one]} → {FIRST[other]}" for one, other in zip(actual, chosen, strict=True) if one != other]
+        most = max(sorted(set(wrong)), key=wrong.count, default="–")
+        lines.append(f"| {name} | {right} | {apart} | {most} ({wrong.count(most)}) |")
+    return lines
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--starter", type=Path, default=Path("models/starter"))
+    parser.add_argument("--set", choices=SETS, default="later")
+    parser.add_argument("--replies", type=int, default=3, help="of each kind and preset")
+    given = parser.parse_args()
+    texts, kinds = zip(*told(given.set), strict=True)
+    scores = {
+        f"starter {given.starter}": heard(given.starter, load_presets(), texts, given.replies),
+        "n-grams": linear(texts),
+    }
+    print(f"{len(texts)} messages\n\n" + "\n".join(report(scores, kinds)))
+
+
+if __name__ == "__main__":
+    main()
