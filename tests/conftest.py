@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -23,6 +25,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests first: a process that gets the longest file last would work alone for minutes."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_garbage_is_sought_in_libraries() -> Iterator[None]:
+    """torch, transformers and the like are a million objects, which every collection would look through again."""
+    before = len(sys.modules)
+    yield
+    if len(sys.modules) > before + 200:
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True)

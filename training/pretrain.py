@@ -96,7 +96,7 @@ def _arrays(
     hashes = {name: sources.sha256(recipe.data / sources.FILES[name]) for name in corpus.files(names)}
     if not set(names) <= {*sources.FILES, corpus.SEED_OPEN}:
         hashes["seed"] = hash_folder(seed_corpus.FOLDER, "*.txt")
-    if set(corpus.OPEN_SEEDS) & set(names):
+    if set(seed_open.SHARES) & set(names):
         hashes[corpus.SEED_OPEN] = hash_folder(seed_open.FOLDER, "*.txt")
     if corpus.SEED_KINDS in names:
         hashes["posts"] = hash_folder(posts.FOLDER, "*.tsv")

@@ -25,7 +25,7 @@ from training.weights import Originals
 IGNORED = -100
 # Rows of so many steps are drawn together and cut by length, so that little of a batch is padding.
 POOL = 8
-SHARES = ("seed", "seed_plain", "seed_swapped", "seed_narrow", *corpus.OPEN_SEEDS, "public", "public_emotion")
+SHARES = ("seed", "seed_plain", "seed_swapped", "seed_narrow", *seed_open.SHARES, "public", "public_emotion")
 Row = tuple[list[int], int]  # token ids, and where the answer begins
 
 
@@ -117,7 +117,7 @@ def gather(recipe: StarterRecipe, train: Sequence[seed_corpus.SeedRow], presets:
     if recipe.shares.get(corpus.SEED_NARROW, 0) > 0:
         own = list(seed_corpus.reworded(seed_corpus.narrow(train)))
         groups[corpus.SEED_NARROW] = conversations.from_seed(own, presets)
-    for name in corpus.OPEN_SEEDS:
+    for name in seed_open.SHARES:
         if recipe.shares.get(name, 0) > 0:
             groups[name] = conversations.from_seed(corpus.seed_rows(name, None, presets), presets)
     if recipe.data is not None and any(name.startswith("public") for name in recipe.shares):
@@ -286,7 +286,7 @@ def _manifest(run: Run, recipe: StarterRecipe, groups: Mapping[str, Sequence[Row
     hashes = {"seed": hash_folder(seed_corpus.FOLDER, "*.txt"), "base": hash_folder(recipe.base)}
     if recipe.data is not None and any(name.startswith("public") for name in groups):
         hashes |= {name: sources.sha256(recipe.data / sources.FILES[name]) for name in recipe.public_sources}
-    if set(corpus.OPEN_SEEDS) & set(groups):
+    if set(seed_open.SHARES) & set(groups):
         hashes[corpus.SEED_OPEN] = hash_folder(seed_open.FOLDER, "*.txt")
     if corpus.SEED_KINDS in groups:
         hashes["posts"] = hash_folder(posts.FOLDER, "*.tsv")

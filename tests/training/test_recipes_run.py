@@ -96,6 +96,7 @@ WEIGHTS: dict[str, dict[str, Any]] = {
     "pretrain_listen_more": {**TALK, "init": str(STARTER / "base"), "threads": 1},
     "pretrain_open": {**TALK, "init": str(STARTER / "base"), "threads": 1},
     "pretrain_kinds": {**TALK, "init": str(STARTER / "base"), "threads": 1},
+    "pretrain_follow": {**TALK, "init": str(STARTER / "base"), "threads": 1},
     "pretrain_subjects": {**TALK, "init": str(STARTER / "base"), "threads": 1},
     "starter_base": {
         **TUNE,

@@ -67,9 +67,9 @@ def test_what_is_measured_with_is_not_learned(presets: Presets) -> None:
     own, broad = ([folded(one.text) for one in part if not one.held_out] for part in given)
     assert not asked & set(own) and not asked & set(broad)
     assert len(set(own)) == len(own) > 3000 and len(set(broad)) > 8000
-    assert {folded(row.message) for row in seed_open.rows(presets, subjects=True)} == set(own) | set(broad)
+    assert {folded(row.message) for row in seed_open.rows(presets, share="seed_subjects")} == set(own) | set(broad)
     assert {folded(row.message) for row in seed_open.rows(presets)} < set(own)
-    more = {folded(row.message) for row in seed_open.rows(presets, kinds=True)}
+    more = {folded(row.message) for row in seed_open.rows(presets, share="seed_kinds")}
     posted = {folded(one.text) for one in seed_open.posted() if not one.held_out}
     assert not asked & posted and len(posted) > 6000
     typed = {folded(one.text) for one in seed_open.typed() if not one.held_out}
@@ -77,6 +77,12 @@ def test_what_is_measured_with_is_not_learned(presets: Presets) -> None:
     first = {folded(one.text) for one in given[0] if not one.held_out and one.kind in seed_open.FIRST}
     assert more == first | typed | set(broad) | posted
     assert not {folded(post.text) for post in posts.load()[1]} & more
+
+
+def test_short_lines_are_a_share_of_their_own(presets: Presets) -> None:
+    short = {one.text for one in seed_open.messages() if one.kind in seed_open.FOLLOWING and not one.held_out}
+    assert {row.message for row in seed_open.rows(presets, share="seed_follow")} == short
+    assert not short & {row.message for row in seed_open.rows(presets, share="seed_kinds")}
 
 
 def test_typed_messages_are_of_all_kinds_and_fit_to_print() -> None:
@@ -113,7 +119,7 @@ def test_a_post_has_a_kind_by_its_emotions(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_many_more_messages_meet_the_same_replies(presets: Presets) -> None:
-    rows = seed_open.rows(presets, kinds=True)
+    rows = seed_open.rows(presets, share="seed_kinds")
     for row in rows[:: len(rows) // 500]:
         preset = presets.find(row.emotion)
         assert preset is not None
@@ -193,7 +199,7 @@ def test_one_time_in_four_a_message_meets_a_reply_of_its_subject(presets: Preset
     about = [f"health|bad|{intensity}|т|о здоровье" for intensity in (1, 2)] + ["health|good|3|-|не о том"]
     (tmp_path / "subjects" / f"{preset.id}.txt").write_text("\n".join(about), encoding="utf-8")
     assert {row.reply for row in seed_open.rows(presets, tmp_path)} == {"открыто"}
-    found = seed_open.rows(presets, tmp_path, subjects=True)
+    found = seed_open.rows(presets, tmp_path, share="seed_subjects")
     assert len(found) == 3 * len(texts)
     assert {row.reply for row in found if row.register == "вы" or row.intensity == 3} == {"открыто"}
     own = [row.reply == "о здоровье" for row in found if row.register == "ты" and row.intensity < 3]

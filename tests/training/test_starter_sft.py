@@ -87,20 +87,17 @@ def test_seed_rows_about_other_things_are_a_share_of_their_own(base: Path, prese
 def test_open_replies_and_narrow_rows_are_shares_of_their_own(base: Path, presets: Presets) -> None:
     train, _ = seed_corpus.split(seed_corpus.load())
     train.append(replace(train[0], source="40_broad.txt", reply="Широко."))
-    groups = starter_sft.gather(
-        recipe(base, shares={"seed_narrow": 0.5, "seed_open": 0.2, "seed_kinds": 0.1, "seed_subjects": 0.2}),
-        train,
-        presets,
-    )
+    shares = {"seed_narrow": 0.5, "seed_open": 0.2, "seed_kinds": 0.05, "seed_follow": 0.05, "seed_subjects": 0.2}
+    groups = starter_sft.gather(recipe(base, shares=shares), train, presets)
     assert "Широко." not in {one.reply for one in groups["seed_narrow"]}
-    assert set(groups) == {"seed_narrow", "seed_open", "seed_kinds", "seed_subjects"}
+    assert set(groups) == set(shares)
     asked = {name: {one.turns for one in groups[name]} for name in ("seed_open", "seed_kinds")}
     assert asked["seed_open"] < asked["seed_kinds"]
     assert all(one.preset for one in groups["seed_open"])
     replies = {one.reply for one in groups["seed_open"]}
     assert replies == {row.reply for row in seed_open.rows(presets)} and len(replies) > 100
     more = {one.reply for one in groups["seed_subjects"]}
-    assert more == {row.reply for row in seed_open.rows(presets, subjects=True)} and more - replies
+    assert more == {row.reply for row in seed_open.rows(presets, share="seed_subjects")} and more - replies
 
 
 def test_resuming_reaches_the_same_weights(base: Path, presets: Presets, tmp_path: Path) -> None:

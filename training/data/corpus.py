@@ -21,9 +21,8 @@ from training.recipes import RecipeError
 
 Tokens = NDArray[np.uint16]
 SEED, SEED_PLAIN, SEED_SWAPPED, SEED_NARROW = "seed", "seed_plain", "seed_swapped", "seed_narrow"
-SEED_OPEN, SEED_KINDS, SEED_SUBJECTS = "seed_open", "seed_kinds", "seed_subjects"
-OPEN_SEEDS = (SEED_OPEN, SEED_KINDS, SEED_SUBJECTS)
-SEEDS = (SEED, SEED_PLAIN, SEED_SWAPPED, SEED_NARROW, *OPEN_SEEDS)
+SEED_OPEN, SEED_KINDS = "seed_open", "seed_kinds"
+SEEDS = (SEED, SEED_PLAIN, SEED_SWAPPED, SEED_NARROW, *seed_open.SHARES)
 LOOSENED = (SEED, SEED_NARROW)
 SWAPS, SWAP_LINES, WORDS_FROM = 2, 300_000, "short_sentences"
 OPEN_BLOCKS = 48
@@ -49,8 +48,8 @@ def documents(data: Path, name: str, tokenizer: Any, presets: Presets) -> Iterat
     Every seed reply stands below each wording of its message, and once more below that wording put loosely; rows of
     messages with few wordings and replies stand twice, so that messages weigh more alike. `seed_narrow` has the files
     alone whose messages are common and have many replies, `seed_open` open replies to messages of their
-    kind, `seed_kinds` these to many more messages, `seed_subjects` these,
-    those about a subject and those to short lines, broad messages in all their wordings.
+    kind, `seed_kinds` these to many more messages, `seed_follow` those to short lines that lean on the talk,
+    `seed_subjects` the first and the last and those about a subject, to broad messages in all their wordings as well.
     """
     if name in SEEDS:
         rows = seed_rows(name, data, presets)
@@ -70,8 +69,9 @@ def documents(data: Path, name: str, tokenizer: Any, presets: Presets) -> Iterat
 
 def seed_rows(name: str, data: Path | None, presets: Presets) -> list[seed_corpus.SeedRow]:
     """The training rows that one of `SEEDS` stands for."""
-    if name in OPEN_SEEDS:
-        return seed_open.rows(presets, subjects=name == SEED_SUBJECTS, kinds=name == SEED_KINDS)
+    for share in seed_open.SHARES:
+        if name == share:
+            return seed_open.rows(presets, share=share)
     given = seed_corpus.load()
     kept, _ = seed_corpus.split(seed_corpus.narrow(given) if name == SEED_NARROW else given)
     rows = seed_corpus.evenly(seed_corpus.reworded(kept))

@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 from storage.contracts import Turn
 from storage.presets import Preset, Presets
@@ -63,6 +64,8 @@ class Message:
         return held_out(self.first or self.text)
 
 
+Share = Literal["seed_open", "seed_kinds", "seed_follow", "seed_subjects"]
+SHARES: tuple[Share, ...] = get_args(Share)
 POSTS = "posts"
 FORMAL = re.compile(r"\b(?:вы|вас|вам|вами|ваш\w*)\b", re.IGNORECASE)
 # Those that are felt at what is bad for the one who writes.
@@ -71,22 +74,23 @@ BAD = {"sadness", "fear", "anger", "disgust"}
 Replies = Mapping[tuple[str, int], Sequence[tuple[str, str]]]  # (kind, intensity) → (register, reply)
 
 
-def rows(presets: Presets, folder: Path | None = None, subjects: bool = False, kinds: bool = False) -> list[SeedRow]:
+def rows(presets: Presets, folder: Path | None = None, share: Share = "seed_open") -> list[SeedRow]:
     """A reply to every message in every preset at every intensity, but for messages that the seed corpus holds out.
 
-    First messages and replies that fit any of their kind; with `kinds` the typed ones, the seed corpus's messages and
-    the posts as well; with `subjects` the seed corpus's messages, short lines and replies about subjects. Messages of
-    the seed corpus, their other wordings and posts get one intensity each in every preset: they are many. A message
-    with «вы» meets no reply with «ты», nor the other way round. A preset without a file has no rows. SeedError names a
-    wrong line.
+    `seed_open` is first messages and replies that fit any of their kind, `seed_kinds` the same for the typed ones, the
+    seed corpus's messages and the posts as well, `seed_follow` short lines alone, `seed_subjects` first messages, the
+    seed corpus's and short lines with replies about subjects as well. Messages of the seed corpus, their other wordings
+    and posts get one intensity each in every preset: they are many. A message with «вы» meets no reply with «ты», nor
+    the other way round. A preset without a file has no rows. SeedError names a wrong line.
     """
     folder = folder or FOLDER
+    subjects, short = share == "seed_subjects", share == "seed_follow"
     given = (
         *messages(folder),
-        *(broad(folder) if subjects or kinds else ()),
-        *((*typed(folder), *posted()) if kinds else ()),
+        *(broad(folder) if share in ("seed_kinds", "seed_subjects") else ()),
+        *((*typed(folder), *posted()) if share == "seed_kinds" else ()),
     )
-    asked = [one for one in given if not one.held_out and (subjects or one.kind in FIRST)]
+    asked = [one for one in given if not one.held_out and (subjects or (one.kind in FOLLOWING) == short)]
     found: list[SeedRow] = []
     for preset in presets.presets:
         known, own = replies(folder, preset), subject_replies(folder, preset) if subjects else {}

@@ -7,6 +7,7 @@ part of the seed corpus kept for judges) or `judge:FOLDER` (that and the public 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -66,7 +67,7 @@ class FittedGate:
 def load(where: str, picker: Classifier | None = None, device: str = "auto") -> Opinion:
     """The gate of a name; GateError if it cannot be loaded or is the classifier that picks."""
     if where == SEED:
-        return FittedGate(TfIdf.fit(seed_rows()), FITTED)
+        return _seed()
     if where.startswith(JUDGE):
         return _judge(Path(where.removeprefix(JUDGE)))
     from models.errors import ModelsError
@@ -112,6 +113,12 @@ def dev_sets(data: Path | None) -> Mapping[str, list[Labelled]]:
     from training.data.emotion_sets import gather
 
     return {name: rows for name, rows in gather(data, SEED_SHARE).items() if name.endswith("_dev")}
+
+
+@cache
+def _seed() -> Opinion:
+    # The same rows give the same weights, and learning them takes seconds.
+    return FittedGate(TfIdf.fit(seed_rows()), FITTED)
 
 
 def _judge(data: Path) -> Opinion:
