@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from models.classifier import Classifier, strongest
-from training.data import emotions
+from training.data import emotions, seed_corpus
 from training.data.emotion_sets import for_judges
 from training.data.emotions import LABELS, Labelled
 from training.evaluation.statistics import Interval, interval
@@ -67,7 +67,7 @@ class FittedGate:
 def load(where: str, picker: Classifier | None = None, device: str = "auto") -> Opinion:
     """The gate of a name; GateError if it cannot be loaded or is the classifier that picks."""
     if where == SEED:
-        return _seed()
+        return _seed(seed_corpus.FOLDER)
     if where.startswith(JUDGE):
         return _judge(Path(where.removeprefix(JUDGE)))
     from models.errors import ModelsError
@@ -116,8 +116,8 @@ def dev_sets(data: Path | None) -> Mapping[str, list[Labelled]]:
 
 
 @cache
-def _seed() -> Opinion:
-    # The same rows give the same weights, and learning them takes seconds.
+def _seed(corpus: Path) -> Opinion:
+    # The rows of one corpus give the same weights each time, and learning them takes seconds.
     return FittedGate(TfIdf.fit(seed_rows()), FITTED)
 
 

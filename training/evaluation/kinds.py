@@ -2,7 +2,7 @@
 
     python -m training.evaluation.kinds --starter models/starter [--set later]
 
-For each message of a set whose kinds are told (`<set>_kinds.txt`, by a reader) the open replies of every kind and preset at
+For each message of a set whose kinds are told (`<set>_kinds.txt`) the open replies of every kind and preset at
 intensity 2 are weighed as serving weighs candidates (`models.relevance`); of the best one of each preset the mean over
 presets is a kind's worth. Beside it stands what a linear model of n-grams learns of kinds from the very messages that
 the share `seed_kinds` is made of. Knows open replies and a starter folder; nothing of serving.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from models.sequence_classifier import SequenceClassifier
 from models.settings import STARTER
 from storage.presets import Preset, Presets
 from tests.training.evaluation.answers import sample
+from training.data import seed_corpus
 from training.data.rows import Answer
 from training.data.seed_corpus import SeedRow
 from training.evaluation import answering, emotion, evaluating, suspicions
@@ -19,6 +21,7 @@ from training.evaluation.gate import GateError, Opinion
 from training.evaluation.metrics import Absent, Values
 from training.evaluation.samples import Sample
 from training.evaluation.statistics import Difference, Interval
+from training.evaluation.tfidf import TfIdf
 
 # What a policy that was rewarded by a classifier alone may end with: the emotion named, whatever was asked.
 STUFFED = {
@@ -188,6 +191,21 @@ def test_the_picker_cannot_be_its_own_gate(picker: SequenceClassifier) -> None:
 
 def test_a_classifier_folder_is_a_gate_too(picker: SequenceClassifier) -> None:
     assert gates.load(str(STARTER / "classifier")).id == picker.id
+
+
+def test_the_gate_is_fitted_once_for_a_corpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fitted: list[int] = []
+
+    def fit(rows: object) -> TfIdf:
+        fitted.append(1)
+        return TfIdf([], {})
+
+    monkeypatch.setattr(gates, "seed_rows", list)
+    monkeypatch.setattr(gates.TfIdf, "fit", fit)
+    for corpus in ("one", "one", "other"):
+        monkeypatch.setattr(seed_corpus, "FOLDER", tmp_path / corpus)
+        gates.load("seed")
+    assert len(fitted) == 2
 
 
 def test_values_stand_in_their_samples_places(presets: Presets) -> None:
