@@ -19,6 +19,7 @@ STRONGEST = 3
 ABOUT_AS_SURE = 0.05
 # A full stop after a single letter or a number is «т. е.» or «1.», not the end of a sentence.
 SENTENCE_END = re.compile(r"(?:(?<=[^\W\d_]{2})\.|(?<=[»\")])\.|[!?…]|\.{2,})[.!?…]*[»\")]*(?=\s|\Z)")
+STUCK = re.compile(r"([^\s.…\d])\1{11}|([^\W\d_]{2,8}?)\2{11}")
 
 
 class Defect(StrEnum):
@@ -65,13 +66,14 @@ def defect(text: str, message: str) -> Defect | None:
 def looping(text: str) -> bool:
     """Whether the text repeats itself: a phrase of up to 8 words three times in a row, a line or sentence thrice.
 
-    A single word counts from four times on («да, да, да» is lively), and so do runs of one character from 12 on.
+    A single word counts from four times on («да, да, да» is lively), and so do runs of one character, or of up to eight
+    letters, from 12 on («ижижиж…»; people laugh «хахаха» more briefly).
     """
     words = _words(text)
     if any(_repeats(words, unit, LOOP_REPEATS + (1 if unit == 1 else 0)) for unit in range(1, LOOP_UNIT + 1)):
         return True
     parts = [part.strip().lower() for part in re.split(r"[.!?…\n]+", text) if len(part.split()) >= 3]
-    return any(parts.count(part) >= LOOP_REPEATS for part in set(parts)) or bool(re.search(r"([^\s.…\d])\1{11}", text))
+    return any(parts.count(part) >= LOOP_REPEATS for part in set(parts)) or bool(STUCK.search(text))
 
 
 def whole(text: str) -> str:

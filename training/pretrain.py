@@ -17,6 +17,8 @@ import numpy as np
 from storage.presets import Presets
 from training import recipes
 from training.data import corpus, posts, seed_corpus, seed_open, sources
+from training.data.hearing import ABOUT, UNKNOWN, Hearing
+from training.data.seed_open import KINDS
 from training.pretrain_keys import PretrainRecipe as PretrainRecipe
 from training.pretrain_keys import Shape as Shape
 from training.runs import Run, hash_folder, progress, whole
@@ -96,9 +98,9 @@ def _arrays(
     hashes = {name: sources.sha256(recipe.data / sources.FILES[name]) for name in corpus.files(names)}
     if not set(names) <= {*sources.FILES, corpus.SEED_OPEN}:
         hashes["seed"] = hash_folder(seed_corpus.FOLDER, "*.txt")
-    if set(seed_open.SHARES) & set(names):
+    if recipe.hearing or set(seed_open.SHARES) & set(names):
         hashes[corpus.SEED_OPEN] = hash_folder(seed_open.FOLDER, "*.txt")
-    if corpus.SEED_KINDS in names:
+    if recipe.hearing or corpus.SEED_KINDS in names:
         hashes["posts"] = hash_folder(posts.FOLDER, "*.tsv")
     run.manifest({"sha256": hashes, "tokens": {name: len(array) for name, array in arrays.items()}})
     return arrays
@@ -113,7 +115,7 @@ class Trainer:
     def __init__(self, recipe: PretrainRecipe, mixture: corpus.Mixture, tokenizer: Any) -> None:
         import torch
 
-        from training.tokenizer import USER
+        from training.tokenizer import BOT, USER
 
         torch.manual_seed(recipe.seed)
         torch.set_num_threads(recipe.threads or 2)
@@ -121,12 +123,23 @@ class Trainer:
         self.mixture = mixture
         self.special = np.asarray(tokenizer.all_special_ids)
         self.end, self.person = tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids(USER)
-        if recipe.answers_only and self.person is None:
-            raise recipes.RecipeError(f"answers_only: the tokenizer of {recipe.init} has no token {USER}")
+        bot = tokenizer.convert_tokens_to_ids(BOT)
+        for key, asked in (("answers_only", recipe.answers_only), ("hearing", recipe.hearing is not None)):
+            if asked and (self.person is None or bot is None):
+                raise recipes.RecipeError(f"{key}: the tokenizer of {recipe.init} has no token {USER} or {BOT}")
         self.model = load(recipe.init) if recipe.init else build(recipe.shape, tokenizer)
-        originals = {name: weight.detach().clone() for name, weight in self.model.named_parameters()}
+        named = dict(self.model.named_parameters())
+        self.hearing, self.ear = None, None
+        if recipe.hearing:
+            layers = self.model.config.num_hidden_layers
+            if recipe.hearing.layer > layers:
+                raise recipes.RecipeError(f"hearing: layer {recipe.hearing.layer} is more than the network's {layers}")
+            self.hearing = Hearing(tokenizer, self.end, self.person, bot)
+            self.ear = torch.nn.Linear(self.model.config.hidden_size, len(KINDS) + len(ABOUT))
+            named |= {f"ear.{name}": weight for name, weight in self.ear.named_parameters()}
+        originals = {name: weight.detach().clone() for name, weight in named.items()}
         self.model.to(torch.bfloat16)
-        self.weights = Originals(self.model.named_parameters(), originals)
+        self.weights = Originals(named.items(), originals)
         self.optimizers = self._optimizers()
         self.step = 0
         self.spent = 0.0
@@ -135,7 +148,7 @@ class Trainer:
 
     def parameters(self) -> int:
         """How many weights there are."""
-        return sum(weight.numel() for weight in self.weights.weights)
+        return sum(weight.numel() for weight in self.model.parameters())
 
     def done(self) -> float:
         """Share of the schedule that has passed."""
@@ -192,7 +205,8 @@ class Trainer:
         weights = self.recipe.final_mix if done >= 1 - self.recipe.decay else self.recipe.mix
         batch = torch.from_numpy(self.mixture.batch(self.step, self.recipe.rows, weights))
         labels = self._labels(batch)
-        loss = self._loss(batch, labels)
+        told = None if self.hearing is None else torch.from_numpy(self.hearing.labels(batch.numpy())[:, :, :-1])
+        loss = self._loss(batch, labels, told)
         loss.backward()
         self.weights.step(self.optimizers, self.recipe.learning_rate * factor)
         self.step += 1
@@ -208,12 +222,30 @@ class Trainer:
         read = torch.from_numpy(corpus.read_only(batch.numpy(), self.special, self.end, self.person))
         return labels.masked_fill(read, IGNORED)
 
-    def _plain_loss(self, batch: Any, labels: Any) -> Any:
+    def _plain_loss(self, batch: Any, labels: Any, told: Any) -> Any:
         import torch
 
-        hidden = self.model.model(input_ids=batch, use_cache=False).last_hidden_state[:, :-1]
+        states = self.model.model(input_ids=batch, use_cache=False, output_hidden_states=told is not None)
+        hidden = states.last_hidden_state[:, :-1]
         logits = hidden.reshape(-1, hidden.shape[-1]) @ self.model.lm_head.weight.t()
-        return torch.nn.functional.cross_entropy(logits.float(), labels.reshape(-1), ignore_index=IGNORED)
+        loss = torch.nn.functional.cross_entropy(logits.float(), labels.reshape(-1), ignore_index=IGNORED)
+        if self.recipe.hearing is None or self.ear is None:
+            return loss
+        inside = states.hidden_states[self.recipe.hearing.layer][:, :-1].float()
+        return loss + self.recipe.hearing.weight * self._heard(self.ear, inside, told)
+
+    @staticmethod
+    def _heard(ear: Any, inside: Any, told: Any) -> Any:
+        """Mean cross-entropy of kinds and of subjects, from `(rows, length, hidden)` states inside the network."""
+        import torch
+
+        scores = ear(torch.nn.functional.rms_norm(inside, inside.shape[-1:])).flatten(0, 1)
+        parts = scores.split((len(KINDS), len(ABOUT)), dim=-1)
+        return sum(
+            torch.nn.functional.cross_entropy(part, wanted.flatten(), ignore_index=UNKNOWN, reduction="sum")
+            / (wanted != UNKNOWN).sum().clamp(min=1)
+            for part, wanted in zip(parts, told, strict=True)
+        )
 
     def _optimizers(self) -> list[Any]:
         import torch
@@ -246,7 +278,8 @@ class Trainer:
         """Write model and tokenizer as transformers loads them, in files under 20 MB."""
         self.model.config.use_cache = True
         if self.recipe.init is not None and self.recipe.blend < 1:
-            self.weights.blend(load(self.recipe.init).parameters(), self.recipe.blend)
+            ear = () if self.ear is None else self.ear.parameters()
+            self.weights.blend([*load(self.recipe.init).parameters(), *ear], self.recipe.blend)
         self.model.save_pretrained(folder, max_shard_size="18MB")
         tokenizer.save_pretrained(folder)
 

@@ -28,6 +28,15 @@ class Shape(BaseModel):
         return self
 
 
+class Hearing(BaseModel):
+    """A second loss (Caruana 1997): from inside the network, a linear head tells kind and subject of what was said."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    weight: float = Field(gt=0, description="Beside the loss of the next token, which has 1.")
+    layer: int = Field(ge=1, description="After this layer, so that those above can use what is heard.")
+
+
 class PretrainRecipe(recipes.Recipe):
     """Keys of `recipes/pretrain.yaml`."""
 
@@ -48,6 +57,7 @@ class PretrainRecipe(recipes.Recipe):
     answers_only: bool = Field(
         default=False, description="What people say is read, not learned: no loss on it, nor on the tokens that steer."
     )
+    hearing: Hearing | None = Field(default=None, description="Learn the kinds of messages too; the head is not kept.")
     checkpoint_minutes: float = Field(default=5.0, gt=0)
     mix: dict[str, float]
     final_mix: dict[str, float]

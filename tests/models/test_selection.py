@@ -74,6 +74,13 @@ def test_any_phrase_repeated_over_and_over_is_a_loop(phrase: list[str], times: i
     assert looping(" ".join(phrase * times))
 
 
+@pytest.mark.parametrize(
+    ("text", "stuck"), [("а" + "иж" * 20, True), ("ой" * 12, True), ("Ха" + "ха" * 8 + "!", False)]
+)
+def test_letters_repeated_within_a_word_are_a_loop_and_laughing_is_not(text: str, stuck: bool) -> None:
+    assert looping(text) is stuck
+
+
 def scored(text: str, fit: float, fits: bool | None, fault: Defect | None = None) -> Scored:
     return Scored(Candidate(text=text, fit=fit), fits, fault)
 

@@ -45,10 +45,11 @@ class Stopped(Exception):
     pass
 
 
+@pytest.mark.parametrize("keys", [{}, {"hearing": {"weight": 0.5, "layer": 1}}], ids=["plain", "hearing"])
 def test_an_interrupted_run_continues_to_the_same_weights(
-    data: Path, presets: Presets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, presets: Presets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: dict[str, object]
 ) -> None:
-    whole = main(recipe(data), tmp_path / "whole", presets)
+    whole = main(recipe(data, **keys), tmp_path / "whole", presets)
     # A checkpoint after every step, and a kill in the fourth.
     advance = Trainer.advance
 
@@ -58,7 +59,7 @@ def test_an_interrupted_run_continues_to_the_same_weights(
         return advance(trainer)
 
     monkeypatch.setattr(Trainer, "advance", killed)
-    often = {"checkpoint_minutes": 1e-9}
+    often = {"checkpoint_minutes": 1e-9, **keys}
     with pytest.raises(Stopped):
         main(recipe(data, **often), tmp_path / "cut", presets)
     monkeypatch.setattr(Trainer, "advance", advance)

@@ -97,6 +97,7 @@ WEIGHTS: dict[str, dict[str, Any]] = {
     "pretrain_open": {**TALK, "init": str(STARTER / "base"), "threads": 1},
     "pretrain_kinds": {**TALK, "init": str(STARTER / "base"), "threads": 1},
     "pretrain_follow": {**TALK, "init": str(STARTER / "base"), "threads": 1},
+    "pretrain_hearing": {**TALK, "init": str(STARTER / "base"), "threads": 1},
     "pretrain_subjects": {**TALK, "init": str(STARTER / "base"), "threads": 1},
     "starter_base": {
         **TUNE,

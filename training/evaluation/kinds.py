@@ -1,11 +1,13 @@
 """Does a starter hear what kind of thing it is told? By the kind whose open replies it finds most to the point.
 
-    python -m training.evaluation.kinds --starter models/starter [--set later]
+    python -m training.evaluation.kinds --starter models/starter [--set later] [--probe 5]
 
 For each message of a set whose kinds are told (`<set>_kinds.txt`) the open replies of every kind and preset at
 intensity 2 are weighed as serving weighs candidates (`models.relevance`); of the best one of each preset the mean over
 presets is a kind's worth. Beside it stands what a linear model of n-grams learns of kinds from the very messages that
-the share `seed_kinds` is made of. Knows open replies and a starter folder; nothing of serving.
+the share `seed_kinds` is made of; with `--probe` also what a linear model learns from the starter's states after that
+layer (a linear probe, Alain & Bengio 2016, arXiv:1610.01644): what it knows inside, whether or not it says so. Knows
+open replies and a starter folder; nothing of serving.
 """
 
 from __future__ import annotations
@@ -14,17 +16,19 @@ import argparse
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.prompt import render_plain
 from models.relevance import NOTHING, relevance
 from storage.contracts import Turn
 from storage.presets import Preset, Presets, load_presets
-from training.data import seed_open
+from training.data import hearing, seed_open
 from training.data.conversations import Example
 from training.data.emotions import Labelled
-from training.data.seed_open import FIRST, FOLDER, NONE
+from training.data.seed_open import FIRST, FOLDER, NONE, Message
 from training.evaluation.likelihoods import likelihoods
 from training.evaluation.starter import load
 from training.evaluation.statistics import interval
@@ -34,6 +38,8 @@ HERE = Path(__file__).parent
 SETS = ("fresh", "later")
 INTENSITY = 2
 NEWS = ("good", "bad")
+# Of 25,000 messages: so many a probe of some hundred weights a kind learns from as well.
+PROBED = 8000
 
 
 def told(which: str) -> list[tuple[str, str]]:
@@ -82,13 +88,45 @@ def heard(starter: Path, presets: Presets, texts: Sequence[str], most: int) -> N
 
 def linear(texts: Sequence[str]) -> NDArray[np.float64]:
     """`(messages, kinds)`: probabilities by n-grams, learned from the messages of the share `seed_kinds`."""
-    given = (*seed_open.messages(), *seed_open.typed(), *seed_open.broad(), *seed_open.posted())
-    rows = [
-        Labelled(one.text, frozenset({one.kind}), one.source, frozenset(FIRST))
-        for one in given
-        if one.kind in FIRST and not one.held_out
-    ]
+    rows = [Labelled(one.text, frozenset({one.kind}), one.source, frozenset(FIRST)) for one in learned()]
     return TfIdf.fit(rows, labels=FIRST).predict(texts).astype(np.float64)
+
+
+def learned() -> list[Message]:
+    """The messages of the share `seed_kinds`."""
+    return [one for one in hearing.every() if one.kind in FIRST and not one.held_out]
+
+
+def inside(starter: Path, texts: Sequence[str], layer: int, most: int = PROBED) -> NDArray[np.float64]:
+    """`(messages, kinds)`: probabilities by a linear probe of a starter folder's states after a layer, where a message
+    ends; it learns from up to `most` messages of the share `seed_kinds`. ValueError if there is no such layer."""
+    from sklearn.linear_model import LogisticRegression
+
+    model, tokenizer = load(starter)
+    if not 1 <= layer <= model.config.num_hidden_layers:
+        raise ValueError(f"--probe: the starter has layers 1 to {model.config.num_hidden_layers}, not {layer}")
+    known = learned()
+    known = random.Random(0).sample(known, min(most, len(known)))
+    given = states(model, tokenizer, [one.text for one in known], layer)
+    probe = LogisticRegression(C=0.1, max_iter=1000).fit(given, [FIRST.index(one.kind) for one in known])
+    found = np.zeros((len(texts), len(FIRST)))
+    found[:, probe.classes_] = probe.predict_proba(states(model, tokenizer, texts, layer))
+    return found
+
+
+def states(model: Any, tokenizer: Any, texts: Sequence[str], layer: int, batch: int = 64) -> NDArray[np.float32]:
+    """`(messages, hidden)`: the network's states after a layer at the last token before the answer begins, of length
+    √hidden each."""
+    import torch
+
+    found = []
+    for start in range(0, len(texts), batch):
+        shown = [render_plain(tokenizer, (Turn(role="user", text=text),)) for text in texts[start : start + batch]]
+        rows = tokenizer(shown, add_special_tokens=False, padding=True, padding_side="left", return_tensors="pt")
+        with torch.inference_mode():
+            every = model(**rows, output_hidden_states=True).hidden_states[layer][:, -1].float()
+        found.append(torch.nn.functional.rms_norm(every, every.shape[-1:]).numpy())
+    return np.concatenate(found)
 
 
 def report(scores: Mapping[str, NDArray[np.float64]], kinds: Sequence[str]) -> list[str]:
@@ -113,12 +151,15 @@ def main() -> None:
     parser.add_argument("--starter", type=Path, default=Path("models/starter"))
     parser.add_argument("--set", choices=SETS, default="later")
     parser.add_argument("--replies", type=int, default=3, help="of each kind and preset")
+    parser.add_argument("--probe", type=int, help="also what is known after this layer")
     given = parser.parse_args()
     texts, kinds = zip(*told(given.set), strict=True)
     scores = {
         f"starter {given.starter}": heard(given.starter, load_presets(), texts, given.replies),
         "n-grams": linear(texts),
     }
+    if given.probe:
+        scores[f"inside, after layer {given.probe}"] = inside(given.starter, texts, given.probe)
     print(f"{len(texts)} messages\n\n" + "\n".join(report(scores, kinds)))
 
 

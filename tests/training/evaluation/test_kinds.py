@@ -11,6 +11,7 @@ from storage.presets import Presets, load_presets
 from training.data import seed_open
 from training.data.seed_open import FIRST
 from training.evaluation import kinds
+from training.evaluation.starter import load
 
 STARTER = Path("models/starter")
 
@@ -63,7 +64,20 @@ def test_the_table_counts_all_five_and_news_alone() -> None:
 
 def test_a_starter_and_n_grams_hear_plain_cases(presets: Presets) -> None:
     texts = ["меня повысили, ура!", "у меня умерла собака"]
-    for scores in (kinds.heard(STARTER, presets, texts, 1), kinds.linear(texts)):
+    for scores in (kinds.heard(STARTER, presets, texts, 1), kinds.linear(texts), kinds.inside(STARTER, texts, 5, 400)):
         assert scores.shape == (2, len(FIRST))
         good, bad = FIRST.index("good"), FIRST.index("bad")
         assert scores[0, good] - scores[0, bad] > scores[1, good] - scores[1, bad]
+
+
+def test_a_state_is_of_its_message_alone() -> None:
+    model, tokenizer = load(STARTER)
+    texts = ["меня повысили, ура!", "а"]
+    both, one = kinds.states(model, tokenizer, texts, 3), kinds.states(model, tokenizer, texts[1:], 3)
+    assert both.shape == (2, model.config.hidden_size)
+    assert np.abs(both[1] - one[0]).max() < 0.15 < np.abs(both[1] - both[0]).max()
+
+
+def test_a_layer_that_is_not_there_is_told() -> None:
+    with pytest.raises(ValueError, match="layers 1 to 8, not 9"):
+        kinds.inside(STARTER, ["а"], 9)
