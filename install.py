@@ -44,8 +44,14 @@ def wants_cpu_index() -> bool:
 
 
 def pip(python: Path, *arguments: str) -> int:
-    """Run pip in the environment, quietly."""
-    return subprocess.call([str(python), "-m", "pip", "install", "--quiet", *arguments])
+    """Run pip in the environment, quietly; it would compile on one core."""
+    return subprocess.call([str(python), "-m", "pip", "install", "--quiet", "--no-compile", *arguments])
+
+
+def compile_all(python: Path) -> None:
+    """Compile what was installed on all cores. What does not compile here (tests for other Pythons) is left alone."""
+    place = subprocess.check_output([str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])
+    subprocess.call([str(python), "-m", "compileall", "-qq", "-j", "0", place.decode().strip()])
 
 
 def install_torch(python: Path) -> None:
@@ -80,6 +86,7 @@ def main() -> None:
     print("Installing the rest …", flush=True)
     if pip(python, "--editable", f"{ROOT}[{arguments.extras}]") != 0:
         sys.exit("install: the packages could not be installed; see pip's message above")
+    compile_all(python)
 
 
 if __name__ == "__main__":

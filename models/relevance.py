@@ -1,7 +1,7 @@
 """Which of the answers that carry the emotion belongs to what was said.
 
-After MMI-antiLM of Li et al. 2016 (arXiv:1510.03055), with λ = ⅓ over the whole answer: its log probability, less a
-third of what it would be to anybody. Small models say what is always likely; this asks what the message made likelier.
+After MMI-antiLM of Li et al. 2016 (arXiv:1510.03055), with λ = ⅕ over the whole answer: its log probability, less a
+fifth of what it would be to anybody. Small models say what is always likely; this asks what the message made likelier.
 Knows jobs and an engine that can score texts; no sampling and no clock.
 """
 
@@ -20,13 +20,15 @@ log = structlog.get_logger(__name__)
 
 # The message that says nothing.
 NOTHING = (Turn(role="user", text="…"),)
-LAMBDA = 1 / 3
+LAMBDA = 1 / 5
 
 
 def relevance(own: float, bare: float) -> float:
     """Of an answer's mean log probability after the message (`own`) and after nothing (`bare`).
 
-    With λ = ½ answers with broken words were sent twice as often; with 0 they speak less of the message.
+    Of 553 answers of the bundled model that were read, a sensible one stood above one that was not for 0.64 of the
+    pairs, a readable one above a broken one for 0.95 (λ = ⅓: 0.61 and 0.70; 0: 0.62 and 0.99, and such answers speak
+    less of the message; ADR 41).
     """
     return own - LAMBDA * bare
 

@@ -60,7 +60,9 @@ def main(argv: list[str] | None = None) -> int:
         print(f"otklik: there is no command {name!r}\n\n{usage()}", file=sys.stderr)
         return 2
     from otklik.errors import readable  # after the table, so that --help stays instant
+    from storage.garbage import seldom
 
+    seldom()
     return readable(load(COMMANDS[name][0]), rest)
 
 

@@ -11,6 +11,7 @@ import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -19,8 +20,9 @@ CHECKS: tuple[tuple[str, list[str]], ...] = (
     ("ruff (lint)", ["ruff", "check", "."]),
     ("ruff (format)", ["ruff", "format", "--check", "."]),
     ("import-linter", ["lint-imports"]),
-    ("mypy --strict", ["mypy"]),
 )
+# Takes a minute of one core: beside the tests, which wait half of their time.
+TYPES = ("mypy --strict", ["mypy"])
 
 
 # What no ordinary run has, CI's neither: named, so that nobody takes it for run.
@@ -48,14 +50,25 @@ def run(name: str, command: list[str]) -> bool:
     return good
 
 
+def ended(name: str, check: subprocess.Popen[str]) -> bool:
+    """Wait for a check that ran beside the others, show what it printed and say how it went."""
+    shown, _ = check.communicate()
+    print(f"── {name}\n{shown}   {'passed' if check.returncode == 0 else 'FAILED'}", flush=True)
+    return check.returncode == 0
+
+
 def main() -> int:
     """Run everything; exit status 0 only if all passed."""
     missing = left_out()
-    results = [run(name, command) for name, command in CHECKS]
+    name, command = TYPES
+    pipe: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    types = subprocess.Popen([str(BIN / command[0]), *command[1:]], cwd=ROOT, **pipe)
+    results = [run(*check) for check in CHECKS]
     selection = ["-m", " and ".join(f"not {marker}" for marker in missing)] if missing else []
     # Half of the time a test waits for processes, leases and pages, so two share a core.
     together = ["-n", str(min(4, 2 * (os.cpu_count() or 1))), "--dist", "loadfile", "--no-loadscope-reorder"]
     results.append(run("pytest", ["pytest", "-q", "--durations=10", *together, *selection, *sys.argv[1:]]))
+    results.append(ended(name, types))
     for marker, advice in missing.items():
         print(f"LEFT OUT: tests marked «{marker}». To enable them: {advice}")
     for marker, (found, advice) in OPTIONAL.items():

@@ -14,10 +14,14 @@ import structlog
 from redis.asyncio import Redis
 
 from storage.embedded import EmbeddedRedis
+from storage.garbage import seldom
 from storage.redis import connect
 from storage.settings import StorageSettings
 from tests.machine import PostgresServer, postgres
 
+seldom()
+
+seen = {"modules": 0}
 PREFIXES = ("API_", "BOT_", "STORAGE_", "MODELS_", "TRAINING_")
 
 
@@ -27,14 +31,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow)
 
 
-@pytest.fixture(autouse=True, scope="module")
+@pytest.fixture(autouse=True)
 def _no_garbage_is_sought_in_libraries() -> Iterator[None]:
-    """torch, transformers and the like are a million objects, which every collection would look through again."""
-    before = len(sys.modules)
+    """torch, transformers and the like are a million objects, which every collection would look through again, those
+    included that accelerate asks for after every training."""
     yield
-    if len(sys.modules) > before + 200:
+    if len(sys.modules) > seen["modules"] + 200:
         gc.collect()
         gc.freeze()
+        seen["modules"] = len(sys.modules)
 
 
 @pytest.fixture(autouse=True)

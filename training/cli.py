@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from storage.garbage import seldom
 from training.recipes import Recipe, RecipeError, load
 
 # method → (module, recipe class); each module has `main(recipe, storage, presets, resume) -> Path`.
@@ -138,4 +139,5 @@ def main(argv: list[str]) -> int:
 COMMANDS = {"train": train, "data": data}
 
 if __name__ == "__main__":
+    seldom()
     sys.exit(main(sys.argv[1:]))

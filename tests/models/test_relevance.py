@@ -135,7 +135,7 @@ def answered(engine: Weighing, **settings: Any) -> Any:
 
 LINES = (
     ("Ура, я так рад!", -0.2, -0.1),  # likely after anything
-    ("Ура, вот это повышение!", -0.6, -2.0),
+    ("Ура, вот это повышение!", -0.6, -3.0),
     ("Повышение как повышение.", -0.1, -9.0),  # not the emotion
     ("", -0.1, -9.0),
 )
@@ -149,7 +149,7 @@ def test_of_the_fitting_answers_the_one_that_the_message_makes_likely_is_sent() 
     assert [text for _, text in engine.asked] == [LINES[0][0], LINES[1][0]]
     assert {asked.prompt.turns for asked, _ in engine.asked} == {(Turn(role="user", text="…"),)}
     relevance = [one.relevance for one in reply.candidates]
-    assert relevance == [pytest.approx(-0.2 + 0.1 / 3), pytest.approx(-0.6 + 2 / 3), None, None]
+    assert relevance == [pytest.approx(-0.2 + 0.1 / 5), pytest.approx(-0.6 + 3 / 5), None, None]
 
 
 def test_without_it_the_surest_emotion_is_sent() -> None:

@@ -11,7 +11,7 @@ from storage.presets import Preset, Presets
 from training.data import posts, seed_check, seed_corpus, seed_open
 from training.data.cleaning import profane
 from training.data.emotions import Labelled
-from training.data.seed_corpus import SeedError, folded
+from training.data.seed_corpus import SeedError, SeedRow, folded
 from training.evaluation import talk
 
 CELLS = [(kind, intensity) for kind in seed_open.KINDS for intensity in (1, 2, 3)]
@@ -24,6 +24,18 @@ def everything(preset: Preset) -> list[str]:
     """All replies of a preset."""
     both = (seed_open.replies(seed_open.FOLDER, preset), seed_open.subject_replies(seed_open.FOLDER, preset))
     return [text for known in both for replies in known.values() for _, text in replies]
+
+
+@pytest.fixture(scope="module")
+def open_rows(presets: Presets) -> list[SeedRow]:
+    """What `seed_open` gives, made once."""
+    return seed_open.rows(presets)
+
+
+@pytest.fixture(scope="module")
+def kinds_rows(presets: Presets) -> list[SeedRow]:
+    """What `seed_kinds` gives, made once: nearly 200,000 rows."""
+    return seed_open.rows(presets, share="seed_kinds")
 
 
 def test_the_shipped_ones_fill_every_cell_for_ty_and_vy(presets: Presets) -> None:
@@ -53,7 +65,9 @@ def test_the_shipped_words_are_russian_and_fit_to_print(presets: Presets) -> Non
     assert not sorted(word for word in words if not (known(word) or word in own or all(map(known, word.split("-")))))
 
 
-def test_what_is_measured_with_is_not_learned(presets: Presets) -> None:
+def test_what_is_measured_with_is_not_learned(
+    presets: Presets, open_rows: list[SeedRow], kinds_rows: list[SeedRow]
+) -> None:
     asked = {
         folded(line)
         for which in talk.SETS
@@ -67,9 +81,10 @@ def test_what_is_measured_with_is_not_learned(presets: Presets) -> None:
     own, broad = ([folded(one.text) for one in part if not one.held_out] for part in given)
     assert not asked & set(own) and not asked & set(broad)
     assert len(set(own)) == len(own) > 3000 and len(set(broad)) > 8000
-    assert {folded(row.message) for row in seed_open.rows(presets, share="seed_subjects")} == set(own) | set(broad)
-    assert {folded(row.message) for row in seed_open.rows(presets)} < set(own)
-    more = {folded(row.message) for row in seed_open.rows(presets, share="seed_kinds")}
+    about = {row.message for row in seed_open.rows(presets, share="seed_subjects")}
+    assert {folded(text) for text in about} == set(own) | set(broad)
+    assert {folded(row.message) for row in open_rows} < set(own)
+    more = {folded(text) for text in {row.message for row in kinds_rows}}
     posted = {folded(one.text) for one in seed_open.posted() if not one.held_out}
     assert not asked & posted and len(posted) > 6000
     typed = {folded(one.text) for one in seed_open.typed() if not one.held_out}
@@ -79,10 +94,10 @@ def test_what_is_measured_with_is_not_learned(presets: Presets) -> None:
     assert not {folded(post.text) for post in posts.load()[1]} & more
 
 
-def test_short_lines_are_a_share_of_their_own(presets: Presets) -> None:
+def test_short_lines_are_a_share_of_their_own(presets: Presets, kinds_rows: list[SeedRow]) -> None:
     short = {one.text for one in seed_open.messages() if one.kind in seed_open.FOLLOWING and not one.held_out}
     assert {row.message for row in seed_open.rows(presets, share="seed_follow")} == short
-    assert not short & {row.message for row in seed_open.rows(presets, share="seed_kinds")}
+    assert not short & {row.message for row in kinds_rows}
 
 
 def test_typed_messages_are_of_all_kinds_and_fit_to_print() -> None:
@@ -118,14 +133,16 @@ def test_a_post_has_a_kind_by_its_emotions(monkeypatch: pytest.MonkeyPatch) -> N
     assert found == {text: (kind, "в" if "ваш" in text else "т") for _, text, kind in given if kind}
 
 
-def test_many_more_messages_meet_the_same_replies(presets: Presets) -> None:
-    rows = seed_open.rows(presets, share="seed_kinds")
+def test_many_more_messages_meet_the_same_replies(
+    presets: Presets, open_rows: list[SeedRow], kinds_rows: list[SeedRow]
+) -> None:
+    rows = kinds_rows
     for row in rows[:: len(rows) // 500]:
         preset = presets.find(row.emotion)
         assert preset is not None
         known = seed_open.replies(seed_open.FOLDER, preset)
         assert any(row.reply == text for kind in seed_open.FIRST for _, text in known[kind, row.intensity])
-    assert len({row.message for row in rows}) > 7 * len({row.message for row in seed_open.rows(presets)})
+    assert len({row.message for row in rows}) > 7 * len({row.message for row in open_rows})
     times = Counter((row.source, row.message, row.emotion) for row in rows)
     assert {n for (source, *_), n in times.items() if source == seed_open.POSTS} == {1}
     assert {n for (source, *_), n in times.items() if source == seed_open.TYPED} == {3}
@@ -153,10 +170,10 @@ def test_a_message_meets_replies_of_its_kind_and_address(presets: Presets, tmp_p
         assert found is not None and found.id == preset
 
 
-def test_an_operators_own_preset_has_no_rows(presets: Presets) -> None:
+def test_an_operators_own_preset_has_no_rows(presets: Presets, open_rows: list[SeedRow]) -> None:
     own = presets.presets[1].model_copy(update={"id": "irony", "title": "ирония"})
     more = presets.model_copy(update={"presets": (*presets.presets, own)})
-    assert seed_open.rows(more) == seed_open.rows(presets)
+    assert seed_open.rows(more) == open_rows
 
 
 def test_the_narrow_rows_are_of_the_first_files() -> None:
@@ -188,7 +205,7 @@ def test_a_wrong_reply_is_named(presets: Presets, tmp_path: Path) -> None:
         seed_open.replies(tmp_path, preset)
 
 
-def test_one_time_in_four_a_message_meets_a_reply_of_its_subject(presets: Presets, tmp_path: Path) -> None:
+def test_two_times_in_five_a_message_meets_a_reply_of_its_subject(presets: Presets, tmp_path: Path) -> None:
     texts = [text for number in range(300) if not seed_corpus.held_out(text := f"болит {number}")]
     asked = [f"bad|health|{'тв'[number % 2]}|{text}" for number, text in enumerate(texts)]
     (tmp_path / "messages.txt").write_text("\n".join(asked), encoding="utf-8")
@@ -203,7 +220,7 @@ def test_one_time_in_four_a_message_meets_a_reply_of_its_subject(presets: Preset
     assert len(found) == 3 * len(texts)
     assert {row.reply for row in found if row.register == "вы" or row.intensity == 3} == {"открыто"}
     own = [row.reply == "о здоровье" for row in found if row.register == "ты" and row.intensity < 3]
-    assert 0.15 < sum(own) / len(own) < 0.35
+    assert 0.3 < sum(own) / len(own) < 0.5
 
 
 def test_messages_of_the_seed_corpus_come_in_all_their_wordings_and_are_held_out_together() -> None:

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from models.serving import other_base
+from storage.garbage import seldom
 from storage.settings import StorageSettings
 from training.cycle.order import Order
 from training.cycle.places import JobFolder
@@ -224,4 +225,5 @@ def explain(error: Exception, folder: JobFolder) -> tuple[str, bool]:
 
 
 if __name__ == "__main__":
+    seldom()
     sys.exit(main(sys.argv[1:]))

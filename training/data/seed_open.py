@@ -4,7 +4,7 @@
 (`pets|bad|2|т|…`), `messages.txt` lines `kind|subject|register|message`, `broad.txt` the kind and subject of
 messages of the seed corpus, which are learned in all their wordings, `typed.txt` lines `kind|register|message` that are
 typed as people type and chosen so that single words mislead; the posts have a kind by their emotions. A row
-joins a message with a reply of its kind, in one case of four one of its subject, so that a small model learns to tell
+joins a message with a reply of its kind, in two cases of five one of its subject, so that a small model learns to tell
 kinds and subjects of messages apart and, where it knows nothing better, to answer openly. Knows no model.
 """
 
@@ -42,7 +42,7 @@ NONE = "-"
 REGISTERS = {"т": "ты", "в": "вы", "-": ""}
 # How often a message with a subject gets a reply of that subject. One of two such replies is then likelier than one of
 # a dozen open ones only if the model is rather sure of the subject.
-OWN = 0.25
+OWN = 0.4
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,18 @@
+"""The command line looks for cycles of objects less often than Python by itself."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from otklik.__main__ import main
+from storage import garbage
+
+
+def test_every_command_looks_for_garbage_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_to: list[tuple[int, ...]] = []
+    monkeypatch.setattr(gc, "set_threshold", lambda *given: set_to.append(given))
+    with pytest.raises(SystemExit):
+        main(["simulate", "--help"])
+    assert set_to == [garbage.SELDOM]
