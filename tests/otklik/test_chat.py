@@ -37,13 +37,19 @@ def test_an_unknown_emotion_is_refused_at_once(tmp_path: Path) -> None:
 
 def test_ctrl_c_ends_it_without_waiting_for_enter(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
+    # Where the tests run in the background, a shell had them ignore Ctrl-C, which their children would inherit.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(COMMAND, env=environment(tmp_path), stdin=theirs, stdout=theirs, stderr=theirs) as chat:
-        shown = b""
-        while "вы ›".encode() not in shown:
-            shown += os.read(ours, 4096)
-        chat.send_signal(signal.SIGINT)
-        started = time.monotonic()
-        assert chat.wait(15) == 130
-        assert time.monotonic() - started < 10
+        signal.signal(signal.SIGINT, before)
+        try:
+            shown = b""
+            while "вы ›".encode() not in shown:
+                shown += os.read(ours, 4096)
+            chat.send_signal(signal.SIGINT)
+            started = time.monotonic()
+            assert chat.wait(15) == 130
+            assert time.monotonic() - started < 10
+        finally:
+            chat.kill()
     os.close(ours)
     os.close(theirs)
