@@ -10,7 +10,7 @@ SELDOM = (50_000, 20, 20)
 def seldom() -> None:
     """Look for cycles less often than every 700 objects (gc.set_threshold).
 
-    Importing torch, transformers, peft and trl makes millions of objects, all of which stay: looking through them is a
-    sixth of the processor time of that (`python -m bench.imports`).
+    Importing torch, transformers, peft and trl makes millions of objects, all of which stay: looking through them is an
+    eighth of the processor time of that (`python -m bench.imports`).
     """
     gc.set_threshold(*SELDOM)
