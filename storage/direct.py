@@ -103,6 +103,11 @@ class DirectLine:
         self._waiting[asked.request_id] = future
         try:
             await self.conversation.ask(asked)
+        except asyncio.CancelledError:
+            # It may stand in the queue already, only the server's word that it does was still on its way.
+            self._waiting.pop(asked.request_id, None)
+            await asyncio.shield(self.take_back(asked.request_id))
+            raise
         except BaseException:
             self._waiting.pop(asked.request_id, None)
             raise

@@ -84,6 +84,26 @@ async def test_a_caller_who_goes_away_takes_the_request_back(line: Conversation)
     assert await line.cancelled([ask(1).request_id]) == {ask(1).request_id}
 
 
+async def test_one_who_goes_away_while_it_is_queued_takes_it_back_too(
+    line: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue, queued = line.ask, asyncio.Event()
+
+    async def slowly(request: ChatRequest) -> None:
+        await queue(request)
+        queued.set()
+        await asyncio.sleep(30)  # the server's word comes late
+
+    monkeypatch.setattr(line, "ask", slowly)
+    async with DirectLine(line).running() as here:
+        caller = asyncio.create_task(here.ask(ask(1)))
+        await queued.wait()
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        assert await line.cancelled([ask(1).request_id]) == {ask(1).request_id}
+
+
 async def test_a_refused_request_is_told_to_its_caller(line: Conversation) -> None:
     await line.ensure()
     async with DirectLine(line).running() as here:
