@@ -63,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
     from storage.garbage import seldom
 
     seldom()
-    return readable(load(COMMANDS[name][0]), rest)
+    return readable(lambda rest: load(COMMANDS[name][0])(rest), rest)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from bot.settings import BotSettings
-from otklik.errors import explain
+from otklik.errors import PARTS, explain
 from storage.embedded import NoServerBinary, find_server
 from storage.redis import connect
 from storage.settings import StorageSettings
@@ -138,6 +137,8 @@ async def check_gpu(_: StorageSettings) -> Finding:
 
 async def check_telegram(_: StorageSettings) -> Finding:
     """The token is accepted by the Bot API."""
+    from bot.settings import BotSettings
+
     settings = BotSettings()
     if settings.token is None:
         return Finding("note", "Telegram: BOT_TOKEN is not set, the playground opens instead")
@@ -167,13 +168,17 @@ MARKS = {"ok": "[green]✓[/]", "note": "[yellow]•[/]", "fault": "[red]✗[/]"
 
 
 async def examine(settings: StorageSettings) -> list[Finding]:
-    """Run every check; wrong settings are findings too."""
+    """Run every check; wrong settings and parts that are not installed here (an image has few) are findings too."""
     findings = []
     for check in CHECKS:
         try:
             findings.append(await check(settings))
         except ValidationError as error:
             findings.append(Finding("fault", explain(error), "mend these settings"))
+        except ModuleNotFoundError as error:
+            if error.name not in PARTS:
+                raise
+            findings.append(Finding("note", f"{error.name}/ is not part of this installation, left unchecked"))
     return findings
 
 
