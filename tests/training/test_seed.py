@@ -97,6 +97,7 @@ def test_the_sample_block_has_no_faults() -> None:
         ("Жаль, что теперь мы будем реже видеться.", "Ура! Вот это новость: празднуем сегодня же", "almost the same"),
         ("Наконец-то, сколько можно было тянуть.", "Тяни!", "1 words"),
         ("Поздравляю с новой должностью.", "Поздравляю с новым оффером от HR.", "no part of plain Russian"),
+        ("Вот это скорость!", "Ого! Да ну! Вот это скорость!", "more than 4 sentences"),
         ("я рядом", "обращайтесь", "cliché"),
         ("повысили!\n", "повысили!\n= меня повысили\n", "stands already"),
     ],
@@ -104,6 +105,23 @@ def test_the_sample_block_has_no_faults() -> None:
 def test_faults_are_found(old: str, new: str, said: str) -> None:
     assert old in BLOCK
     assert said in faults(BLOCK.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("Серьёзно?! Уже… Ну-ну... Вот это скорость!!!", 4),
+        ("Кричит: «Ура!» И всё (ну надо же!)", 2),
+        ("Песенка «Ура! Каникулы!», да ещё и с припевом…", 2),
+        ("И ни одной точки", 0),
+    ],
+)
+def test_sentences_are_counted_where_they_end(text: str, count: int) -> None:
+    assert seed_check.sentences(text) == count
+
+
+def test_four_sentences_are_not_too_many() -> None:
+    assert faults(BLOCK.replace("Вот это скорость!", "Ого! Вот это скорость!")) == ""
 
 
 def test_misspelled_words_are_found() -> None:

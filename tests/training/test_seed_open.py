@@ -65,6 +65,11 @@ def test_the_shipped_words_are_russian_and_fit_to_print(presets: Presets) -> Non
     assert not sorted(word for word in words if not (known(word) or word in own or all(map(known, word.split("-")))))
 
 
+def test_the_shipped_replies_are_of_at_most_four_sentences(presets: Presets) -> None:
+    texts = [text for preset in presets.presets for text in everything(preset)]
+    assert not [text for text in texts if seed_check.sentences(text) > seed_check.SENTENCES]
+
+
 def test_what_is_measured_with_is_not_learned(
     presets: Presets, open_rows: list[SeedRow], kinds_rows: list[SeedRow]
 ) -> None:

@@ -15,10 +15,11 @@ from training.data.seed_corpus import EMOTIONS, SeedRow, folded
 
 KNOWN_WORDS = Path(__file__).with_name("spelling.txt")
 WORDS = (2, 60)
-SENTENCES = 9
+SENTENCES = 4
 BALANCE = 0.2
 EMOJI_SHARE = 1 / 15
 _WORD = re.compile(r"[а-яё]+(?:-[а-яё]+)*")
+_END = re.compile(r"[.!?…]+[»)]*(?=\s|$)")
 _FOREIGN = re.compile(r"[A-Za-z]|[<>{}\[\]*_#`~^|\\]|https?:|\s{2,}")
 _EMOJI = re.compile("[\U0001f300-\U0001faff\u2600-\u27bf]")
 _CLICHES = re.compile(
@@ -100,7 +101,7 @@ def wording(rows: Sequence[SeedRow]) -> list[str]:
         count = len(words(row.reply))
         if not WORDS[0] <= count <= WORDS[1]:
             faults.append(f"{_place(row)}: {count} words")
-        if len(re.findall(r"[.!?…]+(?=\s|$)", row.reply)) > SENTENCES:
+        if sentences(row.reply) > SENTENCES:
             faults.append(f"{_place(row)}: more than {SENTENCES} sentences")
         if strange := _FOREIGN.search(row.reply):
             faults.append(f"{_place(row)}: '{strange.group()}' is no part of plain Russian text")
@@ -134,6 +135,11 @@ def dictionary() -> Callable[[str], bool]:
 def words(text: str) -> list[str]:
     """Lower-cased Russian words, hyphens kept."""
     return _WORD.findall(text.lower())
+
+
+def sentences(text: str) -> int:
+    """How many sentences end in it: at full stops, dots and marks before a space or the end, quoted ones as well."""
+    return len(_END.findall(text))
 
 
 def _alike(one: frozenset[str], two: frozenset[str]) -> bool:
