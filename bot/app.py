@@ -36,6 +36,7 @@ from bot.metrics import Metrics
 from bot.outbox import Outbox
 from bot.patience import Patience
 from bot.progress import Progress
+from bot.sayings import Sayings
 from bot.services import Services
 from bot.session import Session
 from bot.settings import BotSettings, host_port
@@ -101,6 +102,9 @@ async def assemble(settings: BotSettings, storage: StorageSettings) -> AsyncIter
         stack.push_async_callback(supervisor.stop)
 
         conversation = Conversation(redis, storage)
+        gate = asyncio.Semaphore(settings.parallel_sends)
+        sayings = Sayings(redis, conversation.keys, gate, database, metrics)
+        patient.middleware(sayings)
         catalogue = Catalogue(storage.load_presets())
         await insist("presets", catalogue.refresh, database)
         office = furnish(bare, conversation, database, catalogue, settings, storage)
@@ -144,10 +148,11 @@ async def assemble(settings: BotSettings, storage: StorageSettings) -> AsyncIter
                 supervisor,
                 settings,
                 metrics,
+                gate,
                 consumer=f"bot-{socket.gethostname()}-{os.getpid()}",
             ),
             progress=Progress(bare, flights, conversation, database, settings, supervisor, metrics),
-            intake=Intake(bot, dispatcher(services), supervisor, redis, conversation.keys, metrics),
+            intake=Intake(bot, dispatcher(services), supervisor, sayings, metrics),
             office=office,
             supervisor=supervisor,
             settings=settings,

@@ -13,13 +13,12 @@ from aiogram.exceptions import (
     TelegramBadRequest,
     TelegramForbiddenError,
     TelegramMigrateToChat,
-    TelegramNetworkError,
     TelegramRetryAfter,
 )
 from aiogram.types import InlineKeyboardMarkup, ReplyParameters
 
 from bot import keyboards
-from bot.failures import UNREACHABLE, pause_after
+from bot.failures import UNREACHABLE, may_have_arrived, pause_after
 from bot.keyboards import Answer
 from bot.metrics import Metrics
 from bot.split import split
@@ -79,7 +78,7 @@ class Courier:
         except UNREACHABLE as error:
             letter.failures += 1
             log.warning("telegram unreachable", error=type(error).__name__, failures=letter.failures)
-            return Outcome(wait=pause_after(letter.failures), doubtful=_may_have_arrived(error))
+            return Outcome(wait=pause_after(letter.failures), doubtful=may_have_arrived(error))
         except TelegramAPIError as error:
             log.error("telegram refuses a reply", error=type(error).__name__, request_id=letter.request_id)
             return Outcome("refused", letter.sent)
@@ -136,8 +135,3 @@ class Courier:
             return
         with suppress(TelegramAPIError):
             await self.bot.delete_message(letter.chat_id, letter.note_id)
-
-
-def _may_have_arrived(error: BaseException) -> bool:
-    """A refused connection never reached Telegram; anything later may have."""
-    return not (isinstance(error, TelegramNetworkError) and "Cannot connect" in error.message)

@@ -2,7 +2,7 @@
 
 Chats are served at once, the replies of one chat in order. A process that dies between Telegram's acceptance and the
 mark leaves «sending» behind: that reply is sent again and counted as a possible duplicate. At most
-`BOT_PARALLEL_SENDS` replies are between the two marks at any moment.
+`BOT_PARALLEL_SENDS` replies, and what handlers say (`sayings.py`), are between the two marks at any moment.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ class Deliveries:
         supervisor: Supervisor,
         settings: BotSettings,
         metrics: Metrics,
+        gate: asyncio.Semaphore,
         consumer: str,
     ) -> None:
         self.database = database
@@ -72,7 +73,9 @@ class Deliveries:
         self.consumer = consumer
         self.supervisor = supervisor
         self.lanes = Lanes("delivery", supervisor)
-        self._gate = asyncio.Semaphore(settings.parallel_sends)
+        self.gate = gate
+        # Only so many wait at the gate, so that what handlers say passes after a reply or two.
+        self._queue = asyncio.Semaphore(settings.parallel_sends)
         self._held: set[str] = set()
 
     async def pull(self) -> None:
@@ -114,7 +117,7 @@ class Deliveries:
         """
         job: Job | None = None
         while True:
-            async with self._gate:
+            async with self._queue, self.gate:
                 job = job or await insist("mark sending", self._mark_sending, parcel, reply)
                 if job is None:
                     self.flights.land(parcel.request_id)

@@ -40,7 +40,11 @@ class Drain:
     async def news_for(self, chat_id: int) -> float | None:
         """Seconds left, if the chat is to be told now; None otherwise."""
         left = self.seconds_left()
-        if left <= 0 or not await self.redis.sadd(self.told, str(chat_id)):
-            return None
-        await self.redis.expire(self.told, DAY)
-        return left
+        return None if left <= 0 or await self.redis.sismember(self.told, str(chat_id)) else left
+
+    async def was_told(self, chat_id: int) -> None:
+        """The chat knows; afterwards, so that a process killed before leaves it to the next one to tell."""
+        async with self.redis.pipeline(transaction=True) as pipe:
+            pipe.sadd(self.told, str(chat_id))
+            pipe.expire(self.told, DAY)
+            await pipe.execute()

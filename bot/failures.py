@@ -33,6 +33,13 @@ def away(error: BaseException) -> bool:
     return isinstance(error, INFRASTRUCTURE) or (isinstance(error, DBAPIError) and error.connection_invalidated)
 
 
+def may_have_arrived(error: BaseException) -> bool:
+    """Whether Telegram may have carried the call out. A refused connection never got there; anything later may have."""
+    return isinstance(error, UNREACHABLE) and not (
+        isinstance(error, TelegramNetworkError) and "Cannot connect" in error.message
+    )
+
+
 def pause_after(failures: int) -> float:
     """Seconds to wait after so many failures in a row (from 1)."""
     return float(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures - 1, 10)))

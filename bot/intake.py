@@ -14,18 +14,16 @@ import structlog
 from aiogram import Bot, Dispatcher
 from aiogram.types import Update
 from pydantic import ValidationError
-from redis.asyncio import Redis
 
 from bot.failures import UNREACHABLE, away, insist, pause_after
 from bot.lanes import Lanes
 from bot.metrics import Metrics
+from bot.sayings import Answered, Sayings
 from bot.supervision import Supervisor
-from storage.keys import Keys
 
 log = structlog.get_logger(__name__)
 
 ALLOWED = ("message", "edited_message", "callback_query", "message_reaction", "my_chat_member")
-REMEMBER = 86400
 TELEGRAM_TRIES = 6
 
 
@@ -33,12 +31,11 @@ class Intake:
     """Feeds updates to the dispatcher, those of one chat in order, different chats at once."""
 
     def __init__(
-        self, bot: Bot, dispatcher: Dispatcher, supervisor: Supervisor, redis: Redis, keys: Keys, metrics: Metrics
+        self, bot: Bot, dispatcher: Dispatcher, supervisor: Supervisor, sayings: Sayings, metrics: Metrics
     ) -> None:
         self.bot = bot
         self.dispatcher = dispatcher
-        self.redis = redis
-        self.keys = keys
+        self.sayings = sayings
         self.metrics = metrics
         self.lanes = Lanes("updates", supervisor)
         self._running: dict[int, asyncio.Future[bool]] = {}
@@ -77,27 +74,22 @@ class Intake:
         except (ValidationError, LookupError):
             log.warning("malformed update", update_id=number)
             return "malformed"
-        if plain_text(raw):
-            # Repeated ones are known by their message id in SQL.
-            return await self._feed(update)
-        mark = self.keys.handled(self.bot.id, number)
-        if await insist("handled?", self._marked, mark):
+        # Repeated messages are known by their id in SQL: they need a mark only where something was said at once.
+        plain = plain_text(raw)
+        answered = await self.sayings.recall(self.bot.id, number, surely=not plain)
+        if answered.done:
             return "repeated"
-        outcome = await self._feed(update)
-        await insist("mark handled", self._mark, mark)
+        outcome = await self._feed(update, answered)
+        if answered.said or not plain:
+            await insist("mark handled", self.sayings.finish, answered)
         return outcome
 
-    async def _marked(self, mark: str) -> bool:
-        return bool(await self.redis.exists(mark))
-
-    async def _mark(self, mark: str) -> None:
-        await self.redis.set(mark, "1", ex=REMEMBER)
-
-    async def _feed(self, update: Update) -> str:
+    async def _feed(self, update: Update, answered: Answered) -> str:
         failures = 0
         while True:
             try:
-                await self.dispatcher.feed_update(self.bot, update)
+                with answered.speaking():
+                    await self.dispatcher.feed_update(self.bot, update)
                 return "handled"
             except Exception as error:
                 failures += 1

@@ -22,14 +22,15 @@ end
 local oldest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
 local wait = math.ceil((tonumber(oldest[2]) - start) * 1000)
 if left > 0 then return {1, wait, 0, left - 1} end
-local told = redis.call('SET', KEYS[2], '1', 'NX', 'PX', math.max(wait, 1))
-return {0, wait, told and 0 or 1, 0}
+local told = redis.call('GET', KEYS[2])
+if not told then redis.call('SET', KEYS[2], ARGV[4], 'PX', math.max(wait, 1)) end
+return {0, wait, (told and told ~= ARGV[4]) and 1 or 0, 0}
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`wait`: seconds until there is room. `told`: the person has been told in this window."""
+    """`wait`: seconds until there is room. `told`: the person has been told in this window, of another message."""
 
     allowed: bool
     wait: float = 0.0

@@ -53,7 +53,8 @@ class BotSettings(BaseSettings):
         default=1,
         ge=1,
         le=64,
-        description="Replies between «sending» and «sent» at once: at most so many may double when the process dies.",
+        description="Replies and other texts between «sending» and «sent» at once: "
+        "at most so many may double when the process dies.",
     )
 
     @field_validator("admins", mode="before")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from bot.asking import AsBefore, Asking
+from bot.asking import AsBefore, Asking, Style
 from bot.catalogue import Catalogue
 from bot.decisions import Dropped, EditAction, Said, VariantAnswer, edit_action, next_batch
 from bot.flights import Flights
@@ -61,13 +61,12 @@ class Turns:
     async def receive(self, said: Said) -> str | None:
         """Store a message once and, if the chat is free, queue a turn. Returns when it cannot get lost any more.
 
-        A chat whose preset is switched off gets the default one; then the id of the one that is off is returned.
+        A chat whose preset is switched off is answered in the default one; then the id of the one that is off is
+        returned, until the person is told and `fall_back` called.
         """
         async with self.database.unit() as unit:
             chat = await self.chat(unit, said.chat_id, said.kind)
-            gone = None
-            if self.catalogue.current.find(chat.emotion) is None:
-                gone, chat.emotion = chat.emotion, self.catalogue.fallback(self.settings.default_emotion).id
+            gone = chat.emotion if self.catalogue.current.find(chat.emotion) is None else None
             person = await unit.people.ensure(said.user_id)
             person.blocked = False
             await unit.inbox.add(said.chat_id, said.message_id, said.user_id, said.text)
@@ -75,6 +74,14 @@ class Turns:
             await unit.commit()
         await self._push_all(requests)
         return gone
+
+    async def fall_back(self, chat_id: int, gone: str) -> None:
+        """The person knows that the chat's preset is switched off: it has the default one from now on."""
+        async with self.database.unit() as unit:
+            chat = await unit.chats.lock(chat_id)
+            if chat is not None and chat.emotion == gone:
+                chat.emotion = self.catalogue.fallback(self.settings.default_emotion).id
+                await unit.commit()
 
     async def advance(self, chat_id: int) -> None:
         """Queue the chat's next turn if it is free; push again what is stored but perhaps not queued."""
@@ -107,10 +114,15 @@ class Turns:
         return [await self._ask(unit, chat, turn, batch)]
 
     async def _ask(self, unit: Unit, chat: ChatRow, turn: TurnRow, messages: Sequence[InboxRow]) -> ReplyRow:
-        request, shown_before = await self.asking.request(unit, turn, messages, chat)
+        request, shown_before = await self.asking.request(unit, turn, messages, self._style(chat))
         if shown_before == 0:
             self._nothing_kept.add(request.request_id)
         return await unit.replies.ask(turn, request)
+
+    def _style(self, chat: ChatRow) -> Style:
+        if self.catalogue.current.find(chat.emotion) is not None:
+            return chat
+        return AsBefore(self.catalogue.fallback(self.settings.default_emotion).id, chat.intensity, chat.persona)
 
     async def _push_all(self, rows: list[ReplyRow]) -> None:
         for row in rows:
@@ -223,16 +235,20 @@ class Turns:
         await self._push_all(requests)
         return action
 
-    async def withdraw(self, chat_id: int, message_id: int) -> bool:
-        """A stored message must not be answered or learned from after all (a crisis message by edit).
+    async def withdraw(self, chat_id: int, message_id: int, user_id: int) -> None:
+        """A message must not be answered or learned from after all (a crisis message by edit).
 
-        Its turn ends and leaves the dialogue. False if that was done before, or the message never came in.
+        Its turn ends and leaves the dialogue; one that never came in is stored without its text. Safe to repeat.
         """
         async with self.database.unit() as unit:
             await unit.chats.lock(chat_id)
             row = await unit.inbox.get(chat_id, message_id)
-            if row is None or row.state == "crisis":
-                return False
+            if row is None:
+                await unit.inbox.add(chat_id, message_id, user_id, "", state="crisis")
+                await unit.commit()
+                return
+            if row.state == "crisis":
+                return
             dropped = Dropped()
             turn = await unit.turns.get(row.turn_id) if row.turn_id else None
             if turn is not None:
@@ -242,7 +258,6 @@ class Turns:
             await unit.commit()
         await self._stop(dropped)
         await self.advance(chat_id)
-        return True
 
     async def cancel(self, chat_id: int, *, new_epoch: bool = False) -> Dropped:
         """Give up the running turn and the messages that wait; with `new_epoch` also the dialogue window."""

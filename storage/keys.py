@@ -98,5 +98,5 @@ class Keys:
         return self._key("fsm", *parts)
 
     def handled(self, bot_id: int, update_id: int) -> str:
-        """Marks that an update had its effect, for updates that Telegram repeats."""
-        return self._key("handled", bot_id, update_id)
+        """Hash of what was said to an update, and whether it had its effect, for updates that Telegram repeats."""
+        return self._key("update", bot_id, update_id)

@@ -91,6 +91,12 @@ def postgres_url(postgres_server: PostgresServer) -> str:
     return postgres_server.fresh_database()
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def sql(request: pytest.FixtureRequest) -> str | None:
+    """URL of a fresh, empty PostgreSQL; None for SQLite in the test's own folder. The test runs with both."""
+    return str(request.getfixturevalue("postgres_url")) if request.param == "postgres" else None
+
+
 @pytest.fixture
 def storage_settings(tmp_path: Path, embedded: EmbeddedRedis) -> StorageSettings:
     """Storage settings that point at the test's own server and folder, with a short lease."""

@@ -53,9 +53,11 @@ async def talk(
     if gone is not None:
         was, now_is = catalogue.get(gone), catalogue.fallback(settings.default_emotion)
         await message.answer(texts.EMOTION_FALLEN_BACK.format(was=was.title if was else gone, now=now_is.title))
+        await turns.fall_back(message.chat.id, gone)
     left = await drain.news_for(message.chat.id)
     if left is not None:
         await message.answer(texts.DRAINING.format(left=lasting(left)))
+        await drain.was_told(message.chat.id)
 
 
 async def refuse(message: Message, verdict: Verdict) -> None:

@@ -33,21 +33,29 @@ def in_danger(message: Message, **data: Any) -> bool:
 
 
 async def card(message: Message, database: Database, waiting: Waiting) -> None:
-    """Help first; then remember only that there was such a message, without its text."""
-    user_id = message.from_user.id if message.from_user else message.chat.id
+    """Help first; then, as the last thing, remember only that there was such a message, without its text."""
+    user_id = sender(message)
     async with database.view() as unit:
-        repeated = await unit.inbox.get(message.chat.id, message.message_id) is not None
-    if repeated:
-        return
+        if await unit.inbox.get(message.chat.id, message.message_id) is not None:
+            return
     await message.reply(texts.CRISIS)
+    await waiting.clear(message.chat.id, user_id)
     async with database.unit() as unit:
         await unit.inbox.add(message.chat.id, message.message_id, user_id, "", state="crisis")
         await unit.commit()
-    await waiting.clear(message.chat.id, user_id)
     log.info("crisis card shown")
 
 
-async def edited_card(message: Message, turns: Turns) -> None:
+async def edited_card(message: Message, database: Database, turns: Turns) -> None:
     """The same for an edit: the turn with the message ends and leaves the dialogue."""
-    if await turns.withdraw(message.chat.id, message.message_id):
-        await message.reply(texts.CRISIS)
+    async with database.view() as unit:
+        row = await unit.inbox.get(message.chat.id, message.message_id)
+    if row is not None and row.state == "crisis":
+        return
+    await message.reply(texts.CRISIS)
+    await turns.withdraw(message.chat.id, message.message_id, sender(message))
+
+
+def sender(message: Message) -> int:
+    """Who wrote it; a chat that writes in its own name is its own person."""
+    return message.from_user.id if message.from_user else message.chat.id

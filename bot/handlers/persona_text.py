@@ -22,7 +22,8 @@ def router() -> Router:
 
 
 async def _expected(message: Message, waiting: Waiting) -> bool:
-    return message.from_user is not None and await waiting.get(message.chat.id, message.from_user.id) == PERSONA
+    user = message.from_user
+    return user is not None and await waiting.get(message.chat.id, user.id, message.message_id) == PERSONA
 
 
 async def take(
@@ -33,5 +34,7 @@ async def take(
     if not text:
         await message.reply(texts.PERSONA_EMPTY)
         return
-    if await set_persona(message, text, database, turns, settings) and message.from_user is not None:
-        await waiting.clear(message.chat.id, message.from_user.id)
+    if len(text) <= settings.max_persona_chars and message.from_user is not None:
+        # First: repeated after a kill, this message is still the persona, and no other is.
+        await waiting.take(message.chat.id, message.from_user.id, PERSONA, message.message_id)
+    await set_persona(message, text, database, turns, settings)

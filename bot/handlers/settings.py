@@ -147,15 +147,14 @@ async def persona(
     await message.answer(texts.PERSONA_QUESTION.format(persona=shown), reply_markup=keyboards.personas(chat.persona))
 
 
-async def set_persona(message: Message, text: str, database: Database, turns: Turns, settings: BotSettings) -> bool:
+async def set_persona(message: Message, text: str, database: Database, turns: Turns, settings: BotSettings) -> None:
     """Remember a persona in one's own words, unless it is too long."""
     if len(text) > settings.max_persona_chars:
         limit = settings.max_persona_chars
         await message.reply(texts.PERSONA_TOO_LONG.format(limit=limit, length=len(text)))
-        return False
+        return
     await write(database, turns, message, persona=text)
     await message.answer(texts.PERSONA_SET.format(persona=text))
-    return True
 
 
 async def pick_persona(

@@ -1,4 +1,4 @@
-"""The bot on a stage: a local Telegram, a real Redis-protocol server, SQLite, and a worker played by the test."""
+"""The bot on a stage: a local Telegram, a real Redis-protocol server, SQL, and a worker played by the test."""
 
 from __future__ import annotations
 
@@ -105,12 +105,25 @@ class Stage:
     """Everything around one bot. `start` and `stop` the bot as often as you like; the rest stays."""
 
     def __init__(
-        self, url: str, world: World, folder: Path, server: EmbeddedRedis, queue_limit: int = 500, **settings: Any
+        self,
+        url: str,
+        world: World,
+        folder: Path,
+        server: EmbeddedRedis,
+        queue_limit: int = 500,
+        sql: str | None = None,
+        **settings: Any,
     ) -> None:
         self.url = url
         self.world = world
         self.server = server
-        self.storage = StorageSettings(dir=folder, redis_url=server.url, lease_seconds=1.0, queue_limit=queue_limit)  # type: ignore[arg-type]
+        self.storage = StorageSettings(
+            dir=folder,
+            redis_url=server.url,  # type: ignore[arg-type]
+            database_url=sql,  # type: ignore[arg-type]
+            lease_seconds=1.0,
+            queue_limit=queue_limit,
+        )
         self.settings = BotSettings(
             token=TOKEN,  # type: ignore[arg-type]
             api_url=url,
@@ -169,7 +182,7 @@ class Stage:
 
 @asynccontextmanager
 async def stage(folder: Path, *, limits: Limits | None = None, **settings: Any) -> AsyncIterator[Stage]:
-    """A running stage: Telegram, Redis, worker and bot."""
+    """A running stage: Telegram, Redis, worker and bot; SQL is SQLite unless the settings have its URL as `sql`."""
     world = World(limits=limits or Limits.none())
     world.add_bot(TOKEN, "otklik_bot", "Отклик")
     server = EmbeddedRedis(folder / "redis")
