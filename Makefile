@@ -15,10 +15,12 @@ test: $(VENV)/.installed-dev
 env: $(VENV)/.installed-dev
 
 $(VENV)/.installed-ml: pyproject.toml install.py
+	@rm -f $(VENV)/.installed-*
 	@$(PYTHON) install.py --venv $(VENV) --extras ml
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml install.py
+	@rm -f $(VENV)/.installed-*
 	@$(PYTHON) install.py --venv $(VENV) --extras ml,dev
 	@touch $@ $(VENV)/.installed-ml
 

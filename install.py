@@ -2,6 +2,7 @@
 
 Chooses torch's build: the CPU wheels from PyTorch's own index where no NVIDIA GPU is at hand (the default index would
 bring several GB of CUDA), the default index otherwise. An index that does not answer within seconds is given up.
+What an earlier run left by halves (no pip, a package cut off in the middle) is made anew.
 Uses only the standard library, because nothing is installed yet.
 """
 
@@ -19,6 +20,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+OLDEST = (3, 11)
+NO_ENVIRONMENT = """
+install: no virtual environment with pip could be made. What is missing, most likely:
+  Debian, Ubuntu:  apt-get install python3-venv
+  elsewhere:       python3 -m pip install --user virtualenv
+Then run the same command again."""
 
 
 def torch_requirement() -> str:
@@ -43,6 +50,66 @@ def wants_cpu_index() -> bool:
     return platform.system() == "Linux" and shutil.which("nvidia-smi") is None
 
 
+def succeeds(*command: str) -> bool:
+    """Whether a command ends well; what it says is thrown away."""
+    return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+
+
+def usable(python: Path) -> bool:
+    """Whether an environment is whole: its Python runs and is new enough, all of pip is there."""
+    whole = f"sys.version_info >= {OLDEST} and files('pip')"
+    code = f"import sys; from importlib.metadata import files; sys.exit(not ({whole}))"
+    return python.exists() and succeeds(str(python), "-c", code) and succeeds(str(python), "-m", "pip", "--version")
+
+
+def ways(base: str, venv: Path) -> list[list[list[str]]]:
+    """How to make an empty environment with pip, the usual way first; a way is one or two commands."""
+    made = str(venv)
+    found = [[[base, "-m", "venv", "--clear", made]], [[base, "-m", "virtualenv", "--quiet", "--clear", made]]]
+    if program := shutil.which("virtualenv"):
+        found.append([[program, "--quiet", "--clear", "--python", base, made]])
+    bare = [base, "-m", "venv", "--clear", "--without-pip", made]
+    found.append([bare, [base, "-m", "pip", "--python", str(venv / "bin" / "python"), "install", "--quiet", "pip"]])
+    return found
+
+
+def environment(base: str, venv: Path) -> Path:
+    """The environment's Python. One that is not whole, such as Debian makes without python3-venv, is made anew."""
+    python = venv / "bin" / "python"
+    if usable(python):
+        return python
+    if venv.exists() and not (venv / "pyvenv.cfg").exists() and any(path.is_file() for path in venv.iterdir()):
+        sys.exit(f"install: {venv} is not a virtual environment; move it away")
+    print(f"{venv} is not whole, making it anew …" if venv.exists() else f"Creating {venv} …", flush=True)
+    said = ""
+    for way in ways(base, venv):
+        for command in way:
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            said = said or done.stdout
+            if done.returncode != 0:
+                break
+        else:
+            if usable(python):
+                return python
+    sys.exit(said + NO_ENVIRONMENT)
+
+
+def site_packages(python: Path) -> Path:
+    """Where the environment keeps its packages."""
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    return Path(subprocess.check_output([str(python), "-c", code], text=True).strip())
+
+
+def remove_halves(packages: Path) -> None:
+    """Forget packages whose installation was cut off, so that pip does not take them for installed: it writes RECORD
+    and INSTALLER last. What it had set aside under `~…` is of no use any more."""
+    for info in packages.glob("*.dist-info"):
+        if not all((info / name).is_file() for name in ("RECORD", "INSTALLER")):
+            shutil.rmtree(info)
+    for aside in packages.glob("~*"):
+        shutil.rmtree(aside)
+
+
 def pip(python: Path, *arguments: str) -> int:
     """Run pip in the environment, quietly; it would compile on one core."""
     return subprocess.call([str(python), "-m", "pip", "install", "--quiet", "--no-compile", *arguments])
@@ -50,15 +117,25 @@ def pip(python: Path, *arguments: str) -> int:
 
 def compile_all(python: Path) -> None:
     """Compile what was installed on all cores. What does not compile here (tests for other Pythons) is left alone."""
-    place = subprocess.check_output([str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])
-    subprocess.call([str(python), "-m", "compileall", "-qq", "-j", "0", place.decode().strip()])
+    subprocess.call([str(python), "-m", "compileall", "-qq", "-j", "0", str(site_packages(python))])
+
+
+def fits(requirement: str, version: str) -> bool:
+    """Whether an installed version (or none, "") is the pinned one, in whichever build (`+cpu`, `+cu128`)."""
+    return version.partition("+")[0] == requirement.partition("==")[2]
+
+
+def installed(python: Path, package: str) -> str:
+    """The version of a package in the environment, "" if it has none."""
+    code = f"from importlib.metadata import version; print(version({package!r}))"
+    return subprocess.run([str(python), "-c", code], capture_output=True, text=True).stdout.strip()
 
 
 def install_torch(python: Path) -> None:
     """Install torch first, so that no other package pulls another build of it."""
-    if subprocess.call([str(python), "-c", "import torch"], stderr=subprocess.DEVNULL) == 0:
-        return
     requirement = torch_requirement()
+    if fits(requirement, installed(python, "torch")):
+        return
     print(f"Installing {requirement} …", flush=True)
     if wants_cpu_index() and answers(TORCH_CPU_INDEX):
         if pip(python, requirement, "--index-url", TORCH_CPU_INDEX, "--timeout", "20") == 0:
@@ -68,25 +145,30 @@ def install_torch(python: Path) -> None:
         sys.exit("install: torch could not be installed; see pip's message above")
 
 
+def install(venv: Path, extras: str) -> None:
+    """Make the environment if it is missing or not whole, and install the package with the given extras."""
+    python = environment(sys.executable, venv)
+    remove_halves(site_packages(python))
+    if "ml" in extras.split(","):
+        install_torch(python)
+    print("Installing the rest …", flush=True)
+    if pip(python, "--editable", f"{ROOT}[{extras}]") != 0:
+        sys.exit("install: the packages could not be installed; see pip's message above")
+    compile_all(python)
+
+
 def main() -> None:
-    """Create the environment if it is missing and install the package with the given extras."""
+    """Read the arguments and install; exit status 1 with what to do if that fails."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--venv", type=Path, required=True)
     parser.add_argument("--extras", required=True)
     arguments = parser.parse_args()
-    if sys.version_info < (3, 11):
+    if sys.version_info < OLDEST:
         sys.exit(f"install: Python 3.11 or newer is needed, this is {platform.python_version()}; try PYTHON=python3.12")
-    python = arguments.venv.absolute() / "bin" / "python"
-    if not python.exists():
-        print(f"Creating {arguments.venv} …", flush=True)
-        if subprocess.call([sys.executable, "-m", "venv", str(arguments.venv)]) != 0:
-            sys.exit("install: no virtual environment could be made; on Debian: apt-get install python3-venv")
-    if "ml" in arguments.extras.split(","):
-        install_torch(python)
-    print("Installing the rest …", flush=True)
-    if pip(python, "--editable", f"{ROOT}[{arguments.extras}]") != 0:
-        sys.exit("install: the packages could not be installed; see pip's message above")
-    compile_all(python)
+    try:
+        install(arguments.venv.absolute(), arguments.extras)
+    except KeyboardInterrupt:
+        sys.exit("\ninstall: interrupted; the same command begins where this one ended")
 
 
 if __name__ == "__main__":
