@@ -9,7 +9,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -65,13 +65,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 async def serve(models: ModelsSettings, storage: StorageSettings, worker_id: str) -> None:
     """Load everything in the model's thread, then serve until a signal."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    # Loading cannot be cut short, and nothing is held yet.
+    _on_signals(os._exit, 0)
     metrics = Metrics()
     redis = connect(storage.redis())
     conversation = Conversation(redis, storage)
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
+    loop = asyncio.get_running_loop()
     try:
         responder = await loop.run_in_executor(
             thread, lambda: build_responder(models, storage.load_presets(), worker=worker_id, metrics=metrics)
@@ -79,6 +79,7 @@ async def serve(models: ModelsSettings, storage: StorageSettings, worker_id: str
         # A worker whose engine cannot answer at all must not take anybody's request.
         own = responder.intake.routes.own
         await loop.run_in_executor(thread, probe, responder.engine, responder.intake.presets, own)
+        _on_signals(stop.set)
         if models.metrics_listen:
             metrics.listen(models.metrics_listen)
         board = LoopBoard(redis, storage)
@@ -121,6 +122,11 @@ async def serve(models: ModelsSettings, storage: StorageSettings, worker_id: str
     finally:
         thread.shutdown(wait=True, cancel_futures=True)
         await redis.aclose()
+
+
+def _on_signals(doing: Callable[..., object], *arguments: object) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, doing, *arguments)
 
 
 def adapter_source(models: ModelsSettings, storage: StorageSettings) -> Fetch:

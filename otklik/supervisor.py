@@ -57,6 +57,7 @@ class Child:
         self._process: asyncio.subprocess.Process | None = None
         self._socket_folder = tempfile.mkdtemp(prefix="otklik-")
         self._stopping = False
+        self._served = False
 
     @property
     def pid(self) -> int | None:
@@ -75,7 +76,7 @@ class Child:
                     code = await self._live(channel.getsockname())
                     if self._stopping:
                         return
-                    if code == MISCONFIGURED and not self.ready.is_set():
+                    if code == MISCONFIGURED and not self._served:
                         raise ChildFailed(f"{self.spec.name} does not start:\n{self.log_tail()}")
                     failures = 1 if time.monotonic() - started > STEADY_SECONDS else failures + 1
                     pause = pause_before_restart(failures)
@@ -122,8 +123,10 @@ class Child:
                 preexec_fn=_die_with_parent,
             )
         if not self.spec.notifies:
-            self.ready.set()
-        return await self._process.wait()
+            self._serves()
+        code = await self._process.wait()
+        self.ready.clear()
+        return code
 
     @contextlib.contextmanager
     def _listen(self):  # type: ignore[no-untyped-def]
@@ -144,7 +147,11 @@ class Child:
             fields = dict(line.partition("=")[::2] for line in words.splitlines())
             self.status = fields.get("STATUS", self.status)
             if fields.get("READY") == "1":
-                self.ready.set()
+                self._serves()
+
+    def _serves(self) -> None:
+        self._served = True
+        self.ready.set()
 
 
 def describe_exit(code: int) -> str:

@@ -76,8 +76,8 @@ async def supervise(specs: list[ChildSpec], say: Callable[[str], None], stop: as
 
 
 async def _announce(children: list[Child], say: Callable[[str], None]) -> None:
-    for child in children:
-        await child.ready.wait()
+    while waiting := [child for child in children if not child.ready.is_set()]:
+        await waiting[0].ready.wait()
     statuses = {child.spec.name: child.status for child in children}
     if "playground" in statuses:
         say(f"Отклик готов. Откройте {statuses['playground']} и напишите боту.")

@@ -21,9 +21,9 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def otklik_up(
-    folder: Path, port: int, engine: str = "echo"
+    folder: Path, port: int, engine: str = "echo", **settings: str
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    """The running command and the address that it printed; stopped by Ctrl-C at the end."""
+    """The running command and the address (or the bot's @name) that it printed; stopped by Ctrl-C at the end."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "otklik", "up"),
         env=os.environ
@@ -32,7 +32,8 @@ async def otklik_up(
             "MODELS_ENGINE": engine,
             "BOT_PLAYGROUND_LISTEN": f"127.0.0.1:{port}",
             "API_LISTEN": f"127.0.0.1:{free_port()}",
-        },
+        }
+        | settings,
         stdout=asyncio.subprocess.PIPE,
     )
     try:
@@ -46,7 +47,7 @@ async def otklik_up(
 async def _address(process: asyncio.subprocess.Process, folder: Path) -> str:
     assert process.stdout is not None
     async for line in process.stdout:
-        if found := re.search(r"http://\S+", line.decode()):
-            return found.group(0)
+        if found := re.search(r"готов\. (?:Откройте|Бот:) (\S+)", line.decode()):
+            return found.group(1)
     logs = "\n".join(f"{path.name}: {path.read_text()[-500:]}" for path in folder.glob("logs/*"))
     raise AssertionError(f"otklik up ended early\n{logs}")

@@ -5,14 +5,23 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from bot.playground.app import serve
+from bot.playground.limits import Limits
 from bot.playground.person import Person
+from bot.playground.world import World
+from storage.embedded import EmbeddedRedis
 from tests.journey.running import free_port, otklik_up
+
+TOKEN = "4242:secret"
 
 
 async def greet(person: Person) -> None:
@@ -96,6 +105,57 @@ async def test_wrong_settings_of_a_child_end_it_with_the_reason(tmp_path: Path) 
     assert process.returncode == 1
     assert "worker does not start" in told.decode()
     assert "MODELS_ENGINE: Input should be" in told.decode()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[str]:
+    """A Bot API server that knows one bot by its token."""
+    world = World(limits=Limits.none())
+    world.add_bot(TOKEN, "echo_bot", "Эхо")
+    async with serve("127.0.0.1:0", world) as url:
+        yield url
+
+
+async def talk_as_telegram(folder: Path, server: str, **settings: str) -> None:
+    """With a token the bot's @name is printed, and the bot answers at the server that BOT_API_URL names."""
+    async with (
+        otklik_up(folder, free_port(), BOT_TOKEN=TOKEN, BOT_API_URL=server, **settings) as (process, name),
+        Person.join(server, "Вера") as vera,
+    ):
+        assert name == "@echo_bot"
+        assert sorted(children(process.pid)) == ["api", "bot", "trainer", "worker"]
+        await greet(vera)
+        assert "Как жизнь?" in (await vera.ask("Как жизнь?", within=20)).text
+
+
+async def test_with_a_token_and_a_redis_of_ones_own(server: str, embedded: EmbeddedRedis, tmp_path: Path) -> None:
+    await talk_as_telegram(tmp_path / "var", server, STORAGE_REDIS_URL=embedded.url)
+    with closing(sqlite3.connect(tmp_path / "var" / "otklik.sqlite3")) as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert database.execute("SELECT count(*) FROM people").fetchone() == (1,)
+
+
+@pytest.mark.postgres
+async def test_with_a_token_a_redis_and_a_postgres_of_ones_own(
+    server: str, embedded: EmbeddedRedis, postgres_url: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "var"
+    await talk_as_telegram(folder, server, STORAGE_REDIS_URL=embedded.url, STORAGE_DATABASE_URL=postgres_url)
+    assert list(folder.glob("*.sqlite3*")) == []
+
+
+async def test_ctrl_c_ends_the_bundled_model_amid_an_answer(tmp_path: Path) -> None:
+    async with otklik_up(tmp_path, free_port(), "transformers") as (process, address):
+        async with Person.join(address, "Глеб") as gleb:
+            await gleb.send("Сегодня такой хороший день")
+            await gleb.typing()
+        started = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.stdout is not None
+        told = (await asyncio.wait_for(process.stdout.read(), 15)).decode()
+        assert await process.wait() == 0
+        assert time.monotonic() - started < 10
+        assert "killed" not in told
 
 
 pytestmark = pytest.mark.slow

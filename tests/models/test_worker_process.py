@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from pathlib import Path
 
@@ -68,6 +69,33 @@ EchoEngine.step = breaking
 from models.app import main
 sys.exit(main(sys.argv[1:]))
 """
+
+
+LOADING = """
+import os, sys, time
+from models import app
+def load(*_, **__):
+    with open(os.environ["LOADING"], "w"):
+        time.sleep(3600)
+app.build_responder = load
+sys.exit(app.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_worker_that_is_still_loading_stops_at_once(
+    embedded: EmbeddedRedis, tmp_path: Path, number: signal.Signals
+) -> None:
+    begun = tmp_path / "begun"
+    os.mkfifo(begun)
+    loading = await start_worker_process(embedded.url, "w", tmp_path / "log", "-c", LOADING, LOADING=str(begun))
+    with await asyncio.to_thread(begun.open):
+        loading.send_signal(number)
+        try:
+            assert await asyncio.wait_for(loading.wait(), 5) == 0
+        finally:
+            if loading.returncode is None:
+                loading.kill()
 
 
 async def test_a_worker_with_a_broken_engine_ends_before_it_takes_or_blames_a_request(

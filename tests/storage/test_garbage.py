@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 
 import pytest
 
@@ -16,3 +18,15 @@ def test_every_command_looks_for_garbage_seldom(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(SystemExit):
         main(["simulate", "--help"])
     assert set_to == [garbage.SELDOM]
+
+
+def test_a_process_that_ends_does_not_look_through_everything_once_more() -> None:
+    code = """
+from storage.garbage import seldom
+seldom()
+class Cycle:
+    def __init__(self): self.own = self
+    def __del__(self): print("looked through")
+Cycle()
+"""
+    assert subprocess.check_output([sys.executable, "-c", code]) == b""
