@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+from pathlib import Path
+
 import pytest
 
 from tests import __main__ as checks
@@ -44,3 +48,17 @@ def test_a_failed_check_fails_the_command_and_the_others_still_run(monkeypatch: 
     status, ran = run_all(monkeypatch, failing="import-linter")
     assert status == 1
     assert len(ran) == len(checks.CHECKS) + 1
+
+
+@pytest.mark.parametrize("name", ["chromium", "chromium-browser", "google-chrome"])
+def test_any_chromium_will_do_and_every_test_drives_the_one_that_was_found(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(shutil, "which", {name: f"/opt/{name}"}.get)
+    assert machine.chromium() == f"/opt/{name}"
+    driven = [
+        found
+        for path in Path(machine.__file__).parent.rglob("*.py")
+        for found in re.findall(r"chromium\.launch\((?:executable_path=)?(\w+)", path.read_text(encoding="utf-8"))
+    ]
+    assert driven and set(driven) == {"chromium"}

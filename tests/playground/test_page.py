@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import AsyncIterator
 
 import pytest
@@ -11,6 +10,7 @@ from aiogram import Bot
 from playwright.async_api import Page, async_playwright, expect
 
 from bot.playground.person import Person
+from tests.machine import chromium
 
 ARGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -24,7 +24,7 @@ async def page(url: str) -> AsyncIterator[Page]:
     """A page whose errors fail the test."""
     troubles: list[str] = []
     async with async_playwright() as play:
-        browser = await play.chromium.launch(executable_path=shutil.which("chromium"), args=ARGS.split())
+        browser = await play.chromium.launch(executable_path=chromium(), args=ARGS.split())
         page = await browser.new_page()
         page.set_default_timeout(15_000)
         page.on("pageerror", lambda error: troubles.append(str(error)))

@@ -1,7 +1,6 @@
 """The report stands alone, in two languages, and shows markup as text; in a real browser it fits a phone."""
 
 import re
-import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Literal
@@ -10,6 +9,7 @@ import pytest
 from PIL import Image
 
 from storage.presets import Presets
+from tests.machine import chromium
 from tests.training.comparison import made
 from training.comparison import card, report
 from training.evaluation.statistics import Interval
@@ -96,7 +96,7 @@ async def test_everybody_can_read_it_by_day_and_by_night(
     from playwright.async_api import async_playwright
 
     async with async_playwright() as play:
-        browser = await play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = await play.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         page = await browser.new_page(viewport={"width": 360, "height": 740}, color_scheme=scheme)
         await page.goto((written["ru"] / "report.html").as_uri())
         found = await Axe().run(page)
@@ -111,7 +111,7 @@ async def test_a_browser_shows_it_without_scrolling_sideways(written: dict[str, 
     from playwright.async_api import async_playwright
 
     async with async_playwright() as play:
-        browser = await play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = await play.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         page = await browser.new_page(viewport={"width": width, "height": height})
         asked: list[str] = []
         errors: list[str] = []
