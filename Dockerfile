@@ -30,6 +30,7 @@ ARG TORCH_INDEX=
 COPY models models
 COPY training training
 RUN pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} torch==2.13.0 && pip install -e ".[ml,postgres]"
+RUN install -d -o otklik -g otklik /models
 USER otklik
 VOLUME /data
 
