@@ -1,11 +1,12 @@
 """Bot overhead: the whole line (bot → queue → `echo` worker → reply) against a bare aiogram echo bot.
 
-    python -m bench.bot [--chats 8] [--messages 15] [--repeats 5]
+    python -m bench.bot [--chats 8] [--messages 15] [--alone 200] [--repeats 5]
 
 Both talk to the same local Bot API server without flood control, each in processes of its own. Rounds of the two
-alternate; printed are medians over rounds: messages a second with all chats writing at once (each writes again as
-soon as it is answered), and the latency of one chat alone. Ratios are what counts: the load generator and the Bot
-API server share the machine with both.
+alternate, each going first in every other pair. Printed are medians over rounds with the least and the greatest:
+messages a second with all chats writing at once (each writes again as soon as it is answered), and the latency of one
+chat alone, whose p99 over all rounds is the tenth largest of a thousand. Ratios are what counts: the load generator
+and the Bot API server share the machine with both.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.figures import percentile
 from bench.processes import process
 from bot.playground.person import Person
 from storage.embedded import EmbeddedRedis
@@ -64,12 +66,6 @@ class Round:
     latencies: tuple[float, ...]
 
 
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which `share` of the values lie (nearest rank)."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, round(share * (len(ordered) - 1)))]
-
-
 async def talk(person: Person, bot: int, messages: int) -> list[float]:
     """Seconds from sending to the bot's next message, one message after another."""
     times = []
@@ -80,15 +76,15 @@ async def talk(person: Person, bot: int, messages: int) -> list[float]:
     return times
 
 
-async def measure(people: Sequence[Person], bot: int, messages: int) -> Round:
+async def measure(people: Sequence[Person], bot: int, messages: int, alone: int) -> Round:
     """One chat alone for latency, then all at once for throughput."""
-    latencies = await talk(people[0], bot, messages)
+    latencies = await talk(people[0], bot, alone)
     started = time.perf_counter()
     await asyncio.gather(*(talk(person, bot, messages) for person in people))
     return Round(len(people) * messages / (time.perf_counter() - started), tuple(latencies))
 
 
-async def run(chats: int, messages: int, repeats: int, port: int) -> dict[str, list[Round]]:
+async def run(chats: int, messages: int, alone: int, repeats: int, port: int) -> dict[str, list[Round]]:
     """Start everything, warm both up, then alternate."""
     url = f"http://127.0.0.1:{port}"
     results: dict[str, list[Round]] = {name: [] for name in BOTS}
@@ -113,24 +109,30 @@ async def run(chats: int, messages: int, repeats: int, port: int) -> dict[str, l
         for bot in BOTS.values():
             await asyncio.gather(*(talk(person, bot, 1) for person in people))
         for number in range(repeats):
-            for name, bot in BOTS.items():
-                results[name].append(await measure(people, bot, messages))
+            for name, bot in list(BOTS.items())[:: 1 if number % 2 == 0 else -1]:
+                results[name].append(await measure(people, bot, messages, alone))
                 print(f"round {number + 1} {name}: {results[name][-1].throughput:.0f} messages/s", flush=True)
     return results
 
 
-def summary(results: dict[str, list[Round]]) -> dict[str, float]:
-    """Medians over rounds and their ratios; seconds become milliseconds."""
+def summary(results: Mapping[str, Sequence[Round]]) -> dict[str, float | list[float]]:
+    """Medians over rounds, each with [least, greatest], their ratios, and p99 of all latencies of a bot together;
+    seconds become milliseconds."""
     figures: dict[str, float] = {}
+    spreads: dict[str, list[float]] = {}
     for name, rounds in results.items():
-        figures[f"{name}_per_second"] = statistics.median(one.throughput for one in rounds)
-        for share in (0.5, 0.99):
-            value = statistics.median(percentile(one.latencies, share) for one in rounds)
-            figures[f"{name}_p{share * 100:.0f}_ms"] = value * 1000
+        tails = {share: [1000 * percentile(one.latencies, share) for one in rounds] for share in (0.5, 0.99)}
+        measured = {"per_second": [one.throughput for one in rounds], "p50_ms": tails[0.5], "p99_ms": tails[0.99]}
+        figures |= {f"{name}_{what}": statistics.median(values) for what, values in measured.items()}
+        spreads |= {f"{name}_{what}_spread": [min(values), max(values)] for what, values in measured.items()}
+        every = [latency for one in rounds for latency in one.latencies]
+        figures[f"{name}_round_trips"] = len(every)
+        figures[f"{name}_p99_of_all_ms"] = 1000 * percentile(every, 0.99)
     figures["throughput_ratio"] = figures["whole_per_second"] / figures["bare_per_second"]
-    for tail in ("p50", "p99"):
+    for tail in ("p50", "p99", "p99_of_all"):
         figures[f"added_{tail}_ms"] = figures[f"whole_{tail}_ms"] - figures[f"bare_{tail}_ms"]
-    return {name: round(value, 3) for name, value in figures.items()}
+    rounded = {name: round(value, 3) for name, value in figures.items()}
+    return rounded | {name: [round(value, 3) for value in values] for name, values in spreads.items()}
 
 
 def main() -> None:
@@ -138,10 +140,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chats", type=int, default=8)
     parser.add_argument("--messages", type=int, default=15)
+    parser.add_argument("--alone", type=int, default=200, help="round trips of one chat alone, a round")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--port", type=int, default=8791)
     given = parser.parse_args()
-    results = asyncio.run(run(given.chats, given.messages, given.repeats, given.port))
+    results = asyncio.run(run(given.chats, given.messages, given.alone, given.repeats, given.port))
     print(json.dumps(summary(results), indent=2))
 
 

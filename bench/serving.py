@@ -1,13 +1,14 @@
 """Serving: the worker's engine against what an ordinary bot does, on one random model with four LoRA adapters.
 
-    python -m bench.serving                                                        # a reduced run
-    python -m bench.serving --people 32 --repeats 5 --rates 1 4 8 --seconds 15     # the figures of docs/measurements.md
+    python -m bench.serving                                                      # the figures of docs/measurements.md
+    python -m bench.serving --people 8 --requests 4 8 12 --repeats 2             # a look, in about a minute
 
 A 26.7M Llama shape (hidden 384, 8 layers, vocabulary 16,384), adapters of rank 16 on all linear layers, about 120
 prompt and 48 new tokens a person, greedy. Compared, interleaved, in one process: one request at a time with
 `set_adapter`; batches grouped by adapter; PEFT's mixed batch; the engine. Printed are medians and ratios of tokens a
-second, whether every row of the engine equals one at a time, and first token and latency under Poisson arrivals
-against static mixed batches. Loopback is not used; weights are random and live in a temporary folder.
+second, whether every row of the engine equals one at a time, and first token and latency of each under Poisson
+arrivals (`bench.arrivals`); one at a time cannot keep up with 4 a second, so runs are bounded by requests, and there
+the figures grow with their number. Loopback is not used; weights are random and live in a temporary folder.
 """
 
 from __future__ import annotations
@@ -18,18 +19,17 @@ import statistics
 import tempfile
 import time
 import warnings
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, StoppingCriteria, StoppingCriteriaList
 from transformers.utils import logging as transformers_logging
 
-from models.engine import Event, Finished, FirstToken, Row
+from bench.arrivals import Ask, Batches, Kind, Run, Seen, Server, alike, arrive, moments, table
+from models.engine import Finished, FirstToken, Row
 from models.engines import rows as engine_rows
 from models.engines.loading import Base
 from models.engines.transformers import TransformersEngine
@@ -42,15 +42,6 @@ NEW_TOKENS = 48
 GREEDY = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=NEW_TOKENS)
 LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 PRESETS = load_presets()
-
-
-@dataclass(frozen=True)
-class Ask:
-    """One person's request: an adapter's number and the prompt's tokens."""
-
-    number: int
-    adapter: int
-    ids: tuple[int, ...]
 
 
 class Numbers:
@@ -114,40 +105,64 @@ def people(count: int) -> list[Ask]:
     ]
 
 
-def generate(model: Any, asks: Sequence[Ask], **extra: Any) -> dict[int, list[int]]:
+class Watching(StoppingCriteria):
+    """Reports the first token of all rows and stops nothing."""
+
+    def __init__(self, asks: Sequence[Ask], seen: Seen) -> None:
+        self.left = [ask.number for ask in asks]
+        self.seen = seen
+
+    def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
+        while self.left:
+            self.seen(self.left.pop(), "first")
+        return torch.zeros(len(input_ids), dtype=torch.bool)
+
+
+def unseen(number: int, kind: Kind) -> None:
+    """Nobody looks."""
+
+
+def generate(model: Any, asks: Sequence[Ask], seen: Seen, **extra: Any) -> dict[int, list[int]]:
     """The library's own greedy generation of a left-padded batch."""
+    watching = StoppingCriteriaList([Watching(asks, seen)])
     longest = max(len(ask.ids) for ask in asks)
     ids = torch.tensor([[0] * (longest - len(ask.ids)) + list(ask.ids) for ask in asks])
     mask = torch.tensor([[0] * (longest - len(ask.ids)) + [1] * len(ask.ids) for ask in asks])
     with torch.inference_mode():
         output = model.generate(
-            input_ids=ids, attention_mask=mask, do_sample=False, max_new_tokens=NEW_TOKENS, pad_token_id=0, **extra
+            input_ids=ids,
+            attention_mask=mask,
+            do_sample=False,
+            max_new_tokens=NEW_TOKENS,
+            pad_token_id=0,
+            stopping_criteria=watching,
+            **extra,
         )
     return {ask.number: row[longest:].tolist() for ask, row in zip(asks, output, strict=True)}
 
 
-def one_at_a_time(model: Any, asks: Sequence[Ask]) -> dict[int, list[int]]:
+def one_at_a_time(model: Any, asks: Sequence[Ask], seen: Seen = unseen) -> dict[int, list[int]]:
     """What an ordinary bot does."""
     found: dict[int, list[int]] = {}
     for ask in asks:
         model.set_adapter(f"a{ask.adapter}")
-        found |= generate(model, [ask])
+        found |= generate(model, [ask], seen)
     return found
 
 
-def grouped(model: Any, asks: Sequence[Ask]) -> dict[int, list[int]]:
+def grouped(model: Any, asks: Sequence[Ask], seen: Seen = unseen) -> dict[int, list[int]]:
     """One batch for each adapter."""
     found: dict[int, list[int]] = {}
     for index in range(ADAPTERS):
         group = [ask for ask in asks if ask.adapter == index]
         model.set_adapter(f"a{index}")
-        found |= generate(model, group) if group else {}
+        found |= generate(model, group, seen) if group else {}
     return found
 
 
-def mixed(model: Any, asks: Sequence[Ask]) -> dict[int, list[int]]:
+def mixed(model: Any, asks: Sequence[Ask], seen: Seen = unseen) -> dict[int, list[int]]:
     """PEFT's own mixed batch."""
-    return generate(model, asks, adapter_names=[f"a{ask.adapter}" for ask in asks])
+    return generate(model, asks, seen, adapter_names=[f"a{ask.adapter}" for ask in asks])
 
 
 def row(ask: Ask) -> Row:
@@ -185,86 +200,70 @@ def throughput(ways: dict[str, Callable[[], dict[int, list[int]]]], repeats: int
         print(f"{name:28}{rate:10.0f}{ratio:8.1f}{equal:8}/{len(texts[first])}")
 
 
-class EngineServer:
-    """Admits between decode steps."""
+class Slots:
+    """The worker's engine: admits between decode steps."""
 
     def __init__(self, engine: TransformersEngine) -> None:
         self.engine = engine
-
-    def serve(self, asks: list[Ask]) -> list[tuple[int, str]]:
-        if asks:
-            self.engine.admit([row(ask) for ask in asks])
-        return [(int(event.row_id), _kind(event)) for event in self.engine.step()]
 
     @property
     def busy(self) -> bool:
         return self.engine.running > 0
 
-
-class StaticServer:
-    """Runs a mixed batch to its end before it takes the next; the first token is seen at the end."""
-
-    busy = False
-
-    def __init__(self, model: Any, limit: int) -> None:
-        self.model = model
-        self.limit = limit
-        self.waiting: deque[Ask] = deque()
-
-    def serve(self, asks: list[Ask]) -> list[tuple[int, str]]:
-        self.waiting += asks
-        batch = [self.waiting.popleft() for _ in range(min(self.limit, len(self.waiting)))]
-        self.busy = bool(self.waiting)
-        done = mixed(self.model, batch) if batch else {}
-        return [(number, kind) for number in done for kind in ("first", "done")]
+    def serve(self, asks: Sequence[Ask], seen: Seen) -> None:
+        if asks:
+            self.engine.admit([row(ask) for ask in asks])
+        for event in self.engine.step():
+            seen(int(event.row_id), "first" if isinstance(event, FirstToken) else "done")
 
 
-def _kind(event: Event) -> str:
-    return "first" if isinstance(event, FirstToken) else "done"
+def servers(model: Any, engine: TransformersEngine, limit: int) -> dict[str, Server]:
+    """All ways to serve what arrives; batches of at most `limit`."""
+    return {
+        "engine": Slots(engine),
+        "one at a time, set_adapter": Batches(
+            lambda waiting: waiting[:1], lambda asks, seen: one_at_a_time(model, asks, seen)
+        ),
+        "grouped by adapter": Batches(
+            lambda waiting: alike(waiting)[:limit], lambda asks, seen: grouped(model, asks, seen)
+        ),
+        "PEFT mixed batch": Batches(lambda waiting: waiting[:limit], lambda asks, seen: mixed(model, asks, seen)),
+    }
 
 
-def arrivals(server: EngineServer | StaticServer, asks: Sequence[Ask], rate: float) -> tuple[list[float], list[float]]:
-    """(seconds to first token, seconds to the end) of requests that arrive as a Poisson process in real time."""
-    chance = random.Random(2)
-    due: deque[tuple[float, Ask]] = deque()
-    moment = 0.0
-    for ask in asks:
-        moment += chance.expovariate(rate)
-        due.append((moment, ask))
-    born = {ask.number: at for at, ask in due}
-    first: dict[int, float] = {}
-    done: dict[int, float] = {}
-    started = time.perf_counter()
-    while len(done) < len(asks):
-        elapsed = time.perf_counter() - started
-        fresh: list[Ask] = []
-        while due and due[0][0] <= elapsed:
-            fresh.append(due.popleft()[1])
-        if not fresh and not server.busy:
-            time.sleep(min(0.002, max(0.0, due[0][0] - elapsed)) if due else 0)
-            continue
-        for number, kind in server.serve(fresh):
-            now = time.perf_counter() - started
-            (first if kind == "first" else done)[number] = now - born[number]
-    return list(first.values()), list(done.values())
+def latencies(
+    ways: Mapping[str, Server], rates: Sequence[float], requests: Sequence[int], repeats: int, minutes: float
+) -> dict[tuple[float, str], list[Run]]:
+    """Runs of every way at every rate, interleaved; each repetition has arrivals of its own, the same for all ways.
 
-
-def quantiles(values: Sequence[float]) -> str:
-    """p50 and p95."""
-    ordered = sorted(values)
-    return f"{statistics.median(ordered):8.2f}{ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]:8.2f}"
+    A repetition that would not end within `minutes` is not begun; the first always is.
+    """
+    runs: dict[tuple[float, str], list[Run]] = {(rate, name): [] for rate in rates for name in ways}
+    began = time.perf_counter()
+    for repeat in range(repeats):
+        spent = time.perf_counter() - began
+        if repeat and spent * (repeat + 1) / repeat > minutes * 60:
+            break
+        for rate, count in zip(rates, requests, strict=True):
+            at = moments(count, rate, seed=2 + repeat)
+            for name, server in ways.items():
+                runs[rate, name].append(arrive(server, Prompted.asks[:count], at))
+    return runs
 
 
 def main() -> None:
     """Both parts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=int, default=16)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--rates", type=float, nargs="*", default=[4])
-    parser.add_argument("--seconds", type=float, default=10, help="how long requests arrive at each rate")
+    parser.add_argument("--people", type=int, default=32, help="requests at once, and the largest batch")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--rates", type=float, nargs="*", default=[1, 4, 8])
+    parser.add_argument("--requests", type=int, nargs="*", default=[16, 32, 48], help="how many at each rate")
+    parser.add_argument("--minutes", type=float, default=10, help="for arrivals; what would go beyond is left out")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--threads", type=int, default=0, help="0: torch decides")
     options = parser.parse_args()
+    if len(options.rates) != len(options.requests):
+        parser.error("--requests needs a number for each of --rates")
     if options.threads:
         torch.set_num_threads(options.threads)
     warnings.simplefilter("ignore")
@@ -275,7 +274,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         model, engine = make(Path(folder), getattr(torch, options.dtype))
         asks = people(options.people)
-        Prompted.asks = people(max(options.people, *(int(rate * options.seconds) for rate in options.rates), 1))
+        Prompted.asks = people(max(options.people, *options.requests, 0))
         ways: dict[str, Callable[[], dict[int, list[int]]]] = {
             "one at a time, set_adapter": lambda: one_at_a_time(model, asks),
             "grouped by adapter": lambda: grouped(model, asks),
@@ -285,12 +284,11 @@ def main() -> None:
         with_engine(engine, asks[:4])
         mixed(model, asks[:4])
         throughput(ways, options.repeats, options.people * NEW_TOKENS)
-        print(f"\n{'arrivals a second':28}{'first token p50, p95':>22}{'whole answer p50, p95':>24}")
-        for rate in options.rates:
-            batch = Prompted.asks[: max(4, int(rate * options.seconds))]
-            for name, server in (("engine", EngineServer(engine)), ("static", StaticServer(model, options.people))):
-                first, done = arrivals(server, batch, rate)
-                print(f"{rate:<6g}{name:22}{quantiles(first):>22}{quantiles(done):>24}")
+        runs = latencies(
+            servers(model, engine, options.people), options.rates, options.requests, options.repeats, options.minutes
+        )
+        print(f"\nrepetitions: {min(map(len, runs.values()), default=0)}; seconds, median (least … greatest)")
+        print("\n".join(table(runs)))
 
 
 if __name__ == "__main__":
