@@ -14,6 +14,7 @@ import structlog
 from models.engine import Row, Scorer
 from models.jobs import Job
 from models.judging import Judge
+from models.selection import rivals
 from storage.contracts import Candidate, Turn
 
 log = structlog.get_logger(__name__)
@@ -34,18 +35,18 @@ def relevance(own: float, bare: float) -> float:
 
 
 def weighed(engine: Scorer, judge: Judge, job: Job) -> list[Candidate]:
-    """The job's candidates in their order; where more than one could be sent, those have their relevance.
+    """The job's candidates in their order; where relevance decides between several, those have it.
 
     An engine that fails here costs the relevance, not the answer.
     """
     scored = judge.score(job.prompt.preset, job.prompt.turns[-1].text, job.kept)
-    rivals = [
+    able = [
         index
-        for index, one in enumerate(scored)
-        if one.defect is None and one.fits is not False and one.candidate.likelihood is not None
+        for index in rivals(scored, job.request.seen, job.prompt.intensity)
+        if scored[index].fits is not False and job.kept[index].likelihood is not None
     ]
-    fresh = [index for index in rivals if job.kept[index].relevance is None]
-    if len(rivals) < 2 or not fresh:
+    fresh = [index for index in able if job.kept[index].relevance is None]
+    if len(able) < 2 or not fresh:
         return job.kept
     prompt = replace(job.prompt, turns=NOTHING)
     rows = [Row(f"{job.job_id}/relevance/{index}", prompt, job.sampling, job.seed, job.adapter) for index in fresh]

@@ -116,22 +116,27 @@ def _echoes(text: str, message: str) -> bool:
 
 
 def choose(scored: Sequence[Scored], seen: Sequence[str] = (), intensity: int = 2) -> Choice:
-    """The best candidate: clean before defective, new before `seen` (word by word), fitting before not, ended by itself
-    before cut at the token limit. Among those that fit then the most relevant, where that is known; otherwise the
-    highest fit. At the strongest `intensity` only candidates about as fitting as the best one are weighed by relevance.
+    """The best candidate: of the `rivals` that fit the most relevant, where that is known; otherwise the highest fit.
     First wins ties."""
-    clean = [item for item in scored if item.defect is None]
-    if not clean:
+    able = [scored[index] for index in rivals(scored, seen, intensity)]
+    if not able:
         return Choice(None, None)
+    best = max(able, key=_worth)
+    return Choice(best.candidate, best.fits, again=_words(best.candidate.text) in [_words(text) for text in seen])
+
+
+def rivals(scored: Sequence[Scored], seen: Sequence[str] = (), intensity: int = 2) -> list[int]:
+    """Places of the candidates among which relevance decides: clean before defective, new before `seen` (word by word),
+    fitting before not, ended by itself before cut at the token limit. At the strongest `intensity` only those about as
+    fitting as the best one. Empty if every one is defective."""
+    clean = [index for index, item in enumerate(scored) if item.defect is None]
     known = [_words(text) for text in seen]
-    new = [item for item in clean if _words(item.candidate.text) not in known]
-    highest = max(_standing(item) for item in new or clean)
-    rivals = [item for item in new or clean if _standing(item) == highest]
-    if intensity >= STRONGEST:
-        surest = max(item.candidate.fit for item in rivals)
-        rivals = [item for item in rivals if item.candidate.fit >= surest - ABOUT_AS_SURE]
-    best = max(rivals, key=_worth)
-    return Choice(best.candidate, best.fits, again=not new)
+    able = [index for index in clean if _words(scored[index].candidate.text) not in known] or clean
+    highest = max((_standing(scored[index]) for index in able), default=None)
+    able = [index for index in able if _standing(scored[index]) == highest]
+    surest = max((scored[index].candidate.fit for index in able), default=0.0)
+    least = surest - ABOUT_AS_SURE if intensity >= STRONGEST else 0.0
+    return [index for index in able if scored[index].candidate.fit >= least]
 
 
 def _standing(item: Scored) -> tuple[bool, bool]:

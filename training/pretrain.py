@@ -122,11 +122,14 @@ class Trainer:
         self.recipe = recipe
         self.mixture = mixture
         self.special = np.asarray(tokenizer.all_special_ids)
-        self.end, self.person = tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids(USER)
-        bot = tokenizer.convert_tokens_to_ids(BOT)
-        for key, asked in (("answers_only", recipe.answers_only), ("hearing", recipe.hearing is not None)):
-            if asked and (self.person is None or bot is None):
-                raise recipes.RecipeError(f"{key}: the tokenizer of {recipe.init} has no token {USER} or {BOT}")
+        known = tokenizer.get_vocab()
+        self.end, self.person, bot = tokenizer.eos_token_id, known.get(USER), known.get(BOT)
+        for key, needed in (
+            ("answers_only", [USER] if recipe.answers_only else []),
+            ("hearing", [USER, BOT] if recipe.hearing else []),
+        ):
+            if missing := [token for token in needed if token not in known]:
+                raise recipes.RecipeError(f"{key}: the tokenizer of {recipe.init} has no token {' nor '.join(missing)}")
         self.model = load(recipe.init) if recipe.init else build(recipe.shape, tokenizer)
         named = dict(self.model.named_parameters())
         self.hearing, self.ear = None, None
@@ -228,7 +231,11 @@ class Trainer:
         states = self.model.model(input_ids=batch, use_cache=False, output_hidden_states=told is not None)
         hidden = states.last_hidden_state[:, :-1]
         logits = hidden.reshape(-1, hidden.shape[-1]) @ self.model.lm_head.weight.t()
-        loss = torch.nn.functional.cross_entropy(logits.float(), labels.reshape(-1), ignore_index=IGNORED)
+        total = torch.nn.functional.cross_entropy(
+            logits.float(), labels.reshape(-1), ignore_index=IGNORED, reduction="sum"
+        )
+        # A batch that only reads teaches nothing; a mean over nothing would be nan, and so would every weight.
+        loss = total / (labels != IGNORED).sum().clamp(min=1)
         if self.recipe.hearing is None or self.ear is None:
             return loss
         inside = states.hidden_states[self.recipe.hearing.layer][:, :-1].float()

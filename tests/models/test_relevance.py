@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,12 +105,13 @@ class Weighing(EchoEngine):
         self.answers = answers
         self.asked: list[tuple[Row, str]] = []
         self.broken = False
+        self.cut: set[str] = set()
 
     def step(self) -> list[Event]:
         done = list(self._rows)
         self._rows.clear()
         return [
-            Finished(name, text, 3, "stop", likelihood=own)
+            Finished(name, text, 3, "length" if text in self.cut else "stop", likelihood=own)
             for name, (text, own, _) in zip(done, self.answers, strict=True)
         ]
 
@@ -121,13 +122,26 @@ class Weighing(EchoEngine):
         return [next(anywhere for text, _, anywhere in self.answers if text == one) for one in texts]
 
 
-def answered(engine: Weighing, **settings: Any) -> Any:
-    made: Responder = build_responder(
-        ModelsSettings(engine="echo", window_ms=0, candidates=len(engine.answers), retries=0, **settings), PRESETS
+class Sure(LexiconClassifier):
+    """How much joy there is in each text, as told."""
+
+    def __init__(self, joys: Mapping[str, float]) -> None:
+        self.joys = joys
+
+    def classify(self, texts: Sequence[str]) -> list[dict[str, float]]:
+        return [{"joy": self.joys[text]} for text in texts]
+
+
+def answered(
+    engine: Weighing, classifier: LexiconClassifier | None = None, relevance: bool = True, **asked: Any
+) -> Any:
+    settings = ModelsSettings(
+        engine="echo", window_ms=0, candidates=len(engine.answers), retries=0, relevance=relevance
     )
+    made: Responder = build_responder(settings, PRESETS)
     made.engine = made.intake.engine = engine
-    made.judge = Judge(LexiconClassifier())
-    replies = made.turn([Task(make_request("меня повысили", emotion="joy"))])
+    made.judge = Judge(classifier or LexiconClassifier())
+    replies = made.turn([Task(make_request("меня повысили", **asked))])
     while made.busy:
         replies += made.turn()
     return replies[0]
@@ -162,6 +176,24 @@ def test_without_it_the_surest_emotion_is_sent() -> None:
 def test_a_single_fitting_answer_needs_no_weighing() -> None:
     engine = Weighing(LINES[1:])
     assert answered(engine).text == "Ура, вот это повышение!" and not engine.asked
+
+
+@pytest.mark.parametrize(
+    ("intensity", "seen", "weighed"),
+    [
+        (2, (), ["Ура, я так рад!", "Ура, вот это повышение!", "Ура, день как день."]),
+        (2, ("Ура, я так рад",), ["Ура, вот это повышение!", "Ура, день как день."]),
+        # Only those about as sure of the emotion as the surest one.
+        (3, (), ["Ура, я так рад!", "Ура, вот это повышение!"]),
+    ],
+)
+def test_what_the_rule_drops_anyway_is_not_weighed(intensity: int, seen: tuple[str, ...], weighed: list[str]) -> None:
+    engine = Weighing([*LINES[:2], ("Ура, день как день.", -0.3, -0.3), ("Ура, и вот ещё", -0.3, -9.0)])
+    engine.cut = {"Ура, и вот ещё"}
+    sure = Sure({LINES[0][0]: 0.97, LINES[1][0]: 0.95, "Ура, день как день.": 0.8, "Ура, и вот ещё": 0.97})
+    reply = answered(engine, sure, intensity=intensity, seen=seen)
+    assert [text for _, text in engine.asked] == weighed
+    assert [one.text for one in reply.candidates if one.relevance is not None] == weighed
 
 
 def test_an_engine_that_cannot_say_costs_no_answer() -> None:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import random
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import PreTrainedTokenizerFast
 
 from storage.contracts import Turn
 from storage.presets import Presets
 from tests.training.test_pretrain import recipe
 from training.data import conversations, corpus, seed_corpus
 from training.data.conversations import Example
-from training.pretrain import main
+from training.pretrain import Trainer, main
+from training.recipes import RecipeError
 from training.tokenizer import train_tokenizer
 
 
@@ -86,3 +92,46 @@ def test_pretraining_on_open_replies(data: Path, presets: Presets, tmp_path: Pat
     manifest = json.loads((tmp_path / "runs" / "pretrain-tiny" / "manifest.json").read_text(encoding="utf-8"))
     assert set(manifest["sha256"]) == {"seed", "seed_open", "posts"}
     assert set(manifest["tokens"]) == {"seed_kinds", "seed_narrow"}
+
+
+@pytest.mark.usefixtures("small_seed")
+def test_a_batch_that_is_only_read_teaches_nothing_and_harms_nothing(
+    data: Path, presets: Presets, tmp_path: Path
+) -> None:
+    tokenizer = train_tokenizer(["Привет, как дела?"], 400, presets)
+    tokenizer.save_pretrained(tmp_path / "tokenizer")
+    given = recipe(data, steps=4, answers_only=True)
+    read = np.full(24 * given.rows, 50, dtype=np.uint16)
+    read[::24] = tokenizer.convert_tokens_to_ids("<|user|>")
+    trainer = Trainer(given, corpus.Mixture({"films": read}, 24, 3), tokenizer)
+    assert trainer.advance() == 0
+    assert all(weight.isfinite().all() for weight in trainer.model.parameters())
+    answered = read.copy()
+    answered[::24] = tokenizer.convert_tokens_to_ids("<|bot|>")
+    trainer.mixture = corpus.Mixture({"films": answered}, 24, 3)
+    assert trainer.advance() > 1
+
+
+def marked(*tokens: str) -> Any:
+    """A tokenizer that knows these tokens of the template and has one for what it does not know."""
+    known = {token: number for number, token in enumerate(["<unk>", "</s>", *tokens])}
+    return PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(WordLevel(known, unk_token="<unk>")), unk_token="<unk>", eos_token="</s>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("tokens", "keys", "missing"),
+    [
+        (["<|user|>"], {"answers_only": True}, None),
+        (["<|bot|>"], {"answers_only": True}, r"answers_only: .* no token <\|user\|>$"),
+        (["<|user|>"], {"hearing": {"weight": 0.5, "layer": 1}}, r"hearing: .* no token <\|bot\|>$"),
+        ([], {"hearing": {"weight": 0.5, "layer": 1}}, r"hearing: .* no token <\|user\|> nor <\|bot\|>$"),
+    ],
+)
+def test_a_tokenizer_must_know_only_the_tokens_that_are_looked_for(
+    data: Path, tokens: list[str], keys: dict[str, object], missing: str | None
+) -> None:
+    mixture = corpus.Mixture({"films": np.zeros(100, dtype=np.uint16)}, 24, 3)
+    with pytest.raises(RecipeError, match=missing) if missing else nullcontext():
+        Trainer(recipe(data, **keys), mixture, marked(*tokens))
