@@ -83,9 +83,8 @@ class Deriver:
                 yield from self._thumb(scene, answer, person, one)
                 yield from self._stars(scene, answer, person, one)
                 yield from self._corrections(scene, answer, person, one)
-            for judgement in answer.judgements:
-                if judgement.preferred_over is not None:
-                    yield from self._preference(entry, scene, answer, judgement, said)
+            for judgement in _preferences(answer):
+                yield from self._preference(entry, scene, answer, judgement, said)
             if self.rules.ai_pairs:
                 yield from self._by_classifier(entry, scene, answer)
         yield from self._opposite(entry, scene, said)
@@ -235,6 +234,12 @@ def _by_person(answer: Given) -> dict[str, list[Judgement]]:
     for one in answer.judgements:
         found[one.person].append(one)
     return dict(sorted(found.items()))
+
+
+def _preferences(answer: Given) -> list[Judgement]:
+    """Each preference once: who repeats themselves is no louder for it."""
+    chosen = [one for one in answer.judgements if one.preferred_over is not None]
+    return list({(one.person, one.preferred_over, one.source == RatingSource.COMPARE): one for one in chosen}.values())
 
 
 def _sum(judgements: Sequence[Judgement]) -> Said:

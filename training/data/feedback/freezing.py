@@ -27,7 +27,7 @@ from training.data.rows import Row
 from training.objectives import kto_weights
 
 # Raised when the same log under the same rules gives other rows.
-VERSION = 1
+VERSION = 2
 MANIFEST = "manifest.json"
 
 
