@@ -69,6 +69,41 @@ def test_everybody_is_served_in_the_end(waiting: list[Ticket]) -> None:
     assert rounds <= 20
 
 
+def _able(item: Ticket) -> bool:
+    """Whether somebody may run beside others at all."""
+    large = item.rows > LIMITS.rows or item.rows * item.length > LIMITS.tokens
+    return not (item.solo or large or item.prompt_tokens > LIMITS.prefill_tokens)
+
+
+def _fit(batch: list[Ticket], load: Load) -> bool:
+    rows = load.rows + sum(item.rows for item in batch)
+    return (
+        rows <= LIMITS.rows
+        and rows * max([load.longest, *(item.length for item in batch)]) <= LIMITS.tokens
+        and max(item.prompt_tokens for item in batch) * len(batch) <= LIMITS.prefill_tokens
+    )
+
+
+@given(tickets(st.booleans()), loads)
+def test_nobody_waits_for_whom_there_is_room_and_the_nearest_in_length_go_first(
+    waiting: list[Ticket], load: Load
+) -> None:
+    names = plan(waiting, load, LIMITS, 20.0)
+    chosen = [item for item in waiting if item.ticket_id in names]
+    if not chosen or not _able(waiting[0]):
+        return
+
+    def far(item: Ticket) -> int:
+        return abs(item.prompt_tokens - waiting[0].prompt_tokens)
+
+    for left in waiting:
+        if left.ticket_id in names or not _able(left):
+            continue
+        assert not _fit([*chosen, left], load), "there was room"
+        nearer = [item for item in chosen if item is waiting[0] or far(item) <= far(left)]
+        assert not _fit([*nearer, left], load), "somebody farther in length went first"
+
+
 def ticket(name: str, tokens: int = 100, *, since: float = 0.0, rows: int = 1) -> Ticket:
     return Ticket(name, rows, tokens, 50, since)
 

@@ -76,12 +76,14 @@ async def test_forgetting_one_person_leaves_the_others(book: RatingBook) -> None
     assert set(await book.of_message(1, 2)) == {2}
 
 
+CRITERIA = tuple(RatingStars.model_fields)
 said = st.fixed_dictionaries(
     {
         "thumb": st.sampled_from([None, -1, 0, 1]),
         "reason": st.sampled_from([None, "не та эмоция"]),
-        "stars": st.none()
-        | st.builds(RatingStars, content=st.none() | st.integers(1, 5), style=st.none() | st.integers(1, 5)),
+        "stars": st.none() | st.builds(RatingStars, **{name: st.none() | st.integers(1, 5) for name in CRITERIA}),
+        "preferred_over": st.sampled_from([None, "", "other", "third"]),
+        "correction": st.sampled_from([None, "", "Ура!", "Эх…"]),
         "source": st.sampled_from(list(RatingSource)),
     }
 )
@@ -93,10 +95,27 @@ def test_merging_one_by_one_keeps_the_last_thing_said_of_each_field(history: lis
     for number, words in enumerate(history):
         merged = merge(merged, rate(str(number), **words))
     assert merged is not None
-    for field in ("thumb", "reason"):
+    for field in ("thumb", "reason", "preferred_over", "correction"):
         spoken = [words[field] for words in history if words[field] is not None]
         assert getattr(merged, field) == (spoken[-1] if spoken else None)
-    for criterion in ("content", "style"):
+    for criterion in CRITERIA:
         values = [getattr(w["stars"], criterion) for w in history if w["stars"] is not None]
         spoken = [value for value in values if value is not None]
         assert getattr(merged.stars or RatingStars(), criterion) == (spoken[-1] if spoken else None)
+    assert (merged.rating_id, merged.source) == (str(len(history) - 1), history[-1]["source"])
+
+
+@given(st.lists(said, min_size=1, max_size=4), st.lists(said, max_size=3), st.booleans())
+def test_a_rating_that_comes_twice_changes_nothing_and_another_answer_is_judged_anew(
+    history: list[dict[str, object]], before: list[dict[str, object]], same: bool
+) -> None:
+    earlier: Rating | None = None
+    for number, words in enumerate(before):
+        earlier = merge(earlier, rate(f"earlier {number}", request_id="r" if same else "variant", **words))
+    merged, fresh = earlier, None
+    for number, words in enumerate(history):
+        later = rate(str(number), **words)
+        merged, fresh = merge(merged, later), merge(fresh, later)
+        assert merge(merged, later) == merged
+    if not same or not before:
+        assert merged == fresh
