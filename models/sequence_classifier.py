@@ -20,6 +20,7 @@ from models import wide
 from models.classifier import normalise, read_thresholds
 from models.devices import pick_device
 from models.errors import ClassifierBroken, first_line
+from models.revisions import with_commit
 
 ROWS = 32
 TOKENS = 256
@@ -96,7 +97,10 @@ class SequenceClassifier:
 
 
 def _name(where: str) -> str:
-    """A hub id as it is; a folder by its name and the hash of its weights, so that provenance tells versions apart."""
+    """A hub id with its commit; a folder by its name and the hash of its weights, so that provenance tells versions
+    apart."""
+    if not Path(where).is_dir():
+        return with_commit(where)
     weights, beside = Path(where) / "model.safetensors", Path(where) / wide.FILE
     if not weights.is_file():
         return where

@@ -17,6 +17,7 @@ from transformers.utils import logging as transformers_logging
 from models.devices import pick_device, pick_dtype
 from models.engines.prompts import end_tokens
 from models.errors import ModelMissing, first_line
+from models.revisions import with_commit
 from models.settings import BUNDLED, ModelsSettings
 
 # Small weights are named by their hash, so that provenance tells releases apart; large ones take too long.
@@ -62,7 +63,7 @@ def load_base(settings: ModelsSettings) -> Base:
     if settings.quantization == "none":
         model.to(device)
     model.eval().requires_grad_(False)
-    return prepared(model, tokenizer, name_of(where, model), settings.context)
+    return prepared(model, tokenizer, name_of(where), settings.context)
 
 
 def prepared(model: Any, tokenizer: Any, name: str, context: int | None = None) -> Base:
@@ -92,12 +93,11 @@ def _placement(quantization: str, device: torch.device, dtype: torch.dtype) -> d
     return {"quantization_config": config, "device_map": {"": device}}
 
 
-def name_of(where: str, model: Any) -> str:
+def name_of(where: str) -> str:
     """Hub id with its commit, or folder name with the hash of its weights where they are small."""
     folder = Path(where)
     if not folder.is_dir():
-        commit = getattr(model.config, "_commit_hash", None)
-        return f"{where}@{commit[:8]}" if commit else where
+        return with_commit(where)
     parent = f"{folder.parent.name}/" if folder.name in ("base", "model") else ""
     files = sorted(folder.glob("*.safetensors"))
     if not files or sum(file.stat().st_size for file in files) > HASHED_BYTES:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from storage.presets import Presets
@@ -210,9 +209,9 @@ def base_name(base: str) -> str:
     from models.engines.loading import name_of
 
     where = base_path(base)
-    if Path(where).is_dir():
-        return name_of(where, None)
-    from transformers import AutoConfig, PretrainedConfig
+    if not Path(where).is_dir():
+        from transformers import AutoConfig
 
-    config: PretrainedConfig = AutoConfig.from_pretrained(where)
-    return name_of(where, SimpleNamespace(config=config))
+        # So that the cache knows the commit.
+        AutoConfig.from_pretrained(where)
+    return name_of(where)

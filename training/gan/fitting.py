@@ -191,7 +191,7 @@ class _Fitting(ABC):
         config = GeneratorConfig(
             size=self.generator.size,
             noise=self.generator.noise,
-            base=name_of(recipe.base, self.model),
+            base=name_of(recipe.base),
             base_mark=base_mark(self.model),
             sampled_noise=recipe.sampled_noise,
         )
