@@ -1,8 +1,9 @@
 """Bot and trainer processes that start in a moment: one process imports everything once and forks on demand.
 
 Run as a script, with `module:function` of an `otklik` command, it reads lines from stdin: each starts that command and
-is answered with its process id. A line may name a function, `module:name` or `module:Class.name`, and the number of
-one of its calls: there the command says «hangs» and goes no further, so that it can be killed at that very step.
+is answered with its process id. A line may name functions, `module:name` or `module:Class.name`: there the command says
+«hangs» and goes no further, at every call or, with `@`, at the one of that number, so that it can be killed at that
+very step.
 """
 
 from __future__ import annotations
@@ -16,28 +17,29 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from tests.bot.stage import TOKEN, Stage
+from storage.settings import StorageSettings
+from tests.bot.stage import TOKEN
 
 BOT, TRAINER = "bot.app:main", "training.trainer:main"
 
 
 class Bots:
-    """Starts and kills processes of one command for one stage."""
+    """Starts and kills processes of one command."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self._pid: int | None = None
 
-    async def start(self, *, hang: str = "", call: int = 1) -> None:
-        """One more process; with `hang` it hangs at that call of that function."""
+    async def start(self, *hang: str) -> None:
+        """One more process, which is to hang at these steps."""
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{hang} {call}\n".encode())
+        self._process.stdin.write(f"{' '.join(hang)}\n".encode())
         self._pid = int(await self._line())
 
     async def hangs(self) -> None:
-        """Wait until the process is where it was told to hang."""
+        """Wait until the process is, once more, where it was told to hang."""
         assert await asyncio.wait_for(self._line(), 30) == b"hangs\n"
 
     async def _line(self) -> bytes:
@@ -52,16 +54,18 @@ class Bots:
 
     @classmethod
     @asynccontextmanager
-    async def of(cls, scene: Stage, log: Path, command: str = BOT) -> AsyncIterator[Bots]:
+    async def of(
+        cls, storage: StorageSettings, log: Path, command: str = BOT, *, api_url: str = ""
+    ) -> AsyncIterator[Bots]:
         """Ready to start; whatever still runs at the end is killed."""
         environment = os.environ | {
             "BOT_TOKEN": TOKEN,
-            "BOT_API_URL": scene.url,
+            "BOT_API_URL": api_url,
             "BOT_DEFAULT_EMOTION": "joy",
             "BOT_RATE_LIMIT": "10000",
-            "STORAGE_DIR": str(scene.storage.dir),
-            "STORAGE_REDIS_URL": scene.server.url,
-            "STORAGE_DATABASE_URL": scene.storage.database(),
+            "STORAGE_DIR": str(storage.dir),
+            "STORAGE_REDIS_URL": storage.redis(),
+            "STORAGE_DATABASE_URL": storage.database(),
             "STORAGE_LEASE_SECONDS": "1",
             "TRAINING_REFITS": "no",
         }
@@ -84,8 +88,9 @@ class Bots:
             await process.wait()
 
 
-def hang_at(place: str, call: int) -> None:
-    """Have the call of that number of a coroutine function never come back."""
+def hang_at(step: str, answers: IO[str]) -> None:
+    """Have a coroutine function never come back."""
+    place, _, which = step.partition("@")
     module, _, path = place.partition(":")
     owner: Any = import_module(module)
     *holders, name = path.split(".")
@@ -95,8 +100,8 @@ def hang_at(place: str, call: int) -> None:
     calls = itertools.count(1)
 
     async def until_killed(*given: Any, **named: Any) -> Any:
-        if next(calls) == call:
-            print("hangs", flush=True)
+        if not which or next(calls) == int(which):
+            print("hangs", file=answers, flush=True)
             await asyncio.Event().wait()
         return await original(*given, **named)
 
@@ -108,15 +113,17 @@ def main() -> None:
     module, _, function = sys.argv[1].partition(":")
     command = getattr(import_module(module), function)
 
+    # What the command itself prints is no answer.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
-        place, _, call = line.strip().rpartition(" ")
         child = os.fork()
         if child == 0:
-            if place:
-                hang_at(place, int(call))
+            for step in line.split():
+                hang_at(step, answers)
             os._exit(command([]))
-        print(child, flush=True)
+        print(child, file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -84,7 +84,11 @@ async def kill_after_acceptance(scene: Stage, bots: Bots, fits: Callable[[Params
 @pytest.mark.slow
 async def test_nothing_is_lost_and_at_most_one_thing_said_doubles_per_kill(tmp_path: Path, sql: str | None) -> None:
     log = tmp_path / "bot.log"
-    async with stage(tmp_path, sql=sql) as scene, Bots.of(scene, log) as bots, AsyncExitStack() as stack:
+    async with (
+        stage(tmp_path, sql=sql) as scene,
+        Bots.of(scene.storage, log, api_url=scene.url) as bots,
+        AsyncExitStack() as stack,
+    ):
         await scene.stop()
         people = [await stack.enter_async_context(scene.person(f"Человек {n}")) for n in range(PEOPLE)]
         await bots.start()
