@@ -57,14 +57,13 @@ ROUNDS: tuple[tuple[Case, ...], ...] = (
         Case("bot.handlers.persona_text:set_persona", write("старый моряк"), (SAILOR,)),
         Case("bot.turns:Turns.withdraw", rephrase, (texts.CRISIS,)),
         Case("bot.turns:Turns.fall_back", write_after_the_emotion_went, (OFF, "[joy 2] ты где")),
-    ),
-    (
-        Case("storage.repositories.inbox:Inbox.add", write(DANGER), (texts.CRISIS,)),
-        Case(f"{SAY}@2", rephrase, (texts.CRISIS,)),
+        # The second to store something. It holds SQLite's lock, so that nobody may come after.
+        Case("storage.repositories.inbox:Inbox.add@2", write(DANGER), (texts.CRISIS,)),
     ),
     (
         Case(DONE, write("старый моряк"), (SAILOR,)),
         Case(DONE, write(DANGER), (texts.CRISIS,)),
+        Case(f"{SAY}@3", rephrase, (texts.CRISIS,)),
     ),
     (Case(SAY, write_after_the_emotion_went, (OFF, "[joy 2] ты где")),),
 )
