@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
+from typing import Literal
 
 import pytest
-from aiogram import Bot
+from aiogram import Bot, Dispatcher
+from aiogram.types import Message
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, async_playwright, expect
 
 from bot.playground.person import Person
 from tests.machine import chromium
+from tests.playground.conftest import polling
 
 ARGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -90,3 +95,93 @@ async def test_groups_blocking_and_the_theme(echo: Bot, url: str, anna: Person, 
     await page.get_by_role("button", name="К списку чатов").click()
     await expect(page.locator(".chat-row").first).to_be_visible()
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_typing_is_seen_until_the_answer_comes(api: Bot, url: str, anna: Person, page: Page) -> None:
+    made = asyncio.Event()
+    slow = Dispatcher()
+
+    @slow.message()
+    async def answer(message: Message) -> None:
+        await api.send_chat_action(message.chat.id, "typing")
+        await made.wait()
+        await message.answer("вот ответ")
+
+    async with polling(api, slow):
+        await page.goto(url)
+        status = page.locator("#peer-status")
+        await expect(status).to_have_text("бот")
+        await page.get_by_role("button", name="Запустить").click()
+        await expect(status).to_have_text("печатает…")
+        await expect(page.locator("#peer-status .typing")).to_be_visible()
+        made.set()
+        await expect(page.locator(".row", has_text="вот ответ")).to_be_visible()
+        await expect(status).to_have_text("бот", timeout=2_000)
+
+
+async def test_several_people_on_one_page(echo: Bot, url: str, anna: Person, page: Page) -> None:
+    async def become(name: str) -> None:
+        await page.get_by_title("Кем быть").click()
+        await page.get_by_role("menuitem", name=name).click()
+
+    async def write(text: str) -> None:
+        box = page.get_by_role("textbox", name="Сообщение")
+        await box.fill(text)
+        await box.press("Enter")
+
+    rows, flame = page.locator(".row"), '.chip[data-emoji="🔥"]'
+    async with Person.join(url, "Борис") as boris:
+        group = await anna.group("Друзья", boris)
+        await anna.ask("/start")
+        await page.goto(f"{url}/#{anna.id}/{anna.home}")
+        await write("я Аня")
+        await expect(rows.filter(has_text="эхо: я Аня")).to_be_visible()
+
+        await become("Борис")
+        await expect(page.locator("#me b")).to_have_text("Борис")
+        await expect(rows).to_have_count(0)
+        await page.get_by_role("button", name="Запустить").click()
+        await write("я Борис")
+        await expect(rows.filter(has_text="эхо: я Борис")).to_be_visible()
+        assert "я Борис" in [message.text for message in await boris.history()]
+        await page.locator(f'.chat-row[data-chat="{group}"]').click()
+        await write("всем привет")
+        own = page.locator(".row.mine", has_text="всем привет")
+        await own.locator(".words").click(button="right")
+        await page.get_by_role("menuitem", name="Реакция 🔥").click()
+        await expect(own.locator(flame)).to_have_attribute("aria-pressed", "true")
+
+        await become("Аня")
+        others = page.locator(".row:not(.mine)", has_text="всем привет").first
+        await expect(others.locator(".name")).to_have_text("Борис")
+        await expect(others.locator(flame)).to_have_attribute("aria-pressed", "false")
+
+    await become("Добавить человека")
+    await page.locator("#dialog-input").fill("Вера")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#me b")).to_have_text("Вера")
+    await page.reload()
+    await expect(page.locator("#me b")).to_have_text("Вера")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_day_and_night(echo: Bot, url: str, anna: Person, page: Page, scheme: Literal["light", "dark"]) -> None:
+    """The system's theme is followed until another is chosen; words can be read in both."""
+    shade = "getComputedStyle(document.querySelector('.side')).backgroundColor.match(/\\d+/g).slice(0, 3)"
+    other = {"light": "dark", "dark": "light"}[scheme]
+
+    async def looks() -> str:
+        return "light" if sum(map(int, await page.evaluate(shade))) > 3 * 128 else "dark"
+
+    await anna.ask("/start")
+    await anna.ask("как дела?")
+    await page.emulate_media(color_scheme=scheme)
+    await page.goto(url)
+    await expect(page.locator(".row", has_text="эхо: как дела?")).to_be_visible()
+    assert await looks() == scheme
+    found = await Axe().run(page)
+    assert not found.response["violations"], found.generate_report()
+    await page.get_by_role("button", name="Светлая или тёмная тема").click()
+    assert await looks() == other
+    await page.reload()
+    assert await looks() == other

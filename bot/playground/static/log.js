@@ -56,7 +56,7 @@ export class Log {
     this.draw();
   }
 
-  // Rows are rebuilt only where the message or its neighbourhood changed, so that focus and spoilers stay.
+  // Rows are rebuilt only where the message, its neighbourhood or who looks changed, so that focus and spoilers stay.
   draw() {
     const old = new Map([...$("messages").children].filter((node) => node.signature).map((node) => [node.signature, node]));
     const nodes = [];
@@ -66,7 +66,7 @@ export class Log {
       const title = day(message.date);
       const newDay = !before || day(before.date) !== title;
       if (newDay) nodes.push(el("div", { className: "day", role: "separator", "aria-label": title }, el("span", {}, title)));
-      const place = { joined: !newDay && near(before, message), last: !after || day(after.date) !== title || !near(message, after), group: this.group };
+      const place = { joined: !newDay && near(before, message), last: !after || day(after.date) !== title || !near(message, after), group: this.group, me: this.acts.me() };
       const signature = JSON.stringify([message, place]);
       const node = old.get(signature) ?? row(message, place, this.acts);
       node.signature = signature;

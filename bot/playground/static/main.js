@@ -105,10 +105,15 @@ const heard = {
     answered(event);
   },
   async world() {
-    state.world = await get("world");
+    const { me, chat } = state;
+    const stale = () => state.me !== me || state.chat !== chat;
+    const world = await get("world");
+    if (state.me !== me) return;
+    state.world = world;
     drawSide();
-    if (!state.chat) return;
+    if (stale() || !peer()) return;
     const found = await get("chat", here({}));
+    if (stale()) return;
     composer.commands = found.commands;
     $("slash").hidden = !found.commands.length;
   },
@@ -156,8 +161,9 @@ async function open(id) {
   state.chat = id;
   delete state.unread[id];
   history.replaceState(null, "", `#${state.me}/${id}`);
+  const { me } = state;
   const found = await get("chat", here({})).catch((error) => { catchUp(0, 0); throw error; });
-  if (state.chat !== id) return;
+  if (state.chat !== id || state.me !== me) return;
   const chat = peer();
   state.blocked = found.blocked;
   state.last[id] = found.messages.at(-1) ?? state.last[id];
@@ -176,6 +182,7 @@ async function become(id) {
   state.stop();
   Object.assign(state, { me: id, last: {}, unread: {}, waiting: new Map() });
   localStorage.setItem("me", id);
+  history.replaceState(null, "", `#${id}`);
   const { seq } = state.world = await get("world");
   for (const chat of chats()) state.last[chat.id] = (await get("chat", { person: id, chat: chat.id })).messages.at(-1);
   const wanted = chats().find((chat) => chat.id === state.chat) ?? chats()[0];
