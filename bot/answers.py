@@ -93,9 +93,12 @@ class Answers:
 
     async def keyboard(self, found: Found) -> InlineKeyboardMarkup:
         """The answer's keyboard with what people said of it."""
-        ratings = await self.book.of_message(found.chat_id, found.message_id)
-        said = keyboards.marks(ratings, found.request_id, private=found.chat_id > 0)
-        return keyboards.answer(found.answer(), said)
+        return keyboards.answer(found.answer(), await self.marks(found))
+
+    async def marks(self, found: Found) -> keyboards.Marks:
+        """What people said of the answer."""
+        ratings = await self.book.of_answer(found.chat_id, found.message_id, found.request_id)
+        return keyboards.marks(ratings, found.request_id, private=found.chat_id > 0)
 
 
 def _top(variants: list[ReplyRow]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from storage.contracts import Turn
 
@@ -85,6 +85,22 @@ def thumb_of(emojis: Sequence[str]) -> int:
     """1, −1 or 0: what a person's reactions on an answer say together. Unknown emojis say nothing."""
     plain = [emoji.replace("\ufe0f", "") for emoji in emojis]
     return int(not POSITIVE.isdisjoint(plain)) - int(not NEGATIVE.isdisjoint(plain))
+
+
+def reacted(
+    old: Sequence[str], new: Sequence[str], *, thumb: int | None, by_reaction: bool
+) -> Literal[-1, 0, 1] | None:
+    """The thumb that a change of a person's reactions gives (0: takes back); None if it says nothing new.
+
+    `thumb` is the person's now, `by_reaction` whether a reaction gave it. Only such a one goes away with its reaction;
+    emojis that say nothing leave everything as it is.
+    """
+    after = thumb_of(new)
+    if after == 0:
+        return 0 if thumb and by_reaction else None
+    if after == thumb or (after == thumb_of(old) and not thumb_of([emoji for emoji in new if emoji not in old])):
+        return None
+    return 1 if after > 0 else -1
 
 
 def toggled(before: int | None, pressed: int) -> int:

@@ -42,7 +42,7 @@ class Keys:
         return self._key("cancel", request_id)
 
     def rating(self, chat_id: int, message_id: int) -> str:
-        """Hash user id → merged rating of one answer."""
+        """Hash user id → merged rating of the answer judged last, user id:request id → of another of the message."""
         return self._key("rating", chat_id, message_id)
 
     def workers(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from redis.asyncio import Redis
 
 from storage import scripts
-from storage.contracts import Rating, RatingStars
+from storage.contracts import Rating, RatingSource, RatingStars
 from storage.keys import Keys
 from storage.queue import StreamQueue
 from storage.settings import StorageSettings
@@ -22,10 +22,13 @@ def merge(earlier: Rating | None, later: Rating) -> Rating:
     """The person's judgement after `later`: what it says wins, what it leaves None stays.
 
     A thumb of 0 takes the thumb back; stars are merged criterion by criterion. Another answer under the same message
-    (a variant, an edited question) is judged anew.
+    (a variant, an edited question) is judged anew. The thumb remembers who gave it; the same thumb again is no news.
     """
+    giver = later.source if later.thumb is not None else None
     if earlier is None or earlier.request_id != later.request_id:
-        return later
+        return later.model_copy(update={"thumb_source": giver})
+    if later.thumb is None or later.thumb == earlier.thumb:
+        giver = thumb_source(earlier)
     said = {
         name: value
         for name in ("thumb", "reason", "preferred_over", "correction")
@@ -38,12 +41,18 @@ def merge(earlier: Rating | None, later: Rating) -> Rating:
         | said
         | {
             "stars": stars,
+            "thumb_source": giver,
             "rating_id": later.rating_id,
             "request_id": later.request_id,
             "source": later.source,
             "created_at": later.created_at,
         }
     )
+
+
+def thumb_source(rating: Rating) -> RatingSource | None:
+    """Where the thumb of a judgement came from; None without a thumb."""
+    return None if rating.thumb is None else rating.thumb_source or rating.source
 
 
 def _merge_stars(earlier: RatingStars | None, later: RatingStars | None) -> RatingStars | None:
@@ -65,14 +74,16 @@ class RatingBook:
 
     async def submit(self, rating: Rating) -> Rating:
         """Store one judgement and return the person's merged one. The same `rating_id` again changes nothing."""
-        place = self.keys.rating(rating.chat_id, rating.message_id)
+        place, person = self.keys.rating(rating.chat_id, rating.message_id), str(rating.user_id)
         while True:
             # What is stored is compared as text: a release that writes it differently must not loop for ever.
-            stored = await self.redis.hget(place, str(rating.user_id)) or ""
-            merged = merge(Rating.model_validate_json(stored) if stored else None, rating)
+            stored, aside = await self.redis.hmget(place, [person, f"{person}:{rating.request_id}"])
+            last = Rating.model_validate_json(stored) if stored else None
+            other = f"{person}:{last.request_id}" if last and last.request_id != rating.request_id else ""
+            merged = merge(Rating.model_validate_json(aside) if other and aside else last, rating)
             code = await self._rate(
                 keys=[self.stream.stream, self.keys.seen("ratings", rating.rating_id), place],
-                args=[rating.model_dump_json(), REMEMBER, rating.user_id, merged.model_dump_json(), stored],
+                args=[rating.model_dump_json(), REMEMBER, person, merged.model_dump_json(), stored or "", other],
             )
             if int(code) == 1:
                 return merged
@@ -80,15 +91,28 @@ class RatingBook:
                 return await self.of_user(rating.chat_id, rating.message_id, rating.user_id) or merged
 
     async def of_user(self, chat_id: int, message_id: int, user_id: int) -> Rating | None:
-        """One person's merged judgement of one answer."""
+        """One person's merged judgement of the answer under a message that they judged last."""
         raw = await self.redis.hget(self.keys.rating(chat_id, message_id), str(user_id))
         return Rating.model_validate_json(raw) if raw else None
 
     async def of_message(self, chat_id: int, message_id: int) -> dict[int, Rating]:
-        """Everybody's merged judgement of one answer."""
+        """The same of everybody."""
         raw = await self.redis.hgetall(self.keys.rating(chat_id, message_id))
-        return {int(user): Rating.model_validate_json(value) for user, value in raw.items()}
+        return {int(field): Rating.model_validate_json(value) for field, value in raw.items() if ":" not in field}
+
+    async def of_answer(self, chat_id: int, message_id: int, request_id: str) -> dict[int, Rating]:
+        """Everybody's merged judgement of one of the answers that a message showed."""
+        raw = await self.redis.hgetall(self.keys.rating(chat_id, message_id))
+        found: dict[int, Rating] = {}
+        for field in sorted(raw, key=lambda field: ":" not in field):
+            rating = Rating.model_validate_json(raw[field])
+            if rating.request_id == request_id:
+                found[rating.user_id] = rating
+        return found
 
     async def forget(self, chat_id: int, message_id: int, user_id: int) -> None:
-        """Drop one person's judgement from the view (their rows in SQL are the repository's business)."""
-        await self.redis.hdel(self.keys.rating(chat_id, message_id), str(user_id))
+        """Drop one person's judgements from the view (their rows in SQL are the repository's business)."""
+        place = self.keys.rating(chat_id, message_id)
+        fields = [name for name in map(str, await self.redis.hkeys(place)) if name.partition(":")[0] == str(user_id)]
+        if fields:
+            await self.redis.hdel(place, *fields)

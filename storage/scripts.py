@@ -75,6 +75,7 @@ RATE = """
 if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
 local current = redis.call('HGET', KEYS[3], ARGV[3]) or ''
 if current ~= ARGV[5] then return -1 end
+if ARGV[6] ~= '' then redis.call('HSET', KEYS[3], ARGV[6], current) end
 redis.call('XADD', KEYS[1], '*', 'data', ARGV[1])
 redis.call('SET', KEYS[2], '1', 'EX', ARGV[2])
 redis.call('HSET', KEYS[3], ARGV[3], ARGV[4])

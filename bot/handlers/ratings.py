@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 from aiogram import Bot, Router
 from aiogram.exceptions import TelegramBadRequest
 from aiogram.filters import Command, CommandObject
-from aiogram.types import CallbackQuery, Message, MessageReactionUpdated, ReactionTypeEmoji, Update
+from aiogram.types import (
+    CallbackQuery,
+    Message,
+    MessageReactionUpdated,
+    ReactionTypeEmoji,
+    ReactionTypeUnion,
+    Update,
+)
 
 from bot import callbacks as c
 from bot import keyboards, texts
 from bot.answers import Answers, Found
-from bot.decisions import thumb_of, toggled
+from bot.decisions import reacted, toggled
 from bot.metrics import Metrics
 from bot.screen import rekey, say
 from bot.settings import BotSettings
 from storage.contracts import Rating, RatingSource, RatingStars
-from storage.ratings import RatingBook
+from storage.ratings import RatingBook, thumb_source
 
 CRITERIA = dict(keyboards.CRITERIA)
 
@@ -46,8 +54,7 @@ async def meant(query: CallbackQuery, answers: Answers, request_id: str) -> Foun
 
 async def own(book: RatingBook, found: Found, user_id: int) -> Rating | None:
     """What this person said of this very answer."""
-    rating = await book.of_user(found.chat_id, found.message_id, user_id)
-    return rating if rating and rating.request_id == found.request_id else None
+    return (await book.of_answer(found.chat_id, found.message_id, found.request_id)).get(user_id)
 
 
 async def submit(
@@ -77,8 +84,8 @@ async def thumb(
     before = await own(book, found, query.from_user.id)
     value = toggled(before.thumb if before else None, 1 if callback_data.up else -1)
     await submit(book, metrics, found, query.from_user.id, f"cb-{query.id}", RatingSource.BUTTON, thumb=value)
-    await rekey(query, await answers.keyboard(found))
     await say(query, {1: texts.THUMB_UP, -1: texts.THUMB_DOWN}.get(value, texts.THUMB_BACK))
+    await rekey(query, await answers.keyboard(found))
 
 
 async def details(query: CallbackQuery, callback_data: c.Details, answers: Answers, book: RatingBook) -> None:
@@ -86,11 +93,11 @@ async def details(query: CallbackQuery, callback_data: c.Details, answers: Answe
     found = await meant(query, answers, callback_data.answer)
     if found is None:
         return
+    await say(query, "" if callback_data.open else texts.THANKS)
     if callback_data.open:
         await show_panel(query, found, book)
     else:
         await rekey(query, await answers.keyboard(found))
-    await say(query, "" if callback_data.open else texts.THANKS)
 
 
 async def show_panel(query: CallbackQuery, found: Found, book: RatingBook) -> None:
@@ -109,8 +116,8 @@ async def star(
     name = CRITERIA[callback_data.criterion]
     stars = RatingStars(**{name: callback_data.stars})
     await submit(book, metrics, found, query.from_user.id, f"cb-{query.id}", RatingSource.BUTTON, stars=stars)
-    await show_panel(query, found, book)
     await say(query, f"{texts.CRITERIA[name]}: {callback_data.stars}")
+    await show_panel(query, found, book)
 
 
 async def wrong_emotion(
@@ -123,22 +130,31 @@ async def wrong_emotion(
     before = await own(book, found, query.from_user.id)
     reason = "" if before and before.reason == keyboards.WRONG_EMOTION else keyboards.WRONG_EMOTION
     await submit(book, metrics, found, query.from_user.id, f"cb-{query.id}", RatingSource.BUTTON, reason=reason)
-    await show_panel(query, found, book)
     await say(query, texts.NOTED)
+    await show_panel(query, found, book)
+
+
+def emojis(reactions: Sequence[ReactionTypeUnion]) -> list[str]:
+    """Those of them that are ordinary emojis."""
+    return [kind.emoji for kind in reactions if isinstance(kind, ReactionTypeEmoji)]
 
 
 async def reaction(
     event: MessageReactionUpdated, event_update: Update, bot: Bot, answers: Answers, book: RatingBook, metrics: Metrics
 ) -> None:
-    """A reaction on an answer is a thumb; reactions elsewhere and those that say nothing are not."""
+    """A reaction on an answer is a thumb, and so is taking it back; reactions elsewhere are not."""
     found = await answers.by_message(event.chat.id, event.message_id) if event.user else None
     if found is None or event.user is None:
         return
-    after = thumb_of([kind.emoji for kind in event.new_reaction if isinstance(kind, ReactionTypeEmoji)])
     before = await own(book, found, event.user.id)
-    if after == 0 and (before is None or not before.thumb):
+    value = reacted(
+        emojis(event.old_reaction),
+        emojis(event.new_reaction),
+        thumb=before.thumb if before else None,
+        by_reaction=before is not None and thumb_source(before) is RatingSource.REACTION,
+    )
+    if value is None:
         return
-    value: Literal[-1, 0, 1] = 1 if after > 0 else -1 if after < 0 else 0
     mark = f"re-{bot.id}-{event_update.update_id}-{int(event.date.timestamp())}"
     await submit(book, metrics, found, event.user.id, mark, RatingSource.REACTION, thumb=value)
     try:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import texts
-from bot.decisions import EditAction, edit_action, next_batch, thumb_of, toggled, window
+from bot.decisions import EditAction, edit_action, next_batch, reacted, thumb_of, toggled, window
 from bot.failures import pause_after
 from bot.intake import lane, plain_text, update_number
 from bot.progress import note
@@ -66,6 +66,43 @@ def test_what_an_edit_leads_to(state: str | None, same: bool, last: bool, action
 )
 def test_reactions_are_thumbs(emojis: list[str], thumb: int) -> None:
     assert thumb_of(emojis) == thumb
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "thumb", "by_reaction", "says"),
+    [
+        ([], ["👍"], None, False, 1),
+        ([], ["👍"], -1, False, 1),
+        (["👍"], ["👎"], 1, True, -1),
+        (["👍"], [], 1, True, 0),
+        (["👍"], [], 1, False, None),
+        (["👍"], ["🤔"], 1, True, 0),
+        ([], ["🤔"], 1, False, None),
+        (["🤔"], [], -1, False, None),
+        (["👍"], [], -1, False, None),
+        ([], ["👍"], 1, False, None),
+        (["👍"], ["👍", "🤔"], -1, False, None),
+        (["👍"], ["👍", "🔥"], -1, False, 1),
+        (["👍", "👎"], ["👍"], None, False, 1),
+        (["👍"], ["🔥"], None, False, 1),
+    ],
+)
+def test_what_a_change_of_reactions_says(
+    old: list[str], new: list[str], thumb: int | None, by_reaction: bool, says: int | None
+) -> None:
+    assert reacted(old, new, thumb=thumb, by_reaction=by_reaction) == says
+
+
+EMOJIS = st.lists(st.sampled_from(["👍", "🔥", "👎", "💩", "🤔", "👀"]), unique=True, max_size=3)
+
+
+@given(st.lists(EMOJIS, min_size=1, max_size=6))
+def test_whoever_only_reacts_has_said_what_the_reactions_show(steps: list[list[str]]) -> None:
+    thumb, before = 0, list[str]()
+    for emojis in steps:
+        said = reacted(before, emojis, thumb=thumb, by_reaction=True)
+        thumb, before = thumb if said is None else said, emojis
+        assert thumb == thumb_of(emojis)
 
 
 def test_the_same_thumb_again_takes_it_back() -> None:

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from storage.contracts import Rating, RatingSource, RatingStars
 from storage.embedded import EmbeddedRedis
-from storage.ratings import RatingBook, merge
+from storage.ratings import RatingBook, merge, thumb_source
 from storage.settings import StorageSettings
 
 
@@ -34,6 +34,19 @@ async def test_the_last_word_wins_and_the_rest_stays(book: RatingBook) -> None:
     assert (merged.thumb, merged.reason) == (-1, "не та эмоция")
     assert merged.stars == RatingStars(content=4, style=2)
     assert await book.stream.outstanding() == 3
+
+
+async def test_each_answer_under_a_message_keeps_what_was_said_of_it(book: RatingBook) -> None:
+    await book.submit(rate("1", thumb=1, stars={"content": 4}))
+    await book.submit(rate("2", user=8, thumb=-1))
+    await book.submit(rate("3", request_id="r2", preferred_over="r"))
+    assert {user: said.thumb for user, said in (await book.of_answer(1, 2, "r")).items()} == {7: 1, 8: -1}
+    assert {user: said.preferred_over for user, said in (await book.of_answer(1, 2, "r2")).items()} == {7: "r"}
+    merged = await book.submit(rate("4", thumb=-1))
+    assert (merged.thumb, merged.stars) == (-1, RatingStars(content=4))
+    assert (await book.of_answer(1, 2, "r"))[7] == merged
+    await book.forget(1, 2, 7)
+    assert await book.of_answer(1, 2, "r2") == {} and set(await book.of_message(1, 2)) == {8}
 
 
 async def test_the_same_tap_delivered_twice_counts_once(book: RatingBook) -> None:
@@ -89,12 +102,22 @@ said = st.fixed_dictionaries(
 )
 
 
+def giver(history: list[dict[str, object]]) -> object:
+    """Who changed the thumb last."""
+    thumb, source = None, None
+    for words in history:
+        if words["thumb"] is not None and words["thumb"] != thumb:
+            thumb, source = words["thumb"], words["source"]
+    return source
+
+
 @given(st.lists(said, min_size=1, max_size=6))
 def test_merging_one_by_one_keeps_the_last_thing_said_of_each_field(history: list[dict[str, object]]) -> None:
     merged: Rating | None = None
     for number, words in enumerate(history):
         merged = merge(merged, rate(str(number), **words))
     assert merged is not None
+    assert thumb_source(merged) == giver(history)
     for field in ("thumb", "reason", "preferred_over", "correction"):
         spoken = [words[field] for words in history if words[field] is not None]
         assert getattr(merged, field) == (spoken[-1] if spoken else None)
