@@ -19,7 +19,7 @@ from aiogram.types import InlineKeyboardMarkup, ReplyParameters
 
 from bot import keyboards
 from bot.failures import UNREACHABLE, may_have_arrived, pause_after
-from bot.keyboards import Answer
+from bot.keyboards import Answer, Marks
 from bot.metrics import Metrics
 from bot.split import split
 
@@ -42,6 +42,7 @@ class Letter:
     reply_to: int | None = None
     note_id: int | None = None
     answer: Answer | None = None
+    marks: Marks | None = None
     failures: int = 0
 
 
@@ -89,7 +90,7 @@ class Courier:
         while len(letter.sent) < len(parts):
             index = len(letter.sent)
             last = index == len(parts) - 1
-            keyboard = keyboards.answer(letter.answer) if last and letter.answer else None
+            keyboard = keyboards.answer(letter.answer, letter.marks) if last and letter.answer else None
             message_id = letter.replaces[index] if index < len(letter.replaces) else None
             if message_id is None or not await self._edit(letter.chat_id, message_id, parts[index], keyboard):
                 message_id = await self._send(letter, parts[index], keyboard, first=index == 0)

@@ -81,10 +81,10 @@ async def confirmed(
         await say(query, texts.BUTTON_NOT_YOURS, alert=True)
         return
     if not callback_data.sure:
-        await change(query, texts.FORGET_KEPT)
         await say(query, "")
+        await change(query, texts.FORGET_KEPT)
         return
     await turns.cancel(user_id)
     await erase(user_id, database, book)
-    await change(query, texts.FORGET_DONE)
     await say(query, texts.NOTED)
+    await change(query, texts.FORGET_DONE)

@@ -82,8 +82,8 @@ async def page(query: CallbackQuery, callback_data: c.EmotionPage, database: Dat
         return
     async with database.view() as unit:
         chat = await unit.chats.get(query.message.chat.id)
-    await rekey(query, keyboards.emotions(presets, chat.emotion if chat else "", callback_data.page))
     await say(query, "")
+    await rekey(query, keyboards.emotions(presets, chat.emotion if chat else "", callback_data.page))
 
 
 async def pick_emotion(
@@ -98,8 +98,8 @@ async def pick_emotion(
         await say(query, texts.ONLY_ADMINS, alert=True)
         return
     await write(database, turns, query.message, **_values(preset))
-    await rekey(query, keyboards.emotions_around(presets, preset.id))
     await say(query, _chosen(preset))
+    await rekey(query, keyboards.emotions_around(presets, preset.id))
 
 
 async def intensity(message: Message, command: CommandObject, bot: Bot, database: Database, turns: Turns) -> None:
@@ -127,8 +127,8 @@ async def pick_intensity(
         await say(query, texts.ONLY_ADMINS, alert=True)
         return
     await write(database, turns, query.message, intensity=callback_data.step)
-    await rekey(query, keyboards.intensities(callback_data.step))
     await say(query, texts.INTENSITY_SET.format(words=texts.INTENSITIES[callback_data.step]))
+    await rekey(query, keyboards.intensities(callback_data.step))
 
 
 async def persona(
@@ -176,11 +176,11 @@ async def pick_persona(
         return
     if number == -2:
         await waiting.set(query.message.chat.id, query.from_user.id, PERSONA)
-        await query.message.answer(texts.PERSONA_WAIT.format(limit=settings.max_persona_chars))
         await say(query, "")
+        await query.message.answer(texts.PERSONA_WAIT.format(limit=settings.max_persona_chars))
         return
     chosen = texts.PERSONAS[number][1] if number >= 0 else ""
     await write(database, turns, query.message, persona=chosen)
     told = texts.PERSONA_SET.format(persona=chosen) if chosen else texts.PERSONA_CLEARED
-    await change(query, told, keyboards.personas(chosen))
     await say(query, texts.NOTED)
+    await change(query, told, keyboards.personas(chosen))

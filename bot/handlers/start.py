@@ -62,10 +62,10 @@ async def privacy(message: Message, database: Database) -> None:
 async def consent(query: CallbackQuery, callback_data: c.Consent, database: Database) -> None:
     """Remember the answer; the question turns into it."""
     if query.message is None or query.message.chat.id != query.from_user.id:
-        await query.answer(texts.BUTTON_NOT_YOURS, show_alert=True)
+        await screen.say(query, texts.BUTTON_NOT_YOURS, alert=True)
         return
     async with database.unit() as unit:
         await unit.people.consent(query.from_user.id, callback_data.agreed)
         await unit.commit()
+    await screen.say(query, texts.NOTED)
     await screen.change(query, texts.CONSENT_YES if callback_data.agreed else texts.CONSENT_NO)
-    await query.answer(texts.NOTED)

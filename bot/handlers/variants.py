@@ -13,7 +13,6 @@ from bot.answers import Answers, Found
 from bot.courier import Courier, Letter
 from bot.decisions import VariantAnswer
 from bot.handlers.ratings import meant, submit
-from bot.keyboards import Answer
 from bot.limiter import Limiter
 from bot.metrics import Metrics
 from bot.screen import say
@@ -70,7 +69,9 @@ async def leaf(
     if not 0 <= place < len(found.variants):
         await say(query, texts.VARIANT_END)
         return
-    if not await show(found, place, courier, database, answers):
+    async with database.view() as unit:
+        busy = await unit.replies.in_flight(found.chat_id)
+    if busy:
         await say(query, texts.VARIANT_BUSY, alert=True)
         return
     chosen = replace(found, request_id=found.variants[place])
@@ -84,26 +85,24 @@ async def leaf(
         preferred_over=found.request_id,
     )
     await say(query, "")
+    await show(chosen, courier, database, answers)
 
 
-async def show(found: Found, place: int, courier: Courier, database: Database, answers: Answers) -> bool:
-    """Put a variant on the screen; False while another one is on its way."""
-    async with database.view() as unit:
-        if await unit.replies.in_flight(found.chat_id):
-            return False
+async def show(found: Found, courier: Courier, database: Database, answers: Answers) -> None:
+    """Put a variant on the screen, with what was said of it; where that fails the one before stays."""
     letter = Letter(
         chat_id=found.chat_id,
-        request_id=found.variants[place],
-        text=found.texts[place],
+        request_id=found.request_id,
+        text=found.texts[found.place],
         replaces=list(found.message_ids),
-        answer=Answer(found.variants[place], place + 1, len(found.variants), found.more),
+        answer=found.answer(),
+        marks=await answers.marks(found),
     )
     outcome = await courier.carry(letter)
     if outcome.state != "sent" or outcome.wait is not None:
-        return False
+        return
     async with database.unit() as unit:
         turn = await unit.turns.get(found.turn_id)
         if turn is not None:
-            turn.shown, turn.message_ids = found.variants[place], outcome.message_ids
+            turn.shown, turn.message_ids = found.request_id, outcome.message_ids
             await unit.commit()
-    return True

@@ -83,6 +83,24 @@ async def test_another_variant_edits_the_message_and_arrows_go_back(tmp_path: Pa
         assert [turn.text for turn in scene.worker.asked[-1].turns][:2] == ["Привет", "[joy 2] Привет #1"]
 
 
+async def test_a_variant_comes_back_with_what_was_said_of_it(scene: Stage) -> None:
+    async with scene.person() as anna:
+        answer = await anna.ask("Привет")
+        await anna.press(answer, "👎")
+        await anna.press(answer, texts.BUTTON_ANOTHER)
+        second = await anna.until(answer, lambda seen: "2/2" in flat(seen))
+        assert "👎" in flat(second)
+        await anna.press(second, "👍")
+        second = await anna.until(answer, lambda seen: "👍 ✓" in flat(seen))
+        await anna.press(second, "◀")
+        first = await anna.until(answer, lambda seen: "1/2" in flat(seen))
+        assert first.buttons[0][:2] == ["👍", "👎 ✓"]
+        await anna.press(first, "▶")
+        second = await anna.until(answer, lambda seen: "2/2" in flat(seen))
+        assert second.buttons[0][:2] == ["👍 ✓", "👎"]
+        assert (await anna.press(second, "👍")).text == texts.THUMB_BACK
+
+
 async def test_talking_on_under_the_newest_variant_prefers_it(scene: Stage) -> None:
     async with scene.person() as anna:
         answer = await anna.ask("Привет")
