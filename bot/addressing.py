@@ -22,6 +22,11 @@ def addressed(message: Message, me: User) -> bool:
     reply = message.reply_to_message
     if reply is not None and reply.from_user is not None and reply.from_user.id == me.id:
         return True
+    return mentioned(message, me)
+
+
+def mentioned(message: Message, me: User) -> bool:
+    """Whether a message names the bot."""
     return any(_names(message, entity, me) for entity in message.entities or message.caption_entities or [])
 
 

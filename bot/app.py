@@ -19,6 +19,7 @@ from aiogram.exceptions import TelegramAPIError, TelegramUnauthorizedError
 from aiogram.types import User
 from prometheus_client import start_http_server
 from pydantic import ValidationError
+from redis.asyncio import Redis
 
 from bot.admin.office import Office, furnish
 from bot.answers import Answers
@@ -34,6 +35,7 @@ from bot.limiter import Limiter
 from bot.logs import log_to_stderr
 from bot.metrics import Metrics
 from bot.outbox import Outbox
+from bot.pace import Pace
 from bot.patience import Patience
 from bot.progress import Progress
 from bot.sayings import Sayings
@@ -47,6 +49,7 @@ from bot.waiting import Waiting
 from bot.webhook import Webhook
 from storage.conversation import Conversation
 from storage.database import Database, upgrade
+from storage.keys import Keys
 from storage.ratings import RatingBook
 from storage.ready import beat, notify_ready
 from storage.redis import connect
@@ -120,6 +123,7 @@ async def assemble(settings: BotSettings, storage: StorageSettings) -> AsyncIter
             turns=turns,
             settings=settings,
             limiter=Limiter(redis, conversation.keys, limit=settings.rate_limit, window=settings.rate_window_seconds),
+            pace=Pace(*(_actions(redis, conversation.keys, settings, scope) for scope in ("actions", "own data"))),
             waiting=Waiting(redis, conversation.keys),
             metrics=metrics,
             answers=Answers(database, book, settings),
@@ -158,6 +162,10 @@ async def assemble(settings: BotSettings, storage: StorageSettings) -> AsyncIter
             settings=settings,
             lease=storage.lease_seconds,
         )
+
+
+def _actions(redis: Redis, keys: Keys, settings: BotSettings, scope: str) -> Limiter:
+    return Limiter(redis, keys, limit=settings.action_limit, window=settings.rate_window_seconds, scope=scope)
 
 
 async def introduce_patiently(bot: Bot) -> User:

@@ -34,6 +34,7 @@ def dispatcher(services: Services) -> Dispatcher:
     """A fresh dispatcher with all handlers."""
     root = Dispatcher(disable_fsm=True, **services.arguments())
     root.update.outer_middleware(Newest(services.catalogue))
+    keep = services.pace.keep
     root.include_routers(
         crisis.router(),
         admin.router(),
@@ -42,20 +43,22 @@ def dispatcher(services: Services) -> Dispatcher:
         admin_why.router(),
         admin_presets.router(),
         admin_audit.router(),
-        admin.strangers(),
+        *keep(admin.strangers()),
         membership.router(),
-        start.router(),
-        settings.router(),
-        dialogue.router(),
-        own_data.router(),
-        stats.router(),
-        ratings.router(),
-        variants.router(),
-        leftovers.unknown_commands(),
-        persona_text.router(),
+        *keep(
+            start.router(),
+            settings.router(),
+            dialogue.router(),
+            own_data.router(),
+            stats.router(),
+            ratings.router(),
+            variants.router(),
+            leftovers.unknown_commands(),
+            persona_text.router(),
+        ),
         edits.router(),
         chat.router(),
-        leftovers.router(),
+        *keep(leftovers.router()),
         errors.router(),
     )
     return root

@@ -38,17 +38,18 @@ class Verdict:
 
 
 class Limiter:
-    """At most `limit` messages in `window` seconds a person."""
+    """At most `limit` messages in `window` seconds a person; each `scope` counts apart."""
 
-    def __init__(self, redis: Redis, keys: Keys, *, limit: int, window: float) -> None:
+    def __init__(self, redis: Redis, keys: Keys, *, limit: int, window: float, scope: str = "") -> None:
         self.keys = keys
+        self.scope = scope
         self.limit = limit
         self.window = window
         self._window = redis.register_script(WINDOW)
 
     async def check(self, user_id: int, mark: str) -> Verdict:
         """Count one message, named by `mark` so that a repeated update is not counted twice."""
-        key = self.keys.limit(user_id)
+        key = self.keys.limit(user_id, self.scope)
         allowed, wait, told, _ = await self._window(
             keys=[key, f"{key}:told"], args=[time.time(), self.window, self.limit, mark]
         )

@@ -18,6 +18,7 @@ from bot.courier import Courier
 from bot.drain import Drain
 from bot.limiter import Limiter
 from bot.metrics import Metrics
+from bot.pace import Pace
 from bot.settings import BotSettings
 from bot.supervision import Supervisor
 from bot.turns import Turns
@@ -38,6 +39,7 @@ class Services:
     turns: Turns
     settings: BotSettings
     limiter: Limiter
+    pace: Pace
     waiting: Waiting
     metrics: Metrics
     answers: Answers

@@ -36,7 +36,10 @@ class BotSettings(BaseSettings):
     metrics_listen: str | None = Field(default=None, description="host:port for Prometheus metrics; unset: none.")
     default_emotion: str = Field(default="auto", description="Preset id of a chat that has chosen none.")
     rate_limit: int = Field(default=30, ge=1, description="Messages a person may send per window.")
-    rate_window_seconds: float = Field(default=60.0, gt=0, description="Length of that window.")
+    action_limit: int = Field(
+        default=120, ge=1, description="Taps, commands and files a person may send per window; own data counts apart."
+    )
+    rate_window_seconds: float = Field(default=60.0, gt=0, description="Length of these windows.")
     max_message_chars: int = Field(default=2000, ge=1, le=4096, description="Longer messages are not answered.")
     max_persona_chars: int = Field(default=200, ge=1, le=1000, description="Longest persona.")
     max_correction_chars: int = Field(default=1000, ge=1, le=4096, description="Longest /fix text.")

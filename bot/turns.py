@@ -69,7 +69,8 @@ class Turns:
             gone = chat.emotion if self.catalogue.current.find(chat.emotion) is None else None
             person = await unit.people.ensure(said.user_id)
             person.blocked = False
-            await unit.inbox.add(said.chat_id, said.message_id, said.user_id, said.text)
+            if not await unit.inbox.add(said.chat_id, said.message_id, said.user_id, said.text):
+                await unit.inbox.readmit(said.chat_id, said.message_id, said.text)
             requests = await self._begin(unit, chat)
             await unit.commit()
         await self._push_all(requests)
@@ -82,6 +83,18 @@ class Turns:
             if chat is not None and chat.emotion == gone:
                 chat.emotion = self.catalogue.fallback(self.settings.default_emotion).id
                 await unit.commit()
+
+    async def turn_away(self, said: Said) -> None:
+        """Remember, without its words, that a message was refused: `receive` takes it in once an edit has mended it."""
+        async with self.database.unit() as unit:
+            await unit.inbox.add(said.chat_id, said.message_id, said.user_id, "", state="refused")
+            await unit.commit()
+
+    async def state_of(self, chat_id: int, message_id: int) -> str | None:
+        """What became of a message; None if it never came in."""
+        async with self.database.view() as unit:
+            row = await unit.inbox.get(chat_id, message_id)
+        return row.state if row else None
 
     async def advance(self, chat_id: int) -> None:
         """Queue the chat's next turn if it is free; push again what is stored but perhaps not queued."""

@@ -89,9 +89,9 @@ class Keys:
         """The answer to an HTTP request with an Idempotency-Key."""
         return self._key("once", key_id, digest)
 
-    def limit(self, user_id: int) -> str:
-        """Rolling window of one person's messages."""
-        return self._key("limit", user_id)
+    def limit(self, user_id: int, scope: str = "") -> str:
+        """Rolling window of one person's messages, or of something else that is counted apart."""
+        return self._key("limit", user_id, *([scope] if scope else []))
 
     def fsm(self, *parts: str | int) -> str:
         """What the bot waits for from a person."""

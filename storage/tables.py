@@ -96,9 +96,10 @@ class TurnRow(Row):
 
 
 class InboxRow(Row):
-    """Every incoming message once. State: waiting → taken (belongs to a turn), or crisis, dropped.
+    """Every incoming message once. State: waiting → taken (belongs to a turn), or crisis, dropped, refused.
 
-    A crisis message keeps no text and belongs to no turn, so no training set can contain it.
+    A crisis message keeps no text and belongs to no turn, so no training set can contain it. A refused one (too long,
+    too many at once) keeps none either, until an edit brings it in.
     """
 
     __tablename__ = "inbox"

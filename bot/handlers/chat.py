@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from aiogram import F, Router
 from aiogram.types import Message, User
 
@@ -12,7 +10,8 @@ from bot.addressing import addressed, words
 from bot.catalogue import Catalogue
 from bot.decisions import Said
 from bot.drain import Drain
-from bot.limiter import Limiter, Verdict
+from bot.limiter import Limiter
+from bot.pace import refuse
 from bot.settings import BotSettings
 from bot.turns import Turns
 from bot.wording import lasting
@@ -37,18 +36,19 @@ async def talk(
     """Store the message and queue a turn, or say why not."""
     if message.from_user is None or message.from_user.is_bot:
         return
-    text = words(message, me)
-    if not text:
-        await message.reply(texts.EMPTY)
-        return
-    if len(text) > settings.max_message_chars:
-        await message.reply(texts.MESSAGE_TOO_LONG.format(limit=settings.max_message_chars, length=len(text)))
-        return
-    verdict = await limiter.check(message.from_user.id, f"{message.chat.id}:{message.message_id}")
+    said = Said(message.chat.id, message.chat.type, message.message_id, message.from_user.id, words(message, me))
+    verdict = await limiter.check(said.user_id, mark(message))
     if not verdict.allowed:
+        await turns.turn_away(said)
         await refuse(message, verdict)
         return
-    said = Said(message.chat.id, message.chat.type, message.message_id, message.from_user.id, text)
+    if not said.text:
+        await message.reply(texts.EMPTY)
+        return
+    if len(said.text) > settings.max_message_chars:
+        await turns.turn_away(said)
+        await message.reply(texts.MESSAGE_TOO_LONG.format(limit=settings.max_message_chars, length=len(said.text)))
+        return
     gone = await turns.receive(said)
     if gone is not None:
         was, now_is = catalogue.get(gone), catalogue.fallback(settings.default_emotion)
@@ -60,7 +60,6 @@ async def talk(
         await drain.was_told(message.chat.id)
 
 
-async def refuse(message: Message, verdict: Verdict) -> None:
-    """Tell a person in a hurry to wait, once per window."""
-    if not verdict.told:
-        await message.reply(texts.TOO_OFTEN.format(seconds=max(1, math.ceil(verdict.wait))))
+def mark(message: Message) -> str:
+    """Under what a message is counted once, and each edit of it once more."""
+    return ":".join(map(str, filter(None, (message.chat.id, message.message_id, message.edit_date))))

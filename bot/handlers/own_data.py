@@ -14,6 +14,7 @@ from aiogram.types import BufferedInputFile, CallbackQuery, Message
 from bot import callbacks as c
 from bot import keyboards, texts
 from bot.forgetting import erase
+from bot.pace import OWN_DATA
 from bot.screen import change, say
 from bot.turns import Turns
 from storage.database import Database, Unit
@@ -26,10 +27,10 @@ PRIVATE = F.chat.type == ChatType.PRIVATE
 def router() -> Router:
     """Fresh router."""
     data = Router(name="own data")
-    data.message.register(export, Command("export"), PRIVATE)
-    data.message.register(forget, Command("forget"), PRIVATE)
+    data.message.register(export, Command("export"), PRIVATE, flags=OWN_DATA)
+    data.message.register(forget, Command("forget"), PRIVATE, flags=OWN_DATA)
     data.message.register(private_only, Command("export", "forget"))
-    data.callback_query.register(confirmed, c.Forget.filter())
+    data.callback_query.register(confirmed, c.Forget.filter(), flags=OWN_DATA)
     return data
 
 

@@ -9,6 +9,7 @@ from aiogram.types import CallbackQuery, Message
 
 from bot import callbacks as c
 from bot import keyboards, screen, texts
+from bot.pace import OWN_DATA
 from bot.turns import Turns
 from storage.database import Database
 from storage.presets import Presets
@@ -19,8 +20,8 @@ def router() -> Router:
     start = Router(name="start")
     start.message.register(welcome, CommandStart())
     start.message.register(help_, Command("help"))
-    start.message.register(privacy, Command("privacy"))
-    start.callback_query.register(consent, c.Consent.filter())
+    start.message.register(privacy, Command("privacy"), flags=OWN_DATA)
+    start.callback_query.register(consent, c.Consent.filter(), flags=OWN_DATA)
     return start
 
 

@@ -32,6 +32,12 @@ class Inbox:
         added = await self.session.execute(insert.on_conflict_do_nothing().returning(InboxRow.id))
         return added.first() is not None
 
+    async def readmit(self, chat_id: int, message_id: int, text: str) -> None:
+        """A message that was refused waits after all, with this text; others stay as they are."""
+        row = await self.get(chat_id, message_id)
+        if row is not None and row.state == "refused":
+            row.text, row.state = text, "waiting"
+
     def _insert(self, table: type[InboxRow]) -> Any:
         """`INSERT` of the database in use: both know `ON CONFLICT`, but not under one roof."""
         return (

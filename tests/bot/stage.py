@@ -127,7 +127,13 @@ class Stage:
         self.settings = BotSettings(
             token=TOKEN,  # type: ignore[arg-type]
             api_url=url,
-            **{"default_emotion": "joy", "rate_limit": 10_000, "typing_seconds": 1.0, **settings},
+            **{
+                "default_emotion": "joy",
+                "rate_limit": 10_000,
+                "action_limit": 10_000,
+                "typing_seconds": 1.0,
+                **settings,
+            },
         )
         self.redis = connect(server.url)
         self.worker = StubWorker(self.redis, self.storage)

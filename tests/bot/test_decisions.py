@@ -52,6 +52,7 @@ def test_the_window_is_whole_recent_turns_within_both_limits(
         (None, False, False, EditAction.NOTHING),
         ("taken", True, True, EditAction.NOTHING),
         ("crisis", False, True, EditAction.NOTHING),
+        ("refused", False, True, EditAction.NOTHING),
         ("waiting", False, False, EditAction.REWORD),
         ("taken", False, True, EditAction.RERUN),
         ("taken", False, False, EditAction.TOO_LATE),
