@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -55,6 +57,7 @@ class Progress:
         self.supervisor = supervisor
         self.metrics = metrics
         self._typed: dict[int, float] = {}
+        self._noting: asyncio.Task[None] | None = None
 
     async def tick(self) -> None:
         """One round over all who wait, then a short rest."""
@@ -67,12 +70,16 @@ class Progress:
                 self.supervisor.spawn("typing", self._type(flight.chat_id))
         self._typed = {chat: at for chat, at in self._typed.items() if moment - at < 60}
         late = [flight for flight in flights if moment - flight.since >= self.settings.note_after_seconds]
-        if late:
-            workers = await self.conversation.workers()
-            places = await self.conversation.places([flight.request_id for flight in late])
-            for flight in late:
-                await self._note(flight, moment - flight.since, places.get(flight.request_id), workers)
-        await self.supervisor.rest(min(1.0, self.settings.typing_seconds / 4))
+        if late and (self._noting is None or self._noting.done()):
+            # Beside this loop: notes may be many, or slow, and «typing…» is gone after five seconds.
+            self._noting = self.supervisor.spawn("notes", self._notes(late))
+        await self.supervisor.rest(min(0.5, self.settings.typing_seconds / 4))
+
+    async def _notes(self, late: Sequence[Flight]) -> None:
+        workers = await self.conversation.workers()
+        places = await self.conversation.places([flight.request_id for flight in late])
+        for flight in late:
+            await self._note(flight, time.monotonic() - flight.since, places.get(flight.request_id), workers)
 
     async def _type(self, chat_id: int) -> None:
         try:
@@ -108,6 +115,8 @@ class Progress:
             return
         message = await self.bot.send_message(flight.chat_id, text, request_timeout=TIMEOUT)
         flight.note_id = message.message_id
+        # A message ends «typing…» on the screen.
+        self._typed.pop(flight.chat_id, None)
         async with self.database.unit() as writing:
             turn = await writing.turns.get(flight.turn_id)
             if turn is not None and self.flights.waits(flight.request_id):
