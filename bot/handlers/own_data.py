@@ -57,6 +57,7 @@ async def collect(unit: Unit, user_id: int) -> dict[str, Any]:
         "messages": [as_dict(row, ("id",)) for row in await unit.inbox.of_user(user_id)],
         "replies": [as_dict(row, ("request",)) for row in await unit.replies.of_user(user_id)],
         "ratings": [as_dict(row, ("id",)) for row in await unit.ratings.of_user(user_id)],
+        "rating_history": [as_dict(row) for row in await unit.ratings.history_of_user(user_id)],
     }
 
 

@@ -85,6 +85,15 @@ class Ratings:
         rows = await self.session.scalars(select(RatingRow).where(RatingRow.user_id == user_id).order_by(RatingRow.id))
         return rows.all()
 
+    async def history_of_user(self, user_id: int) -> Sequence[RatingHistoryRow]:
+        """Everything that a person ever said of answers, oldest first."""
+        rows = await self.session.scalars(
+            select(RatingHistoryRow)
+            .where(RatingHistoryRow.user_id == user_id)
+            .order_by(RatingHistoryRow.created_at, RatingHistoryRow.rating_id)
+        )
+        return rows.all()
+
     async def all(self) -> Sequence[RatingRow]:
         """All current judgements, oldest first."""
         rows = await self.session.scalars(select(RatingRow).order_by(RatingRow.id))

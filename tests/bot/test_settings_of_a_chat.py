@@ -55,13 +55,21 @@ async def test_a_restart_keeps_settings_dialogue_and_ratings(tmp_path: Path) -> 
     async with stage(tmp_path) as scene, scene.person() as anna:
         await anna.ask("/emotion страх")
         await anna.ask("/intensity 1")
+        await anna.ask("/persona сова")
         answer = await anna.ask("Темно")
         await anna.press(answer, "👎")
+        await anna.press(answer, texts.BUTTON_DETAILS)
         await scene.stop()
         await anna.send("Есть кто?")
         await scene.start()
         second = await anna.next_message()
-        assert second.text == "[fear 1] Есть кто?"
+        assert (second.text, scene.worker.asked[-1].persona) == ("[fear 1] Есть кто?", "сова")
+        panel = await anna.until(answer, lambda seen: texts.BUTTON_DONE in seen.buttons[-1])
+        await anna.press(panel, texts.BUTTON_DONE)
+        await anna.until(answer, lambda seen: seen.buttons[0][:2] == ["👍", "👎 ✓"])
+        await scene.drain_ratings()
+        async with scene.database.view() as unit:
+            assert [row.thumb for row in await unit.ratings.of_user(anna.id)] == [-1]
         assert [turn.text for turn in scene.worker.asked[-1].turns] == ["Темно", "[fear 1] Темно", "Есть кто?"]
         toast = await anna.press(answer, "👍")
         assert toast.text == texts.THUMB_UP
