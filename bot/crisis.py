@@ -130,12 +130,13 @@ class Rules:
         """Whether any phrase is left when hyperbole is taken out."""
         kept = [word for word in words if word not in self.fillers]
         meant = [self._speller.meanings(word) if word != BREAK else frozenset({BREAK}) for word in kept]
+        present = frozenset().union(*meant)
         for phrase in self._hyperbole:
             start = 0
-            while (found := find(meant, phrase, start)) is not None:
+            while possible(present, phrase) and (found := find(meant, phrase, start)) is not None:
                 meant[found[0] : found[1]] = [frozenset({BREAK})]
                 start = found[0] + 1
-        return any(find(meant, phrase, 0) is not None for phrase in self._crisis)
+        return any(possible(present, phrase) and find(meant, phrase, 0) is not None for phrase in self._crisis)
 
 
 def parse(line: str) -> Phrase:
@@ -156,6 +157,11 @@ def _token(part: str) -> Token:
 def fits(meanings: frozenset[str], token: Token) -> bool:
     """Whether a word of the text can be this token."""
     return not token.words.isdisjoint(meanings) or any(stem + "*" in meanings for stem in token.stems)
+
+
+def possible(present: frozenset[str], phrase: Phrase) -> bool:
+    """Whether a text with these words has a word for every token: most phrases need no search."""
+    return all(token.banned or fits(present, token) for token in phrase)
 
 
 def find(meant: list[frozenset[str]], phrase: Phrase, start: int) -> tuple[int, int] | None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot import crisis
 from bot.crisis import close, is_crisis
 
 HERE = Path(__file__).parent
@@ -53,3 +54,13 @@ def test_a_long_message_is_judged_quickly() -> None:
     started = time.perf_counter()
     is_crisis("мы вчера ходили в лес и видели там очень много птиц " * 40)
     assert time.perf_counter() - started < 1.0
+
+
+def test_phrases_whose_words_the_text_lacks_are_not_searched_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def search(*_: object) -> None:
+        raise AssertionError("searched")
+
+    monkeypatch.setattr(crisis, "find", search)
+    assert not is_crisis("." * 4000)
+    with pytest.raises(AssertionError, match="searched"):
+        is_crisis("не хочу жить")
