@@ -187,14 +187,20 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(folder: Path, *, limits: Limits | None = None, **settings: Any) -> AsyncIterator[Stage]:
-    """A running stage: Telegram, Redis, worker and bot; SQL is SQLite unless the settings have its URL as `sql`."""
+async def stage(
+    folder: Path, *, limits: Limits | None = None, stub: bool = True, **settings: Any
+) -> AsyncIterator[Stage]:
+    """A running stage: Telegram, Redis, worker and bot; SQL is SQLite unless the settings have its URL as `sql`.
+
+    `stub` False: whoever asks brings a worker of their own.
+    """
     world = World(limits=limits or Limits.none())
     world.add_bot(TOKEN, "otklik_bot", "Отклик")
     server = EmbeddedRedis(folder / "redis")
     async with server, serve("127.0.0.1:0", world) as url:
         scene = Stage(url, world, folder, server, **settings)
-        scene.work()
+        if stub:
+            scene.work()
         await scene.start()
         try:
             yield scene
