@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from bot.split import LIMIT, split, units
 
-TEXTS = st.text(st.sampled_from("абв 🙂.\n!?…»«a") | st.characters(exclude_categories=["Cs"]), max_size=400)
+LETTERS = st.sampled_from("абв 🙂.\n!?…»«a") | st.characters(exclude_categories=["Cs"])
+# Drawn texts are short unless they must not be.
+TEXTS = st.text(LETTERS, max_size=400) | st.text(LETTERS, min_size=80, max_size=400)
 
 
 def squeezed(text: str) -> str:

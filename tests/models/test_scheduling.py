@@ -10,12 +10,12 @@ from models.scheduling import Limits, Load, Ticket, plan
 LIMITS = Limits(rows=8, tokens=4000, prefill_tokens=1000, window=0.01)
 
 
-def tickets(solo: st.SearchStrategy[bool]) -> st.SearchStrategy[list[Ticket]]:
+def tickets(solo: st.SearchStrategy[bool], rows: int = 12, tokens: int = 1500) -> st.SearchStrategy[list[Ticket]]:
     one = st.builds(
         Ticket,
         ticket_id=st.just(""),
-        rows=st.integers(1, 12),
-        prompt_tokens=st.integers(1, 1500),
+        rows=st.integers(1, rows),
+        prompt_tokens=st.integers(1, tokens),
         new_tokens=st.integers(1, 200),
         since=st.floats(0, 10),
         solo=solo,
@@ -84,7 +84,10 @@ def _fit(batch: list[Ticket], load: Load) -> bool:
     )
 
 
-@given(tickets(st.booleans()), loads)
+@given(
+    tickets(st.booleans()) | tickets(st.just(False), rows=3, tokens=400),
+    loads | st.builds(Load, rows=st.integers(0, 3), longest=st.integers(0, 300)),
+)
 def test_nobody_waits_for_whom_there_is_room_and_the_nearest_in_length_go_first(
     waiting: list[Ticket], load: Load
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,14 @@ PEOPLE = ("1", "2", "3")
 ELSEWHERE = "elsewhere"
 # Nothing is left out but by votes: habits, caps and balance are other tests' matter.
 VOTES: dict[str, Any] = {"held_out": 0, "one_sided": 10**6, "person_share": 1, "person_rows": 10**6}
-VOTES |= {"most_weight": 10**6, "length_share": 1, "longer_ratio": 10**6, "ai_pairs": False}
+VOTES |= {
+    "shared_least": 10**6,
+    "peer_certainty": 1 - 1e-12,
+    "most_weight": 10**6,
+    "length_share": 1,
+    "longer_ratio": 10**6,
+    "ai_pairs": False,
+}
 
 
 @st.composite
@@ -158,6 +165,10 @@ def test_neither_the_order_of_judgements_nor_one_that_is_there_twice_changes_any
 Shown = tuple[str | None, str, tuple[str, ...], bool]
 
 
+def shown(row: Row) -> Shown:
+    return row.emotion, prompt_text(row), tuple(map(fold, answers(row))), getattr(row, "desirable", True)
+
+
 def rows(log: list[Entry]) -> dict[str, list[Shown]]:
     """The rows of all sets: emotion, prompt, answers without their commas, liked or not.
 
@@ -166,10 +177,7 @@ def rows(log: list[Entry]) -> dict[str, list[Shown]]:
     with tempfile.TemporaryDirectory() as folder, log_of(*log) as kept:
         sets = freeze(kept, Path(folder) / "sets", FeedbackRules.model_validate(VOTES))
         return {
-            kind: sorted(
-                (row.emotion, prompt_text(row), tuple(map(fold, answers(row))), getattr(row, "desirable", True))
-                for row in load(place).train(Row)
-            )
+            kind: sorted(map(shown, load(place).train(Row)))
             for kind in ("feedback", "pairs", "reward", "answers")
             if (place := getattr(sets, kind)) is not None
         }
@@ -184,10 +192,37 @@ def test_a_set_does_not_hang_on_the_order_of_a_log_nor_on_what_is_there_twice(
     again = [*log, *chance.choices(log, k=3)] if log else []
     assert rows(chance.sample(again, len(again))) == found
     assert rows([mixed(one, chance) for one in log]) == found
-    for kind in ("pairs", "reward"):
-        ways = [(emotion, prompt, better, worse) for emotion, prompt, (better, worse), _ in found.get(kind, [])]
-        assert len(set(ways)) == len(ways)
-        assert not {(emotion, prompt, worse, better) for emotion, prompt, better, worse in ways} & set(ways)
+    for kind in ("feedback", "pairs", "reward"):
+        learned = {what: side for what, side in map(judgement, found.get(kind, []))}
+        assert len(learned) == len(found.get(kind, [])), "everything is judged once"
+        for what, (up, down) in votes(log, kind).items():
+            if sorted(up) == sorted(down):
+                assert what not in learned, "they contradict themselves"
+            elif not up or not down:
+                assert learned[what] is bool(up), "everybody agrees"
+
+
+What = tuple[str | None, str, tuple[str, ...]]
+
+
+def judgement(row: Shown) -> tuple[What, bool]:
+    """What a row judges, and which way."""
+    emotion, prompt, texts, liked = row
+    if len(texts) == 2:
+        liked = texts[0] < texts[1]
+    return (emotion, fold(prompt), tuple(sorted(texts))), liked
+
+
+def votes(log: list[Entry], kind: str) -> dict[What, tuple[list[str], list[str]]]:
+    """Who judges each thing one way and who the other; some are believed more than others."""
+    raters: dict[What, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
+    for one in {repr(one): one for one in log}.values():
+        for lesson in lessons(one):
+            if lesson.kind == ("pairs" if kind == "reward" else kind) and lesson.row is not None:
+                what, side = judgement(shown(lesson.row))
+                if kind != "pairs" or not lesson.reward:
+                    raters[what][0 if side else 1].append(lesson.rater)
+    return raters
 
 
 def turn(user: int, state: str = "done") -> JudgedTurn:
