@@ -28,10 +28,13 @@ def tickets(solo: st.SearchStrategy[bool], rows: int = 12, tokens: int = 1500) -
     return st.lists(one, max_size=20).map(named)
 
 
+# Small tickets fill a batch; of large ones two seldom fit.
+queues = tickets(st.booleans()) | tickets(st.just(False), rows=3, tokens=400)
 loads = st.builds(Load, rows=st.integers(0, 8), longest=st.integers(0, 1700), solo=st.booleans())
+loads |= st.builds(Load, rows=st.integers(0, 3), longest=st.integers(0, 300))
 
 
-@given(tickets(st.booleans()), loads)
+@given(queues, loads)
 def test_a_batch_never_exceeds_its_limits(waiting: list[Ticket], load: Load) -> None:
     chosen = [item for item in waiting if item.ticket_id in plan(waiting, load, LIMITS, 20.0)]
     if len(chosen) == 1 and load.rows == 0:
@@ -42,14 +45,14 @@ def test_a_batch_never_exceeds_its_limits(waiting: list[Ticket], load: Load) -> 
     assert max((item.prompt_tokens for item in chosen), default=0) * len(chosen) <= LIMITS.prefill_tokens
 
 
-@given(tickets(st.booleans()), loads)
+@given(queues, loads)
 def test_the_oldest_goes_first_or_nobody_does(waiting: list[Ticket], load: Load) -> None:
     chosen = plan(waiting, load, LIMITS, 20.0)
     assert len(chosen) == len(set(chosen))
     assert not chosen or chosen[0] == waiting[0].ticket_id
 
 
-@given(tickets(st.booleans()), loads)
+@given(queues, loads)
 def test_a_suspect_shares_the_engine_with_nobody(waiting: list[Ticket], load: Load) -> None:
     chosen = [item for item in waiting if item.ticket_id in plan(waiting, load, LIMITS, 20.0)]
     if any(item.solo for item in chosen):
@@ -58,7 +61,7 @@ def test_a_suspect_shares_the_engine_with_nobody(waiting: list[Ticket], load: Lo
         assert not chosen
 
 
-@given(tickets(st.booleans()))
+@given(queues)
 def test_everybody_is_served_in_the_end(waiting: list[Ticket]) -> None:
     rounds = 0
     while waiting:
@@ -84,10 +87,7 @@ def _fit(batch: list[Ticket], load: Load) -> bool:
     )
 
 
-@given(
-    tickets(st.booleans()) | tickets(st.just(False), rows=3, tokens=400),
-    loads | st.builds(Load, rows=st.integers(0, 3), longest=st.integers(0, 300)),
-)
+@given(queues, loads)
 def test_nobody_waits_for_whom_there_is_room_and_the_nearest_in_length_go_first(
     waiting: list[Ticket], load: Load
 ) -> None:
