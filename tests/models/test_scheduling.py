@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.scheduling import Limits, Load, Ticket, plan
@@ -15,7 +15,7 @@ def tickets(solo: st.SearchStrategy[bool], rows: int = 12, tokens: int = 1500) -
         Ticket,
         ticket_id=st.just(""),
         rows=st.integers(1, rows),
-        prompt_tokens=st.integers(1, tokens),
+        prompt_tokens=st.integers(1, tokens) | st.sampled_from([tokens // 3, tokens // 2, tokens]),
         new_tokens=st.integers(1, 200),
         since=st.floats(0, 10),
         solo=solo,
@@ -28,12 +28,14 @@ def tickets(solo: st.SearchStrategy[bool], rows: int = 12, tokens: int = 1500) -
     return st.lists(one, max_size=20).map(named)
 
 
-# Small tickets fill a batch; of large ones two seldom fit.
-queues = tickets(st.booleans()) | tickets(st.just(False), rows=3, tokens=400)
+# Small tickets fill a batch: short ones its rows, long ones its tokens; of large ones two seldom fit.
+plain = st.just(False)
+queues = tickets(st.booleans()) | tickets(plain, rows=4, tokens=60) | tickets(plain, rows=2, tokens=450)
 loads = st.builds(Load, rows=st.integers(0, 8), longest=st.integers(0, 1700), solo=st.booleans())
 loads |= st.builds(Load, rows=st.integers(0, 3), longest=st.integers(0, 300))
 
 
+@settings(max_examples=300)
 @given(queues, loads)
 def test_a_batch_never_exceeds_its_limits(waiting: list[Ticket], load: Load) -> None:
     chosen = [item for item in waiting if item.ticket_id in plan(waiting, load, LIMITS, 20.0)]
