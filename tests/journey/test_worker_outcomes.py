@@ -55,8 +55,8 @@ async def without_worker(folder: Path, **settings: float) -> AsyncIterator[tuple
 
 async def told_that_nobody_answers(anna: Person) -> Seen:
     """The note in the chat, once it says so; a worker that died counts as there until its sign of life is too old."""
-    note = await anna.next_message()
-    return await anna.until(note, lambda seen: seen.text == texts.NO_WORKERS)
+    note = await anna.next_message(within=30)
+    return await anna.until(note, lambda seen: seen.text == texts.NO_WORKERS, within=30)
 
 
 async def answered(anna: Person, text: str, note: Seen) -> None:
@@ -66,7 +66,7 @@ async def answered(anna: Person, text: str, note: Seen) -> None:
     async def gone() -> bool:
         return note.id not in [seen.id for seen in await anna.history()]
 
-    await until(gone)
+    await until(gone, within=30)
     await anna.silence(0.3)
 
 
@@ -79,6 +79,7 @@ async def test_a_worker_that_dies_is_waited_for_and_the_next_one_answers(tmp_pat
 
         async def claimed() -> bool:
             line = scene.worker.line.requests
+            await line.ensure()
             return sum(one["pending"] for one in await scene.redis.xinfo_groups(line.stream)) == 1
 
         await until(claimed, within=30)
