@@ -1,8 +1,8 @@
-"""What looking for garbage costs a process that imports the training libraries, beside Python's own setting.
+"""What looking for garbage, and PyTorch's compiler, cost a process that imports the training libraries.
 
     python -m bench.imports
 
-A process of its own for every import, the two settings in turn; user and system time of the child, median of the runs.
+A process of its own for every import, the settings in turn; user and system time of the child, median of the runs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,12 @@ import subprocess
 import sys
 
 WANTED = "import peft, trl; from transformers import AutoModelForCausalLM, Trainer; from trl import DPOTrainer"
-SETTINGS = {"Python's own (700, 10, 10)": "", "storage.garbage": "from storage.garbage import seldom; seldom(); "}
+SELDOM = "from storage.garbage import seldom; seldom(); "
+SETTINGS = {
+    "Python's own (700, 10, 10)": "",
+    "storage.garbage": SELDOM,
+    "storage.garbage and storage.uncompiled": SELDOM + "from storage.uncompiled import uncompiled; uncompiled(); ",
+}
 
 
 def seconds(code: str) -> float:

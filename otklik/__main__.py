@@ -61,8 +61,10 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     from otklik.errors import readable  # after the table, so that --help stays instant
     from storage.garbage import seldom
+    from storage.uncompiled import uncompiled
 
     seldom()
+    uncompiled()
     return readable(lambda rest: load(COMMANDS[name][0])(rest), rest)
 
 

@@ -17,9 +17,11 @@ from storage.embedded import EmbeddedRedis
 from storage.garbage import seldom
 from storage.redis import connect
 from storage.settings import StorageSettings
+from storage.uncompiled import uncompiled
 from tests.machine import PostgresServer, postgres
 
 seldom()
+uncompiled()
 
 seen = {"modules": 0}
 PREFIXES = ("API_", "BOT_", "STORAGE_", "MODELS_", "TRAINING_")

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from storage.garbage import seldom
+from storage.uncompiled import uncompiled
 from training.recipes import Recipe, RecipeError, load
 
 # method → (module, recipe class); each module has `main(recipe, storage, presets, resume) -> Path`.
@@ -140,4 +141,5 @@ COMMANDS = {"train": train, "data": data}
 
 if __name__ == "__main__":
     seldom()
+    uncompiled()
     sys.exit(main(sys.argv[1:]))

@@ -26,6 +26,7 @@ from pathlib import Path
 from models.serving import other_base
 from storage.garbage import seldom
 from storage.settings import StorageSettings
+from storage.uncompiled import uncompiled
 from training.cycle.order import Order
 from training.cycle.places import JobFolder
 from training.recipes import RecipeError
@@ -226,4 +227,5 @@ def explain(error: Exception, folder: JobFolder) -> tuple[str, bool]:
 
 if __name__ == "__main__":
     seldom()
+    uncompiled()
     sys.exit(main(sys.argv[1:]))
