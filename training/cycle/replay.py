@@ -9,6 +9,7 @@ import math
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from storage.presets import Presets, load_presets
@@ -115,10 +116,14 @@ def seed_rows(kind: str, presets: Presets) -> Iterator[Answer | Pair]:
     """`answers` or `pairs` of the seed corpus in the emotions that there are. The corpus names its own by the titles
     that the product ships with, whatever an operator has renamed or switched off since."""
     ids = {one.id for one in presets.presets}
+    return (row for row in _shipped(kind) if row.emotion in ids)
+
+
+@lru_cache(maxsize=1)
+def _shipped(kind: str) -> tuple[Answer | Pair, ...]:
+    """The same for a method and for its preference model, which are laid out one after the other."""
     found: Iterable[object] = (shipped.pairs if kind == "pairs" else shipped.read)(None, load_presets())
-    for row in found:
-        if isinstance(row, Answer | Pair) and row.emotion in ids:
-            yield row
+    return tuple(row for row in found if isinstance(row, Answer | Pair))
 
 
 def seed_texts(most: int) -> list[str]:
