@@ -69,6 +69,14 @@ def trainer(env: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]
                 process.wait(PATIENCE)
 
 
+def brief(folder: Path, method: str) -> Path:
+    """The shipped recipe of a method, with few and small steps."""
+    recipe = folder / f"{method}.yaml"
+    given = yaml.safe_load((laying.SHIPPED / f"{method}_starter.yaml").read_text(encoding="utf-8"))
+    recipe.write_text(yaml.safe_dump(given | made.SMALL), encoding="utf-8")
+    return recipe
+
+
 async def order(settings: StorageSettings, job_id: str, *, method: str = "auto", **keys: Any) -> None:
     """A job as the bot adds it, with its sets frozen already."""
     await upgrade(settings.database())
@@ -140,10 +148,8 @@ async def test_ratings_in_sql_become_an_adapter_with_a_verdict(
     redis: Redis, embedded: EmbeddedRedis, storage_settings: StorageSettings, tmp_path: Path
 ) -> None:
     count = await rated(storage_settings, people=8, each=6)
-    recipe = tmp_path / "kto.yaml"
-    shipped_recipe = yaml.safe_load((laying.SHIPPED / "kto_starter.yaml").read_text(encoding="utf-8"))
-    recipe.write_text(yaml.safe_dump(shipped_recipe | made.SMALL), encoding="utf-8")
-    env = environment(tmp_path, embedded.url, TRAINING_MIN_RATINGS=str(count), TRAINING_RECIPES=f"kto={recipe}")
+    own = f"kto={brief(tmp_path, 'kto')}"
+    env = environment(tmp_path, embedded.url, TRAINING_MIN_RATINGS=str(count), TRAINING_RECIPES=own)
     board = LoopBoard(redis, storage_settings)
     with trainer(env, tmp_path / "trainer.log"):
         job_id = await ordered(storage_settings)
@@ -215,7 +221,11 @@ async def test_other_methods_take_the_same_way(
     made.freeze(folder, thumbs=0, pairs=rows, answers=rows)
     await order(storage_settings, method, method=method)
     # Pairs enough for a preference model, which then has a say; and once through `accelerate launch`.
-    more = {"dpo": {"TRAINING_PREFERENCE_PAIRS": "10"}, "sft": {"TRAINING_LAUNCH": "--num_processes 1 --cpu"}}
+    own = f"reward={brief(tmp_path, 'reward')}"
+    more = {
+        "dpo": {"TRAINING_PREFERENCE_PAIRS": "10", "TRAINING_RECIPES": own},
+        "sft": {"TRAINING_LAUNCH": "--num_processes 1 --cpu"},
+    }
     with trainer(environment(tmp_path, embedded.url, **more.get(method, {})), tmp_path / "trainer.log"):
         row = await until(storage_settings, method, ENDED)
     assert row.state in ("gated", "rejected"), row.error
