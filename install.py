@@ -20,6 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+PRODUCT = ("bot", "models", "otklik", "storage", "training")
 # Packages' own tests, and where on Earth a phone number is: a fifth of all source.
 UNUSED = r"site-packages[/\\].*[/\\](tests|geodata)[/\\]"
 OLDEST = (3, 11)
@@ -118,8 +119,13 @@ def pip(python: Path, *arguments: str) -> int:
 
 
 def compile_all(python: Path) -> None:
-    """Compile what was installed on all cores, but for what nobody imports. What does not compile is left alone."""
-    subprocess.call([str(python), "-m", "compileall", "-qq", "-j", "0", "-x", UNUSED, str(site_packages(python))])
+    """Compile the product and what was installed, but for what nobody imports, on all cores.
+
+    The product, too: where Python may write no bytecode (PYTHONDONTWRITEBYTECODE), every process would compile it anew.
+    What does not compile here is left alone.
+    """
+    places = [str(site_packages(python)), *(str(ROOT / name) for name in PRODUCT)]
+    subprocess.call([str(python), "-m", "compileall", "-qq", "-j", "0", "-x", UNUSED, *places])
 
 
 def fits(requirement: str, version: str) -> bool:
