@@ -57,7 +57,8 @@ def test_the_tests_first(clone: Path) -> None:
     assert make(clone, "test") == [DEV, TESTS]
     assert make(clone, "demo") == [UP]
     assert make(clone, "test") == [TESTS]
-    dry = subprocess.check_output(["make", "-n", "demo", "test"], cwd=clone, text=True)
+    command = ["make", "--no-print-directory", "-n", "demo", "test"]
+    dry = subprocess.check_output(command, cwd=clone, text=True, env={"PATH": os.environ["PATH"]})
     assert dry.split("\n") == [".venv/bin/otklik up", ".venv/bin/python -m tests", ""]
 
 

@@ -182,8 +182,8 @@ class TestTraining:
             all_special_ids = (0,)
             eos_token_id = 2
 
-            def convert_tokens_to_ids(self, _: str) -> None:
-                return None
+            def get_vocab(self) -> dict[str, int]:
+                return {"привет": 0}
 
         mixture = corpus.Mixture({"seed_open": np.zeros(200, dtype=np.uint16)}, 64, 3)
         with pytest.raises(RecipeError, match="hearing: the tokenizer"):
