@@ -258,7 +258,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--rates", type=float, nargs="*", default=[1, 4, 8])
     parser.add_argument("--requests", type=int, nargs="*", default=[16, 32, 48], help="how many at each rate")
-    parser.add_argument("--minutes", type=float, default=10, help="for arrivals; what would go beyond is left out")
+    parser.add_argument("--minutes", type=float, default=20, help="for arrivals; what would go beyond is left out")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--threads", type=int, default=0, help="0: torch decides")
     options = parser.parse_args()
