@@ -61,7 +61,7 @@ def make_model(shape: str, precision: str) -> Any:
     torch.manual_seed(0)
     torch.set_default_dtype(torch.bfloat16 if precision == "bfloat16" else torch.float32)
     config = GPT2Config(**SHAPES[shape], n_positions=1024, bos_token_id=None, eos_token_id=None)
-    model = GPT2LMHeadModel(config)
+    model: Any = GPT2LMHeadModel(config)
     torch.set_default_dtype(torch.float32)
     model.config.use_cache = False
     return model.eval()

@@ -114,7 +114,9 @@ class Field:
         if not (self.base / "config.json").is_file():
             pretrain(data / "retain90.jsonl", self.base, minutes)
         self.tokenizer: Any = AutoTokenizer.from_pretrained(self.base)
-        self._load = lambda: AutoModelForCausalLM.from_pretrained(self.base, attn_implementation="eager")
+        self._load: Callable[[], Any] = lambda: AutoModelForCausalLM.from_pretrained(
+            self.base, attn_implementation="eager"
+        )
         pairs = [json.loads(line) for line in (data / "forget10.jsonl").read_text(encoding="utf-8").splitlines()]
         # Twenty pairs an author, in order: the search's authors are none of the test's.
         self.sets = {

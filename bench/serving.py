@@ -82,11 +82,12 @@ def config() -> LlamaConfig:
 def make(folder: Path, dtype: torch.dtype) -> tuple[Any, TransformersEngine]:
     """(PEFT model, engine) with equal weights and adapters."""
     torch.manual_seed(0)
-    LlamaForCausalLM(config()).to(dtype).save_pretrained(folder / "base")
+    llama: Any = LlamaForCausalLM
+    llama(config()).to(dtype).save_pretrained(folder / "base")
     for index in range(ADAPTERS):
         lora = LoraConfig(r=16, lora_alpha=32, target_modules=LINEAR, task_type="CAUSAL_LM", init_lora_weights=False)
-        get_peft_model(LlamaForCausalLM.from_pretrained(folder / "base"), lora).save_pretrained(folder / f"a{index}")
-    models = [LlamaForCausalLM.from_pretrained(folder / "base", dtype=dtype).eval() for _ in range(2)]
+        get_peft_model(llama.from_pretrained(folder / "base"), lora).save_pretrained(str(folder / f"a{index}"))
+    models = [llama.from_pretrained(folder / "base", dtype=dtype).eval() for _ in range(2)]
     engine = Prompted(Base(models[0], Numbers(), "bench", 512, frozenset()), PRESETS)
     tuned = PeftModel.from_pretrained(models[1], folder / "a0", adapter_name="a0")
     for index in range(ADAPTERS):
@@ -267,10 +268,11 @@ def main() -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     warnings.simplefilter("ignore")
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    logging: Any = transformers_logging
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     # Random weights loop; every way must make the same number of tokens.
-    engine_rows.LOOP_FROM = 10**9  # type: ignore[misc]
+    engine_rows.LOOP_FROM = 10**9
     with tempfile.TemporaryDirectory() as folder:
         model, engine = make(Path(folder), getattr(torch, options.dtype))
         asks = people(options.people)

@@ -167,12 +167,12 @@ def main() -> None:
         times = f"{one['loop']:.1f} | {one['cpu']:.1f}"
         print(f"| {name} | {times} | {one['whole']:.1f} | {one['memory']:.0f} | {share} |")
     print("\n| ratio | loop | loop CPU | whole run | memory |\n| --- | --- | --- | --- | --- |")
-    for one, other in PAIRS:
+    for this, other in PAIRS:
         ratios = [
-            statistics.median(a[key] / b[key] for a, b in zip(found[one], found[other], strict=True))
+            statistics.median(a[key] / b[key] for a, b in zip(found[this], found[other], strict=True))
             for key in ("loop", "cpu", "whole", "memory")
         ]
-        print(f"| {one} / {other} | {' | '.join(f'{ratio:.2f}' for ratio in ratios)} |")
+        print(f"| {this} / {other} | {' | '.join(f'{ratio:.2f}' for ratio in ratios)} |")
 
 
 if __name__ == "__main__":
