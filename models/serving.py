@@ -16,6 +16,8 @@ BASE = "base"
 SHARED = "shared"
 # Key of what is wrong with the presets, among the faults by adapter.
 PRESETS = "presets"
+# Folders of weights that are named with the folder around them.
+NESTED = ("base", "model")
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,20 @@ def untold(serving: Serving) -> frozenset[str]:
 
 
 def other_base(made_for: str, loaded: str) -> bool:
-    """Whether two names of base models name different weights for sure: both carry a hash or commit, and they differ.
+    """Whether two names of base models name different weights: both carry a hash or commit, and they differ.
 
-    Names without one do not tell: the same model has another path on every machine.
+    Names without one do not tell: the same model has another path on every machine. Nor do two commits of one hub id:
+    an edit of its page is one.
     """
     first, second = made_for.rpartition("@"), loaded.rpartition("@")
-    return bool(first[1] and second[1]) and first[2] != second[2]
+    if not (first[1] and second[1]) or first[2] == second[2]:
+        return False
+    return first[0] != second[0] or not _hub_id(first[0])
+
+
+def _hub_id(name: str) -> bool:
+    """Whether a base's name without its mark is a hub id: folders have a slash only before those of `NESTED`."""
+    return "/" in name and name.rpartition("/")[2] not in NESTED
 
 
 def superfluous(

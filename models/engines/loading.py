@@ -18,6 +18,7 @@ from models.devices import pick_device, pick_dtype
 from models.engines.prompts import end_tokens
 from models.errors import ModelMissing, first_line
 from models.revisions import with_commit
+from models.serving import NESTED
 from models.settings import BUNDLED, ModelsSettings
 
 # Small weights are named by their hash, so that provenance tells releases apart; large ones take too long.
@@ -93,12 +94,12 @@ def _placement(quantization: str, device: torch.device, dtype: torch.dtype) -> d
     return {"quantization_config": config, "device_map": {"": device}}
 
 
-def name_of(where: str) -> str:
-    """Hub id with its commit, or folder name with the hash of its weights where they are small."""
+def name_of(where: str, revision: str | None = None) -> str:
+    """Hub id with the commit of a revision, or folder name with the hash of its weights where they are small."""
     folder = Path(where)
     if not folder.is_dir():
-        return with_commit(where)
-    parent = f"{folder.parent.name}/" if folder.name in ("base", "model") else ""
+        return with_commit(where, revision)
+    parent = f"{folder.parent.name}/" if folder.name in NESTED else ""
     files = sorted(folder.glob("*.safetensors"))
     if not files or sum(file.stat().st_size for file in files) > HASHED_BYTES:
         return f"{parent}{folder.name}"

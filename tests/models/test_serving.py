@@ -89,9 +89,13 @@ def test_only_what_slots_name_is_fetched_and_what_cannot_be_found_is_named() -> 
         ("bundled", "starter/base@11112222", False),
         ("", "starter/base@11112222", False),
         ("Qwen/Qwen2.5-7B", "/models/qwen", False),
+        ("Qwen/Qwen2.5-7B@11112222", "Qwen/Qwen2.5-7B@33334444", False),
+        ("Qwen/Qwen2.5-7B@11112222", "Qwen/Qwen2.5-14B@33334444", True),
+        ("starter/base@11112222", "Qwen/Qwen2.5-7B@33334444", True),
+        ("talker@11112222", "talker@33334444", True),
     ],
 )
-def test_another_base_is_told_by_its_hash_only(made_for: str, loaded: str, other: bool) -> None:
+def test_another_base_is_told_by_its_hash_or_its_hub_id(made_for: str, loaded: str, other: bool) -> None:
     assert other_base(made_for, loaded) is other
 
 

@@ -14,7 +14,7 @@ from storage.presets import Presets
 from training.cycle import judging, replay
 from training.cycle.laying import base_path
 from training.cycle.order import SHARED, Order
-from training.cycle.places import JobFolder
+from training.cycle.places import JobFolder, read_json
 from training.cycle.preparing import frozen_sets
 from training.cycle.replay import Frozen
 from training.cycle.safety import speaks_of_suicide
@@ -181,7 +181,7 @@ def _conclude(
         "method": plan["method"],
         "metrics": metrics(verdict),
         "prompt": _prompt_version(order, presets),
-        "base": base_name(order.base),
+        "base": base_name(order.base, trained_revision(folder, str(plan["method"]))),
         "prompts": len(evidence.prompts),
     }
     report.write(folder, order, plan, verdict)
@@ -204,8 +204,15 @@ def _prompt_version(order: Order, presets: Presets) -> str:
     return prompt_version(bases.load_tokenizer(base_path(order.base)), presets)
 
 
-def base_name(base: str) -> str:
-    """The base's name as a worker that has loaded it says: with a hash, or a hub id's commit."""
+def trained_revision(folder: JobFolder, method: str) -> str | None:
+    """What the run says of the base that it has loaded: a hub id's commit; None where there is no run."""
+    told = read_json(folder.run(method) / "manifest.json") or {}
+    known: str | None = told.get("base", {}).get("revision")
+    return known
+
+
+def base_name(base: str, revision: str | None = None) -> str:
+    """The base's name as a worker that has loaded this revision says: with a hash, or a hub id's commit."""
     from models.engines.loading import name_of
 
     where = base_path(base)
@@ -213,5 +220,5 @@ def base_name(base: str) -> str:
         from transformers import AutoConfig
 
         # So that the cache knows the commit.
-        AutoConfig.from_pretrained(where)
-    return name_of(where)
+        AutoConfig.from_pretrained(where, revision=revision)
+    return name_of(where, revision)

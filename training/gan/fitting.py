@@ -191,7 +191,7 @@ class _Fitting(ABC):
         config = GeneratorConfig(
             size=self.generator.size,
             noise=self.generator.noise,
-            base=name_of(recipe.base),
+            base=name_of(recipe.base, bases.commit(recipe.base, recipe.revision) or recipe.revision),
             base_mark=base_mark(self.model),
             sampled_noise=recipe.sampled_noise,
         )

@@ -13,7 +13,7 @@ from storage.presets import load_presets
 from tests.training.cycle import made
 from training.cycle import evaluating, picture, progress, report
 from training.cycle.order import Order
-from training.cycle.places import JobFolder
+from training.cycle.places import JobFolder, write_json
 from training.cycle.preparing import frozen_sets
 from training.cycle.safety import speaks_of_suicide
 from training.data import sets
@@ -28,6 +28,24 @@ def folder(tmp_path: Path) -> JobFolder:
     found = JobFolder.of(tmp_path, "job")
     made.freeze(found, thumbs=200)
     return found
+
+
+def test_a_hub_base_is_named_by_the_commit_that_was_trained_on(
+    folder: JobFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    cached = tmp_path / "hub" / "models--somebody--something"
+    old, new = "0" * 40, "1" * 40
+    for commit in (old, new):
+        (cached / "snapshots" / commit).mkdir(parents=True)
+        (cached / "snapshots" / commit / "config.json").write_text('{"model_type": "gpt2"}', encoding="utf-8")
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text(new, encoding="utf-8")
+    assert evaluating.trained_revision(folder, "kto") is None
+    write_json(folder.run("kto") / "manifest.json", {"base": {"name": "somebody/something", "revision": old}})
+    trained = evaluating.trained_revision(folder, "kto")
+    assert evaluating.base_name("somebody/something", trained) == f"somebody/something@{old[:8]}"
 
 
 def order(slot: str = "shared", **settings: Any) -> Order:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,22 @@ def recipe(base: Path, prepared: Path, **changes: Any) -> GanRecipe:
 
 def lines(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_hub_base_is_written_down_with_the_commit_that_was_loaded(
+    base: Path, prepared: Path, presets: Presets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    cached = tmp_path / "hub" / "models--somebody--something"
+    asked, newest = "0" * 40, "1" * 40
+    for commit in (asked, newest):
+        shutil.copytree(base, cached / "snapshots" / commit)
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text(newest, encoding="utf-8")
+    wanted = recipe(base, prepared, epochs=1, revision=asked).model_copy(update={"base": "somebody/something"})
+    folder = main(wanted, tmp_path, presets)
+    assert load_generator(folder)[1].base == f"somebody/something@{asked[:8]}"
 
 
 def test_a_run_leaves_an_adapter_a_report_and_a_plot_of_the_weights(
