@@ -13,7 +13,7 @@ COPY storage storage
 
 FROM base AS bot
 COPY bot bot
-RUN pip install -e ".[postgres]"
+RUN pip install -e ".[postgres]" && python -m compileall -q /app
 USER otklik
 VOLUME /data
 HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["python", "-m", "otklik.alive", "bot"]
@@ -30,7 +30,7 @@ ARG TORCH_INDEX=
 COPY models models
 COPY training training
 RUN pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} torch==2.13.0 && pip install -e ".[ml,postgres]"
-RUN install -d -o otklik -g otklik /models
+RUN python -m compileall -q /app && install -d -o otklik -g otklik /models
 USER otklik
 VOLUME /data
 

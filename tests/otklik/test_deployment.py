@@ -12,8 +12,11 @@ import yaml
 from compose_spec import PyCompose
 
 from otklik.__main__ import COMMANDS
+from training.settings import TrainingSettings
 
 ROOT = Path(__file__).resolve().parents[2]
+# Files that the image lacks, and a judge with a key of its own: a compose file of one's own mounts and names them.
+NOT_OF_A_CONTAINER = {"TRAINING_RECIPES", "TRAINING_GATE_JUDGE"}
 SECRETS = ("BOT_TOKEN", "REDIS_PASSWORD", "POSTGRES_PASSWORD")
 
 
@@ -110,6 +113,15 @@ def test_every_part_has_an_image_that_starts_it_and_watches_it(name: str) -> Non
     )
 
 
+@pytest.mark.parametrize("name", ["bot", "api", "worker", "trainer"])
+def test_an_image_holds_the_product_compiled(name: str) -> None:
+    made = image(name)
+    assert "PYTHONDONTWRITEBYTECODE=1" in dict(made)["ENV"], "processes would compile it, each anew"
+    (compiled,) = [at for at, (word, rest) in enumerate(made) if word == "RUN" and "compileall -q /app" in rest]
+    assert compiled > max(at for at, (word, _) in enumerate(made) if word == "COPY")
+    assert compiled < min(at for at, (word, _) in enumerate(made) if word == "USER"), "/app belongs to root"
+
+
 def test_torch_in_the_images_is_the_pinned_one() -> None:
     pin = re.search(r'"(torch==[^"]+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert pin is not None
@@ -150,21 +162,32 @@ def test_nothing_is_open_to_the_network_by_itself() -> None:
     assert published and all(port.startswith("127.0.0.1:") for port in published)
 
 
-def test_the_worker_reserves_a_gpu_unless_told_that_there_is_none() -> None:
-    (device,) = services()["worker"]["deploy"]["resources"]["reservations"]["devices"]
-    assert (device["driver"], device["count"], device["capabilities"]) == ("nvidia", 1, ["gpu"])
+def test_worker_and_trainer_reserve_a_gpu_unless_told_that_there_is_none() -> None:
     without = compose("docker-compose.cpu.yml")["services"]
-    assert without["worker"]["deploy"] == {}  # type: ignore[index]
     for name in ("worker", "trainer"):
+        (device,) = services()[name]["deploy"]["resources"]["reservations"]["devices"]
+        assert (device["driver"], device["count"], device["capabilities"]) == ("nvidia", 1, ["gpu"])
+        assert without[name]["deploy"] == {}  # type: ignore[index]
         assert without[name]["build"]["args"]["TORCH_INDEX"].endswith("/whl/cpu")  # type: ignore[index]
 
 
 def test_the_trainer_refits_the_model_that_the_worker_serves() -> None:
     worker, trainer = services()["worker"], services()["trainer"]
-    for name in ("MODELS_BASE", "MODELS_QUANTIZATION", "HF_HOME"):
+    for name in ("MODELS_BASE", "MODELS_QUANTIZATION", "HF_HOME", "HF_TOKEN"):
         assert trainer["environment"][name] == worker["environment"][name]
     assert mounts(trainer) == mounts(worker)
     assert worker["environment"]["HF_HOME"] in mounts(worker)
+
+
+def test_worker_and_trainer_can_be_told_what_the_pages_name() -> None:
+    loop = (ROOT / "docs" / "loop.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"TRAINING_[A-Z_]*[A-Z]\b(?!_)", loop))
+    trainer, worker = services()["trainer"]["environment"], services()["worker"]["environment"]
+    assert {"TRAINING_REFITS", "TRAINING_SCHEDULE", "TRAINING_DRAIN"} <= set(trainer) and "MODELS_SHARES_GPU" in worker
+    assert named - set(trainer) <= NOT_OF_A_CONTAINER, "a setting that cannot be given to the trainer"
+    assert {name.removeprefix("TRAINING_").lower() for name in trainer if name.startswith("TRAINING_")} <= set(
+        TrainingSettings.model_fields
+    )
 
 
 def test_what_the_image_copies_is_not_ignored() -> None:
