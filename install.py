@@ -24,6 +24,8 @@ PRODUCT = ("bot", "models", "otklik", "storage", "training")
 # Packages' own tests, and where on Earth a phone number is: a fifth of all source.
 UNUSED = r"site-packages[/\\].*[/\\](tests|geodata)[/\\]"
 OLDEST = (3, 11)
+# What lies in an environment before its pyvenv.cfg does.
+SKELETON = {"bin", "include", "lib", "lib64", "share"}
 NO_ENVIRONMENT = """
 install: no virtual environment with pip could be made. What is missing, most likely:
   Debian, Ubuntu:  apt-get install python3-venv
@@ -55,7 +57,10 @@ def wants_cpu_index() -> bool:
 
 def succeeds(*command: str) -> bool:
     """Whether a command ends well; what it says is thrown away."""
-    return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+    try:
+        return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+    except OSError:  # a program of another architecture
+        return False
 
 
 def usable(python: Path) -> bool:
@@ -76,13 +81,28 @@ def ways(base: str, venv: Path) -> list[list[list[str]]]:
     return found
 
 
+def strange(venv: Path) -> bool:
+    """Whether a place is no environment, not even the beginning of one."""
+    if not venv.is_dir():
+        return venv.exists()
+    return not (venv / "pyvenv.cfg").exists() and any(path.name not in SKELETON for path in venv.iterdir())
+
+
+def inhabited(venv: Path) -> bool:
+    """Whether an environment has packages besides pip."""
+    return any(not path.name.startswith("pip") for path in venv.glob("lib/python*/site-packages/*"))
+
+
 def environment(base: str, venv: Path) -> Path:
-    """The environment's Python. One that is not whole, such as Debian makes without python3-venv, is made anew."""
+    """The environment's Python. One that is not whole, such as Debian makes without python3-venv, is made anew; one
+    with packages that only lacks pip, such as uv makes, is given it."""
     python = venv / "bin" / "python"
     if usable(python):
         return python
-    if venv.exists() and not (venv / "pyvenv.cfg").exists() and any(path.is_file() for path in venv.iterdir()):
+    if strange(venv):
         sys.exit(f"install: {venv} is not a virtual environment; move it away")
+    if inhabited(venv) and succeeds(str(python), "-m", "ensurepip") and usable(python):
+        return python
     print(f"{venv} is not whole, making it anew …" if venv.exists() else f"Creating {venv} …", flush=True)
     said = ""
     for way in ways(base, venv):

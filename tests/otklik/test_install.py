@@ -228,13 +228,55 @@ def test_a_whole_environment_is_kept_and_one_with_half_a_pip_is_not(venv: Path, 
     assert not own.exists()
 
 
-def test_a_folder_that_is_no_environment_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "photos").mkdir()
-    photo = tmp_path / "photos" / "cat.jpg"
+def test_an_environment_of_uv_is_given_pip_and_keeps_its_packages(
+    venv: Path, made: Path, python3: Callable[..., str]
+) -> None:
+    packages = install.site_packages(venv / "bin" / "python")
+    for path in packages.glob("pip*"):
+        shutil.rmtree(path)
+    (packages / "own.py").touch()
+    python = venv / "bin" / "python"
+    python.rename(venv / "bin" / "real")
+    python.write_text(
+        f'#!/bin/sh\ncase "$*" in "-m ensurepip"*) exec cp -R {made}/lib {venv};; esac\nexec {venv}/bin/real "$@"\n'
+    )
+    python.chmod(0o755)
+    assert install.environment(python3("venv"), venv) == python
+    assert install.usable(python) and (packages / "own.py").exists()
+
+
+def test_an_environment_of_another_architecture_is_made_anew(venv: Path, python3: Callable[..., str]) -> None:
+    python = venv / "bin" / "python"
+    python.unlink()
+    python.write_bytes(b"\x7fELF\x02\x01\x01" + bytes(57))
+    python.chmod(0o755)
+    assert install.usable(install.environment(python3("venv"), venv))
+
+
+@pytest.mark.parametrize("name", ["cat.jpg", "2026/cat.jpg"])
+def test_a_folder_that_is_no_environment_is_left_alone(tmp_path: Path, python3: Callable[..., str], name: str) -> None:
+    photo = tmp_path / "photos" / name
+    (tmp_path / "photos" / "lib").mkdir(parents=True)
+    photo.parent.mkdir(exist_ok=True)
     photo.write_bytes(b"cat")
     with pytest.raises(SystemExit, match="not a virtual environment"):
-        install.environment(sys.executable, tmp_path / "photos")
+        install.environment(python3("venv"), tmp_path / "photos")
     assert photo.exists()
+
+
+def test_a_file_is_no_environment(tmp_path: Path, python3: Callable[..., str]) -> None:
+    (tmp_path / "photo").touch()
+    with pytest.raises(SystemExit, match="not a virtual environment"):
+        install.environment(python3("venv"), tmp_path / "photo")
+
+
+@pytest.mark.parametrize("names", [(), ("bin", "lib")])
+def test_an_empty_folder_and_the_beginning_of_an_environment_are_taken(
+    tmp_path: Path, python3: Callable[..., str], names: tuple[str, ...]
+) -> None:
+    for name in ("", *names):
+        (tmp_path / ".venv" / name).mkdir()
+    assert install.usable(install.environment(python3("venv"), tmp_path / ".venv"))
 
 
 @pytest.mark.parametrize(
