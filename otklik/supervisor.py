@@ -57,6 +57,7 @@ class Child:
         self._process: asyncio.subprocess.Process | None = None
         self._socket_folder = tempfile.mkdtemp(prefix="otklik-")
         self._stopping = False
+        self._living = False
         self._served = False
 
     @property
@@ -112,6 +113,8 @@ class Child:
         with contextlib.suppress(FileNotFoundError):
             if self.spec.log.stat().st_size > LARGEST_LOG:
                 self.spec.log.replace(self.spec.log.with_suffix(".1.log"))
+        # From before it is there: it may speak before the supervisor comes to hold it.
+        self._living = True
         with self.spec.log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
                 *self.spec.command,
@@ -125,6 +128,7 @@ class Child:
         if not self.spec.notifies:
             self._serves()
         code = await self._process.wait()
+        self._living = False
         self.ready.clear()
         return code
 
@@ -144,6 +148,8 @@ class Child:
         loop = asyncio.get_running_loop()
         while True:
             words = (await loop.sock_recv(channel, 4096)).decode(errors="replace")
+            if not self._living:
+                continue  # said before it ended and read only now
             fields = dict(line.partition("=")[::2] for line in words.splitlines())
             self.status = fields.get("STATUS", self.status)
             if fields.get("READY") == "1":

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -58,6 +59,21 @@ async def test_wrong_settings_end_the_attempt_with_the_log(tmp_path: Path) -> No
     child = Child(spec(tmp_path, "import sys; print('MODELS_BASE: no such folder'); sys.exit(2)"), print)
     with pytest.raises(ChildFailed, match="MODELS_BASE: no such folder"):
         await asyncio.wait_for(child.run(), 10)
+
+
+async def test_what_is_read_of_a_child_that_has_ended_makes_nobody_ready(tmp_path: Path) -> None:
+    ended = f"import os, sys; sys.exit(2 if os.path.exists({str(tmp_path / 'again')!r}) else 1)"
+
+    def late(_: str) -> None:
+        """Between two lives, with the words that the first one left in the socket."""
+        (tmp_path / "again").touch()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+            channel.sendto("READY=1\nSTATUS=@тест".encode(), str(Path(child._socket_folder) / "notify"))
+
+    child = Child(spec(tmp_path, ended), late)
+    with pytest.raises(ChildFailed):
+        await asyncio.wait_for(child.run(), 10)
+    assert child.restarts == 1 and child.status == "" and not child.ready.is_set()
 
 
 async def test_a_deaf_child_is_killed_within_the_bound(tmp_path: Path) -> None:
