@@ -18,7 +18,11 @@ from bot.playground.app import serve
 from bot.playground.limits import Limits
 from bot.playground.person import Person
 from bot.playground.world import World
-from storage.embedded import EmbeddedRedis
+from storage.conversation import Conversation
+from storage.embedded import EmbeddedRedis, socket_path
+from storage.redis import connect
+from storage.settings import StorageSettings
+from tests.bot.stage import until
 from tests.journey.running import free_port, otklik_up
 
 TOKEN = "4242:secret"
@@ -144,11 +148,25 @@ async def test_with_a_token_a_redis_and_a_postgres_of_ones_own(
     assert list(folder.glob("*.sqlite3*")) == []
 
 
+async def taken(folder: Path) -> None:
+    """A worker holds a request that it has not answered."""
+    redis = connect(f"unix://{socket_path(folder / 'redis')}")
+    line = Conversation(redis, StorageSettings(dir=folder)).requests
+
+    async def held() -> bool:
+        return any(one["pending"] for one in await redis.xinfo_groups(line.stream))
+
+    try:
+        await until(held, within=30)
+    finally:
+        await redis.aclose()
+
+
 async def test_ctrl_c_ends_the_bundled_model_amid_an_answer(tmp_path: Path) -> None:
     async with otklik_up(tmp_path, free_port(), "transformers") as (process, address):
         async with Person.join(address, "Глеб") as gleb:
             await gleb.send("Сегодня такой хороший день")
-            await gleb.typing()
+            await taken(tmp_path)
         started = time.monotonic()
         process.send_signal(signal.SIGINT)
         assert process.stdout is not None

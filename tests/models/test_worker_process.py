@@ -75,7 +75,8 @@ LOADING = """
 import os, sys, time
 from models import app
 def load(*_, **__):
-    with open(os.environ["LOADING"], "w"):
+    with open(os.environ["LOADING"], "w") as told:
+        print("begun", file=told, flush=True)
         time.sleep(3600)
 app.build_responder = load
 sys.exit(app.main(sys.argv[1:]))
@@ -86,16 +87,23 @@ sys.exit(app.main(sys.argv[1:]))
 async def test_a_worker_that_is_still_loading_stops_at_once(
     embedded: EmbeddedRedis, tmp_path: Path, number: signal.Signals
 ) -> None:
-    begun = tmp_path / "begun"
-    os.mkfifo(begun)
-    loading = await start_worker_process(embedded.url, "w", tmp_path / "log", "-c", LOADING, LOADING=str(begun))
-    with await asyncio.to_thread(begun.open):
+    os.mkfifo(tmp_path / "told")
+    told = os.open(tmp_path / "told", os.O_RDWR | os.O_NONBLOCK)  # for both, so that nobody waits for the other end
+    begun = asyncio.Event()
+    asyncio.get_running_loop().add_reader(told, begun.set)
+    loading = await start_worker_process(
+        embedded.url, "w", tmp_path / "log", "-c", LOADING, LOADING=str(tmp_path / "told")
+    )
+    try:
+        await asyncio.wait_for(begun.wait(), 30)
         loading.send_signal(number)
-        try:
-            assert await asyncio.wait_for(loading.wait(), 5) == 0
-        finally:
-            if loading.returncode is None:
-                loading.kill()
+        assert await asyncio.wait_for(loading.wait(), 5) == 0
+    finally:
+        if loading.returncode is None:
+            loading.kill()
+            await loading.wait()
+        asyncio.get_running_loop().remove_reader(told)
+        os.close(told)
 
 
 async def test_a_worker_with_a_broken_engine_ends_before_it_takes_or_blames_a_request(
