@@ -5,7 +5,7 @@
 Both talk to the same local Bot API server without flood control, each in processes of its own. Rounds of the two
 alternate, each going first in every other pair. Printed are medians over rounds with the least and the greatest:
 messages a second with all chats writing at once (each writes again as soon as it is answered), and the latency of one
-chat alone, whose p99 over all rounds is the tenth largest of a thousand. Ratios are what counts: the load generator
+chat alone, whose p99 over all rounds is the eleventh largest of a thousand. Ratios are what counts: the load generator
 and the Bot API server share the machine with both.
 """
 

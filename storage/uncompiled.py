@@ -1,8 +1,9 @@
 """bitsandbytes without PyTorch's compiler. Every process that may train says so first; nothing is imported by that.
 
-PEFT imports bitsandbytes wherever it is installed, and that asks torch.compile for two functions: the whole compiler is
-imported, a fifth of what a trainer's imports cost (`python -m bench.imports`). Both are stand-ins for devices that
-bitsandbytes has no program of its own for; CPUs and NVIDIA GPUs never call them.
+PEFT imports bitsandbytes wherever it is installed, and that asks torch.compile for four functions: the whole compiler
+is imported, a fifth of what a trainer's imports cost (`python -m bench.imports`). They are stand-ins for devices that
+bitsandbytes has no program of its own for. NVIDIA GPUs never call them; CPUs call one, for rare shapes of 4-bit weights
+(rows of odd length, blocks of 2,048 and more). What comes out is the same, only not compiled.
 """
 
 from __future__ import annotations
