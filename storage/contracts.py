@@ -174,7 +174,7 @@ class Rating(Shape):
     Fields that are None say nothing and leave the earlier value; `thumb=0` takes a thumb back.
     `request_id` names the judged answer, `preferred_over` the answer (its request id) that it was preferred to; empty:
     the person prefers it to none any more. In a merged judgement `source` is that of the last word, `thumb_source` that
-    of the thumb.
+    of the thumb; the latter never goes on the wire.
     """
 
     protocol: int = PROTOCOL
@@ -184,7 +184,7 @@ class Rating(Shape):
     user_id: int
     request_id: str
     thumb: Literal[-1, 0, 1] | None = None
-    thumb_source: RatingSource | None = None
+    thumb_source: RatingSource | None = Field(default=None, exclude=True)
     stars: RatingStars | None = None
     reason: str | None = None
     preferred_over: str | None = None

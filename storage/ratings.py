@@ -55,6 +55,11 @@ def thumb_source(rating: Rating) -> RatingSource | None:
     return None if rating.thumb is None else rating.thumb_source or rating.source
 
 
+def _as_shown(merged: Rating) -> Rating:
+    """For the view, which other releases read, too: nobody asks it for more of a source than who gave the thumb."""
+    return merged.model_copy(update={"source": thumb_source(merged) or merged.source, "thumb_source": None})
+
+
 def _merge_stars(earlier: RatingStars | None, later: RatingStars | None) -> RatingStars | None:
     if earlier is None or later is None:
         return later or earlier
@@ -80,10 +85,18 @@ class RatingBook:
             stored, aside = await self.redis.hmget(place, [person, f"{person}:{rating.request_id}"])
             last = Rating.model_validate_json(stored) if stored else None
             other = f"{person}:{last.request_id}" if last and last.request_id != rating.request_id else ""
-            merged = merge(Rating.model_validate_json(aside) if other and aside else last, rating)
+            earlier = Rating.model_validate_json(aside) if other and aside else last
+            merged = _as_shown(merge(earlier, rating))
             code = await self._rate(
                 keys=[self.stream.stream, self.keys.seen("ratings", rating.rating_id), place],
-                args=[rating.model_dump_json(), REMEMBER, person, merged.model_dump_json(), stored or "", other],
+                args=[
+                    rating.model_dump_json(),
+                    REMEMBER,
+                    person,
+                    merged.model_dump_json(),
+                    stored or "",
+                    other,
+                ],
             )
             if int(code) == 1:
                 return merged

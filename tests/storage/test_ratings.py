@@ -36,6 +36,22 @@ async def test_the_last_word_wins_and_the_rest_stays(book: RatingBook) -> None:
     assert await book.stream.outstanding() == 3
 
 
+async def test_what_is_written_has_only_what_older_readers_know_and_keeps_who_gave_the_thumb(
+    book: RatingBook, redis: Redis
+) -> None:
+    await book.submit(rate("1", thumb=1, source="reaction"))
+    await book.submit(rate("2", stars={"content": 4}, source="button"))
+    entries = await redis.xrange(book.stream.stream)
+    pushed = [json.loads(text) for _, fields in entries for text in fields.values() if str(text).startswith("{")]
+    shown = [json.loads(text) for text in await redis.hvals(book.keys.rating(1, 2))]
+    known = "protocol rating_id chat_id message_id user_id request_id thumb stars reason preferred_over correction"
+    for written in (*pushed, *shown):
+        assert set(written) == {*known.split(), "source", "created_at"}
+    assert [one["source"] for one in pushed] == ["reaction", "button"] and len(shown) == 1
+    stored = await book.of_user(1, 2, 7)
+    assert stored is not None and thumb_source(stored) is RatingSource.REACTION
+
+
 async def test_each_answer_under_a_message_keeps_what_was_said_of_it(book: RatingBook) -> None:
     await book.submit(rate("1", thumb=1, stars={"content": 4}))
     await book.submit(rate("2", user=8, thumb=-1))
