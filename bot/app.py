@@ -38,6 +38,7 @@ from bot.outbox import Outbox
 from bot.pace import Pace
 from bot.patience import Patience
 from bot.progress import Progress
+from bot.refusals import Refusals
 from bot.sayings import Sayings
 from bot.services import Services
 from bot.session import Session
@@ -125,6 +126,7 @@ async def assemble(settings: BotSettings, storage: StorageSettings) -> AsyncIter
             limiter=Limiter(redis, conversation.keys, limit=settings.rate_limit, window=settings.rate_window_seconds),
             pace=Pace(*(_actions(redis, conversation.keys, settings, scope) for scope in ("actions", "own data"))),
             waiting=Waiting(redis, conversation.keys),
+            refusals=Refusals(redis, conversation.keys),
             metrics=metrics,
             answers=Answers(database, book, settings),
             courier=Courier(bot, metrics),

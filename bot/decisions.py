@@ -74,7 +74,7 @@ class EditAction(StrEnum):
 
 def edit_action(*, state: str | None, same_text: bool, last_turn: bool) -> EditAction:
     """`state` is the message's, None if it never came in; `last_turn`: it belongs to the newest turn of its chat."""
-    if state is None or same_text or state in ("crisis", "dropped", "refused"):
+    if state is None or same_text or state in ("crisis", "dropped", "refused", "persona"):
         return EditAction.NOTHING
     if state == "waiting":
         return EditAction.REWORD

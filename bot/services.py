@@ -19,6 +19,7 @@ from bot.drain import Drain
 from bot.limiter import Limiter
 from bot.metrics import Metrics
 from bot.pace import Pace
+from bot.refusals import Refusals
 from bot.settings import BotSettings
 from bot.supervision import Supervisor
 from bot.turns import Turns
@@ -41,6 +42,7 @@ class Services:
     limiter: Limiter
     pace: Pace
     waiting: Waiting
+    refusals: Refusals
     metrics: Metrics
     answers: Answers
     courier: Courier

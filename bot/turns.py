@@ -84,10 +84,13 @@ class Turns:
                 chat.emotion = self.catalogue.fallback(self.settings.default_emotion).id
                 await unit.commit()
 
-    async def turn_away(self, said: Said) -> None:
-        """Remember, without its words, that a message was refused: `receive` takes it in once an edit has mended it."""
+    async def turn_away(self, said: Said, state: str = "refused") -> None:
+        """Remember, without its words, that a message is none of the dialogue.
+
+        Refused: `receive` takes it in once an edit has mended it. Persona: no edit does.
+        """
         async with self.database.unit() as unit:
-            await unit.inbox.add(said.chat_id, said.message_id, said.user_id, "", state="refused")
+            await unit.inbox.add(said.chat_id, said.message_id, said.user_id, "", state=state)
             await unit.commit()
 
     async def state_of(self, chat_id: int, message_id: int) -> str | None:

@@ -93,6 +93,10 @@ class Keys:
         """Rolling window of one person's messages, or of something else that is counted apart."""
         return self._key("limit", user_id, *([scope] if scope else []))
 
+    def refused(self, chat_id: int, user_id: int) -> str:
+        """Sorted set of a person's messages that came too fast."""
+        return self._key("refused", chat_id, user_id)
+
     def fsm(self, *parts: str | int) -> str:
         """What the bot waits for from a person."""
         return self._key("fsm", *parts)

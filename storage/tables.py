@@ -96,10 +96,11 @@ class TurnRow(Row):
 
 
 class InboxRow(Row):
-    """Every incoming message once. State: waiting → taken (belongs to a turn), or crisis, dropped, refused.
+    """Every incoming message once. State: waiting → taken (belongs to a turn), or crisis, dropped, refused,
+    persona.
 
-    A crisis message keeps no text and belongs to no turn, so no training set can contain it. A refused one (too long,
-    too many at once) keeps none either, until an edit brings it in.
+    A crisis message keeps no text and belongs to no turn, so no training set can contain it. A refused one (too long)
+    keeps none either, until an edit brings it in; nor does one that was taken for a persona.
     """
 
     __tablename__ = "inbox"

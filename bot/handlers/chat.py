@@ -12,6 +12,7 @@ from bot.decisions import Said
 from bot.drain import Drain
 from bot.limiter import Limiter
 from bot.pace import refuse
+from bot.refusals import Refusals
 from bot.settings import BotSettings
 from bot.turns import Turns
 from bot.wording import lasting
@@ -32,6 +33,7 @@ async def talk(
     me: User,
     catalogue: Catalogue,
     drain: Drain,
+    refusals: Refusals,
 ) -> None:
     """Store the message and queue a turn, or say why not."""
     if message.from_user is None or message.from_user.is_bot:
@@ -39,7 +41,7 @@ async def talk(
     said = Said(message.chat.id, message.chat.type, message.message_id, message.from_user.id, words(message, me))
     verdict = await limiter.check(said.user_id, mark(message))
     if not verdict.allowed:
-        await turns.turn_away(said)
+        await refusals.add(said.chat_id, said.user_id, said.message_id)
         await refuse(message, verdict)
         return
     if not said.text:

@@ -15,9 +15,13 @@ from bot.handlers.chat import mark, talk
 from bot.handlers.crisis import edited_card
 from bot.limiter import Limiter
 from bot.pace import refuse
+from bot.refusals import Refusals
 from bot.settings import BotSettings
 from bot.turns import Turns
 from storage.database import Database
+
+# Seconds in which a mention that was forgotten may be added.
+SECOND_THOUGHT = 3600
 
 
 def router() -> Router:
@@ -36,25 +40,42 @@ async def edited(
     catalogue: Catalogue,
     drain: Drain,
     database: Database,
+    refusals: Refusals,
 ) -> None:
     """Hand the new text to the turns, or say why not.
 
     What was answered stays the bot's business: in a group it is answered again also when its edit takes the mention
     away, because the answer below would no longer fit. A message that was refused (too long, too many at once) is
-    answered as a new one, and counts as one, as soon as it fits; so is one in a group whose edit adds the mention that
-    was forgotten. All others (of bystanders, of before the bot or of before /forget, personas) are left in peace.
+    answered as a new one, and counts as one, as soon as it fits; so is one in a group whose edit, within the hour, adds
+    the mention that was forgotten. All others (of bystanders, of long before the bot or of before /forget, personas)
+    are left in peace.
     """
     if message.from_user is None or message.from_user.is_bot:
         return
-    state = await turns.state_of(message.chat.id, message.message_id)
+    chat_id, user_id = message.chat.id, message.from_user.id
+    state = await turns.state_of(chat_id, message.message_id)
+    if state is None and await refusals.knows(chat_id, user_id, message.message_id):
+        state = "refused"
     if state is not None and is_crisis(words(message, me)):
         # In a group the edit may have taken the mention away, too.
         await edited_card(message, database, turns)
         return
-    if state == "refused" or (state is None and is_group(message) and mentioned(message, me)):
-        await talk(message, turns, limiter, settings, me, catalogue, drain)
-    elif state is not None:
+    if state == "refused" or (state is None and _mention_added(message, me)):
+        if not await _forgotten(database, message, user_id):
+            await talk(message, turns, limiter, settings, me, catalogue, drain, refusals)
+    elif state not in (None, "persona"):
         await again(message, turns, limiter, settings, me)
+
+
+def _mention_added(message: Message, me: User) -> bool:
+    age = (message.edit_date or 0) - message.date.timestamp()
+    return is_group(message) and mentioned(message, me) and age <= SECOND_THOUGHT
+
+
+async def _forgotten(database: Database, message: Message, user_id: int) -> bool:
+    async with database.view() as unit:
+        at = await unit.people.forgotten_at(user_id)
+    return at is not None and message.date <= at
 
 
 async def again(message: Message, turns: Turns, limiter: Limiter, settings: BotSettings, me: User) -> None:

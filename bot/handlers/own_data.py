@@ -21,6 +21,7 @@ from storage.database import Database, Unit
 from storage.ratings import RatingBook
 from storage.tables import Row
 
+WORDLESS = ("refused", "persona")
 PRIVATE = F.chat.type == ChatType.PRIVATE
 
 
@@ -54,7 +55,7 @@ async def collect(unit: Unit, user_id: int) -> dict[str, Any]:
     return {
         "person": as_dict(person) if person else None,
         "chat": as_dict(chat) if chat else None,
-        "messages": [as_dict(row, ("id",)) for row in await unit.inbox.of_user(user_id)],
+        "messages": [as_dict(row, ("id",)) for row in await unit.inbox.of_user(user_id) if row.state not in WORDLESS],
         "replies": [as_dict(row, ("request",)) for row in await unit.replies.of_user(user_id)],
         "ratings": [as_dict(row, ("id",)) for row in await unit.ratings.of_user(user_id)],
         "rating_history": [as_dict(row) for row in await unit.ratings.history_of_user(user_id)],

@@ -7,6 +7,7 @@ from aiogram.types import Message, User
 
 from bot import texts
 from bot.addressing import words
+from bot.decisions import Said
 from bot.handlers.settings import set_persona
 from bot.settings import BotSettings
 from bot.turns import Turns
@@ -29,8 +30,11 @@ async def _expected(message: Message, waiting: Waiting) -> bool:
 async def take(
     message: Message, database: Database, turns: Turns, settings: BotSettings, waiting: Waiting, me: User
 ) -> None:
-    """Remember it; a persona that is too long may be sent again."""
+    """Remember it; a persona that is too long may be sent again. Edits of either are no messages."""
     text = " ".join(words(message, me).split())
+    if message.from_user is not None:
+        said = Said(message.chat.id, message.chat.type, message.message_id, message.from_user.id, "")
+        await turns.turn_away(said, "persona")
     if not text:
         await message.reply(texts.PERSONA_EMPTY)
         return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -56,6 +58,11 @@ class People:
             self.session.add(ForgottenRow(user_id=user_id, at=now()))
         else:
             tombstone.at = now()
+
+    async def forgotten_at(self, user_id: int) -> datetime | None:
+        """When the person asked to be forgotten, if ever."""
+        tombstone = await self.session.get(ForgottenRow, user_id)
+        return tombstone.at if tombstone else None
 
     async def forgotten(self) -> dict[int, ForgottenRow]:
         """Who asked to be forgotten, and when: their data in older training sets taints the adapters."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from bot import texts
 from bot.playground.person import Person
+from bot.refusals import MOST, Refusals
+from storage.keys import Keys
 from storage.tables import InboxRow
 from tests.bot.stage import Stage, stage
+from tests.bot.test_own_data import read
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -73,6 +77,64 @@ async def test_a_persona_that_is_edited_is_no_message(scene: Stage) -> None:
         await anna.edit(mine, "старый пират")
         assert (await anna.ask("Кто ты?")).text == "[joy 2] Кто ты?"
         assert len(scene.worker.asked_in(anna.id)) == 1
+
+
+async def test_a_persona_that_is_edited_in_a_group_is_no_message(tmp_path: Path) -> None:
+    async with stage(tmp_path, max_persona_chars=20) as scene, scene.person() as anna, scene.person("Боря") as boris:
+        group = await together(anna, boris)
+        personas = await anna.ask("/persona@otklik_bot", chat=group)
+        await anna.press(personas, texts.BUTTON_OWN_PERSONA)
+        await anna.next_message(chat=group)
+        long = await anna.send("@otklik_bot " + "ворчливый " * 3 + "кот", chat=group)
+        assert "20" in (await anna.next_message(chat=group)).text
+        mine = await anna.send("@otklik_bot ворчливый кит", chat=group)
+        assert "ворчливый кит" in (await anna.next_message(chat=group)).text
+        await anna.edit(mine, "@otklik_bot ворчливый кот")
+        await anna.edit(long, "@otklik_bot ворчливый кот")
+        assert (await anna.ask("@otklik_bot кто ты?", chat=group)).text == "[joy 2] кто ты?"
+        assert [one.turns[-1].text for one in scene.worker.asked_in(group)] == ["кто ты?"]
+        row = await stored(scene, group, mine.id)
+        assert row is not None and (row.state, row.text) == ("persona", "")
+        exported = read(scene, await anna.ask("/export"))["messages"]
+        assert [one["text"] for one in exported] == ["кто ты?"]
+
+
+async def test_what_was_said_before_forgetting_comes_back_by_no_edit(scene: Stage) -> None:
+    async with scene.person() as anna, scene.person("Боря") as boris:
+        group = await together(anna, boris)
+        mine = await anna.send("@otklik_bot секрет", chat=group)
+        assert (await boris.next_message(chat=group)).text == "[joy 2] секрет"
+        question = await anna.ask("/forget")
+        await anna.press(question, texts.BUTTON_FORGET_YES)
+        await anna.until(question, lambda seen: seen.text == texts.FORGET_DONE)
+        await anna.edit(mine, "@otklik_bot тот же секрет")
+        assert (await boris.ask("@otklik_bot, привет", chat=group)).text == "[joy 2] привет"
+        assert await stored(scene, group, mine.id) is None
+        assert [one.turns[-1].text for one in scene.worker.asked_in(group)] == ["секрет", "привет"]
+
+
+async def test_a_mention_added_long_afterwards_is_left_in_peace(tmp_path: Path) -> None:
+    async with stage(tmp_path) as scene, scene.person() as anna, scene.person("Боря") as boris:
+        group = await together(anna, boris)
+        aside = await boris.send("давным-давно", chat=group)
+        scene.world.clock = lambda: time.time() + 4000
+        await boris.edit(aside, "@otklik_bot давным-давно")
+        assert (await boris.ask("@otklik_bot, привет", chat=group)).text == "[joy 2] привет"
+        assert await stored(scene, group, aside.id) is None
+
+
+async def test_messages_sent_too_fast_fill_no_table(tmp_path: Path) -> None:
+    async with stage(tmp_path, rate_limit=1, max_message_chars=20) as scene, scene.person() as anna:
+        assert "20" in (await anna.ask("слово " * 5)).text
+        fast = await anna.send("два")
+        assert "Слишком быстро" in (await anna.next_message()).text
+        assert read(scene, await anna.ask("/export"))["messages"] == []
+        assert await stored(scene, anna.id, fast.id) is None
+        refusals = Refusals(scene.redis, Keys())
+        for number in range(MOST + 3):
+            await refusals.add(7, 7, number)
+        assert [number for number in range(MOST + 3) if not await refusals.knows(7, 7, number)] == [0, 1, 2]
+        assert 0 < await scene.redis.ttl(Keys().refused(7, 7)) <= 48 * 3600
 
 
 async def test_edits_of_bystanders_in_a_group_are_left_in_peace(tmp_path: Path) -> None:
