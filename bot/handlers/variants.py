@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from aiogram import Router
@@ -21,6 +22,7 @@ from storage.contracts import RatingSource
 from storage.database import Database
 from storage.ratings import RatingBook
 
+TELEGRAM_TRIES = 6
 TOLD = {
     VariantAnswer.ASKED: texts.VARIANT_ASKED,
     VariantAnswer.BUSY: texts.VARIANT_BUSY,
@@ -75,21 +77,21 @@ async def leaf(
         await say(query, texts.VARIANT_BUSY, alert=True)
         return
     chosen = replace(found, request_id=found.variants[place])
-    await submit(
-        book,
-        metrics,
-        chosen,
-        query.from_user.id,
-        f"cb-{query.id}",
-        RatingSource.REGENERATE,
-        preferred_over=found.request_id,
-    )
     await say(query, "")
-    await show(chosen, courier, database, answers)
+    if await show(chosen, courier, database, answers):
+        await submit(
+            book,
+            metrics,
+            chosen,
+            query.from_user.id,
+            f"cb-{query.id}",
+            RatingSource.REGENERATE,
+            preferred_over=found.request_id,
+        )
 
 
-async def show(found: Found, courier: Courier, database: Database, answers: Answers) -> None:
-    """Put a variant on the screen, with what was said of it; where that fails the one before stays."""
+async def show(found: Found, courier: Courier, database: Database, answers: Answers) -> bool:
+    """Put a variant on the screen, with what was said of it; False: that failed, the one before stays."""
     letter = Letter(
         chat_id=found.chat_id,
         request_id=found.request_id,
@@ -98,11 +100,16 @@ async def show(found: Found, courier: Courier, database: Database, answers: Answ
         answer=found.answer(),
         marks=await answers.marks(found),
     )
-    outcome = await courier.carry(letter)
+    for _ in range(TELEGRAM_TRIES):
+        outcome = await courier.carry(letter)
+        if outcome.wait is None:
+            break
+        await asyncio.sleep(outcome.wait)
     if outcome.state != "sent" or outcome.wait is not None:
-        return
+        return False
     async with database.unit() as unit:
         turn = await unit.turns.get(found.turn_id)
         if turn is not None:
             turn.shown, turn.message_ids = found.request_id, outcome.message_ids
             await unit.commit()
+    return True

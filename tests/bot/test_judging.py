@@ -101,6 +101,23 @@ async def test_a_variant_comes_back_with_what_was_said_of_it(scene: Stage) -> No
         assert (await anna.press(second, "👍")).text == texts.THUMB_BACK
 
 
+async def test_a_variant_that_telegram_refuses_to_show_is_not_preferred(scene: Stage) -> None:
+    async with scene.person() as anna:
+        answer = await anna.ask("Привет")
+        await anna.press(answer, texts.BUTTON_ANOTHER)
+        second = await anna.until(answer, lambda seen: "2/2" in flat(seen))
+        scene.world.fail_next("editMessageText", 403, chat_id=anna.id)
+        await anna.press(second, "◀")
+        assert (await anna.press(second, "👎")).text == texts.THUMB_DOWN
+        assert [(row.thumb, row.preferred_over) for row in await ratings(scene, anna)] == [(-1, None)]
+        scene.world.fail_next("editMessageText", 502, chat_id=anna.id)
+        await anna.press(second, "◀")
+        first = await anna.until(answer, lambda seen: "1/2" in flat(seen))
+        await anna.press(first, "👍")
+        told = [(row.thumb, row.preferred_over is None) for row in await ratings(scene, anna)]
+        assert sorted(told) == [(-1, True), (1, False)]
+
+
 async def test_talking_on_under_the_newest_variant_prefers_it(scene: Stage) -> None:
     async with scene.person() as anna:
         answer = await anna.ask("Привет")
