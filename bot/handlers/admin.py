@@ -101,5 +101,5 @@ async def again(
     if query.message is not None:
         await job_watch.leave(admin.id, query.message.message_id)
     found = await panel.look(database, conversation, board)
-    await screens.replace(query, panel.render(found, presets, admin.id, settings.dashboard_url))
     await say(query, "")
+    await screens.replace(query, panel.render(found, presets, admin.id, settings.dashboard_url))

@@ -88,8 +88,8 @@ async def turn(
     """A page in the place of what was there."""
     if query.message is not None:
         await job_watch.leave(admin.id, query.message.message_id)
-    await screens.replace(query, pages(await look(database), callback_data.page, presets, admin.id))
     await say(query, "")
+    await screens.replace(query, pages(await look(database), callback_data.page, presets, admin.id))
 
 
 async def meant(query: CallbackQuery, data: OfAdapter, shelf: Shelf, presets: Presets) -> tuple[str | None, bool]:
@@ -110,8 +110,8 @@ async def one(
     _, there = await meant(query, callback_data, shelf, presets)
     if there:
         row = shelf.find(callback_data.adapter)
-        await screens.replace(query, adapters_view.one(row, shelf.slots, shelf.changes, presets, admin.id))
         await say(query, "")
+        await screens.replace(query, adapters_view.one(row, shelf.slots, shelf.changes, presets, admin.id))
 
 
 async def choose(
@@ -121,8 +121,8 @@ async def choose(
     adapter, there = await meant(query, callback_data, await look(database), presets)
     if there:
         then = "live" if callback_data.act == "slot" else "try"
-        await screens.replace(query, adapters_view.choose_slot(adapter, then, presets, admin.id))
         await say(query, "")
+        await screens.replace(query, adapters_view.choose_slot(adapter, then, presets, admin.id))
 
 
 async def share(
@@ -131,8 +131,8 @@ async def share(
     """How many dialogues."""
     adapter, there = await meant(query, callback_data, await look(database), presets)
     if there and adapter is not None:
-        await screens.replace(query, adapters_view.choose_share(adapter, callback_data.slot, presets, admin.id))
         await say(query, "")
+        await screens.replace(query, adapters_view.choose_share(adapter, callback_data.slot, presets, admin.id))
 
 
 async def ask(
@@ -143,8 +143,8 @@ async def ask(
     adapter, there = await meant(query, callback_data, shelf, presets)
     if there:
         slot = shelf.slot(callback_data.slot)
-        await screens.replace(query, adapters_view.question(callback_data, adapter, slot, presets, admin.id))
         await say(query, "")
+        await screens.replace(query, adapters_view.question(callback_data, adapter, slot, presets, admin.id))
 
 
 async def act(
@@ -156,10 +156,10 @@ async def act(
     if not there:
         return
     outcome = await carry_out(deeds, admin, adapter, callback_data)
+    await say(query, texts.DONE if outcome.done else outcome.why or texts.OVERTAKEN_SLOT, alert=not outcome.done)
     shelf = await look(database)
     row = shelf.find(callback_data.adapter)
     await screens.replace(query, adapters_view.one(row, shelf.slots, shelf.changes, presets, admin.id))
-    await say(query, texts.DONE if outcome.done else outcome.why or texts.OVERTAKEN_SLOT, alert=not outcome.done)
 
 
 async def carry_out(deeds: Deeds, admin: Admin, adapter: str | None, data: OfAdapter) -> Outcome:

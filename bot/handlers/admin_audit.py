@@ -42,5 +42,5 @@ async def turn(
     if query.message is not None:
         await job_watch.leave(admin.id, query.message.message_id)
     page = callback_data.page
-    await screens.replace(query, audit_view.render(await read(database, page), page, admin.id))
     await say(query, "")
+    await screens.replace(query, audit_view.render(await read(database, page), page, admin.id))

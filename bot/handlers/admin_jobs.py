@@ -43,8 +43,8 @@ async def overview(query: CallbackQuery, admin: Admin, board: LoopBoard, book: R
     if query.message is not None:
         await job_watch.leave(admin.id, query.message.message_id)
     screen = retrain.overview(await board.summary(), await book.stream.silence(), admin.id, now())
-    await screens.replace(query, screen)
     await say(query, "")
+    await screens.replace(query, screen)
 
 
 async def choose_slot(query: CallbackQuery, callback_data: Order, admin: Admin, presets: Presets) -> None:
@@ -52,8 +52,8 @@ async def choose_slot(query: CallbackQuery, callback_data: Order, admin: Admin, 
     if callback_data.method not in texts.METHODS:
         await say(query, texts.BUTTON_OLD, alert=True)
         return
-    await screens.replace(query, retrain.slots(callback_data.method, presets, admin.id))
     await say(query, "")
+    await screens.replace(query, retrain.slots(callback_data.method, presets, admin.id))
 
 
 def known(order: Order, presets: Presets) -> bool:
@@ -67,8 +67,8 @@ async def confirm(query: CallbackQuery, callback_data: Order, admin: Admin, pres
     if not known(callback_data, presets):
         await say(query, texts.BUTTON_OLD, alert=True)
         return
-    await screens.replace(query, retrain.confirmation(callback_data, presets, admin.id))
     await say(query, "")
+    await screens.replace(query, retrain.confirmation(callback_data, presets, admin.id))
 
 
 async def start(
@@ -86,12 +86,12 @@ async def start(
         return
     job_id = retrain.job_id(callback_data)
     job = await deeds.order(admin.id, job_id, callback_data.method, callback_data.slot)
-    await follow(query, job, board, presets, job_watch)
     if job.job_id == job_id:
         await say(query, texts.JOB_STARTED)
     else:
         told = texts.ALREADY_OPEN.format(**slot_words(job.slot, presets), stage=stage(job))
         await say(query, told, alert=True)
+    await follow(query, job, board, presets, job_watch)
 
 
 async def follow(query: CallbackQuery, job: JobRow, board: LoopBoard, presets: Presets, job_watch: JobWatch) -> None:
@@ -125,8 +125,8 @@ async def show(
     if job is None:
         await say(query, texts.NO_JOB, alert=True)
         return
-    await redraw(query, job, board, presets, job_watch)
     await say(query, "")
+    await redraw(query, job, board, presets, job_watch)
 
 
 async def cancel(
@@ -149,13 +149,13 @@ async def cancel(
         yes = callback_data.model_copy(update={"sure": True})
         back = callback_data.model_copy(update={"act": "show"})
         keyboard = rows([button(texts.CANCEL_SURE, yes)], [button(texts.NO, back)])
-        await screens.replace(query, screens.Screen(screens.plain(texts.CANCEL_QUESTION), keyboard))
         await say(query, "")
+        await screens.replace(query, screens.Screen(screens.plain(texts.CANCEL_QUESTION), keyboard))
         return
     outcome = await deeds.cancel(admin.id, job.job_id)
-    await follow(query, outcome.job or job, board, presets, job_watch)
     told = texts.CANCELLED_TOAST if outcome.done else texts.TOO_LATE.format(stage=stage(outcome.job or job))
     await say(query, told, alert=not outcome.done)
+    await follow(query, outcome.job or job, board, presets, job_watch)
 
 
 async def decide(
@@ -174,19 +174,19 @@ async def decide(
         await say(query, texts.NO_JOB, alert=True)
         return
     if job.state not in DECIDABLE:
-        await redraw(query, job, board, presets, job_watch)
         await say(query, texts.TOO_LATE.format(stage=stage(job)), alert=True)
+        await redraw(query, job, board, presets, job_watch)
         return
     if not callback_data.sure:
         await job_watch.leave(admin.id, query.message.message_id)
-        await screens.replace(query, card.question(job, callback_data, presets))
         await say(query, "")
+        await screens.replace(query, card.question(job, callback_data, presets))
         return
     outcome = await act(deeds, admin, job, job.adapter_id, callback_data)
     now_is = outcome.job or job
-    await redraw(query, now_is, board, presets, job_watch)
     told = texts.DONE if outcome.done else outcome.why or texts.OVERTAKEN.format(stage=stage(now_is))
     await say(query, told, alert=not outcome.done)
+    await redraw(query, now_is, board, presets, job_watch)
 
 
 async def act(deeds: Deeds, admin: Admin, job: JobRow, adapter: str, data: c.OfJob) -> Outcome:

@@ -61,8 +61,8 @@ async def turn(
     if query.message is not None:
         await job_watch.leave(admin.id, query.message.message_id)
     await catalogue.refresh(database)
-    await screens.replace(query, preset_view.listed(catalogue, admin.id))
     await say(query, "")
+    await screens.replace(query, preset_view.listed(catalogue, admin.id))
 
 
 async def meant(
@@ -84,8 +84,8 @@ async def one(
     """One of them."""
     found = await meant(query, callback_data, catalogue, database)
     if found is not None:
-        await screens.replace(query, preset_view.one(catalogue, *found, admin.id))
         await say(query, "")
+        await screens.replace(query, preset_view.one(catalogue, *found, admin.id))
 
 
 async def begin(
@@ -100,14 +100,14 @@ async def begin(
     """Ask for the message."""
     if callback_data.act == "add":
         await waiting.set(admin.id, admin.id, NEW)
-        await screens.send(bot, admin.id, preset_view.ask_new(catalogue))
         await say(query, "")
+        await screens.send(bot, admin.id, preset_view.ask_new(catalogue))
         return
     found = await meant(query, callback_data, catalogue, database)
     if found is not None:
         await waiting.set(admin.id, admin.id, WAITS + found[0].id)
-        await screens.send(bot, admin.id, preset_view.ask_change(found[0]))
         await say(query, "")
+        await screens.send(bot, admin.id, preset_view.ask_change(found[0]))
 
 
 async def take(
@@ -161,15 +161,15 @@ async def save(
         return
     fresh = await meant(query, callback_data, catalogue, database)
     if fresh is not None:
-        await screens.replace(query, preset_view.one(catalogue, *fresh, admin.id))
         await say(query, texts.SAVED.format(title=fresh[0].title))
+        await screens.replace(query, preset_view.one(catalogue, *fresh, admin.id))
 
 
 async def drop(query: CallbackQuery, callback_data: OfPreset, admin: Admin, drafts: Drafts) -> None:
     """The preview's no."""
     await drafts.take(admin.id, callback_data.draft)
-    await screens.replace(query, screens.Screen(screens.plain(texts.DROPPED)))
     await say(query, "")
+    await screens.replace(query, screens.Screen(screens.plain(texts.DROPPED)))
 
 
 async def ask(
@@ -179,8 +179,8 @@ async def ask(
     found = await meant(query, callback_data, catalogue, database)
     if found is not None:
         fallback = catalogue.fallback(settings.default_emotion, but_not=found[0].id)
-        await screens.replace(query, preset_view.question(callback_data, *found, fallback.title))
         await say(query, "")
+        await screens.replace(query, preset_view.question(callback_data, *found, fallback.title))
 
 
 async def act(
@@ -202,6 +202,7 @@ async def act(
         told, alert = texts.LAST, True
     except Changed:
         told, alert = texts.ALREADY, True
+    await say(query, told, alert=alert)
     await catalogue.refresh(database)
     preset = catalogue.get(callback_data.preset)
     if preset is None:
@@ -210,4 +211,3 @@ async def act(
         async with database.view() as unit:
             chats = await PresetBook(unit.session).chats(preset.id)
         await screens.replace(query, preset_view.one(catalogue, preset, chats, admin.id))
-    await say(query, told, alert=alert)
