@@ -22,6 +22,7 @@ from bot import keyboards, texts
 from bot.answers import Answers, Found
 from bot.decisions import reacted, toggled
 from bot.metrics import Metrics
+from bot.pace import Pace
 from bot.screen import rekey, say
 from bot.settings import BotSettings
 from storage.contracts import Rating, RatingSource, RatingStars
@@ -140,9 +141,18 @@ def emojis(reactions: Sequence[ReactionTypeUnion]) -> list[str]:
 
 
 async def reaction(
-    event: MessageReactionUpdated, event_update: Update, bot: Bot, answers: Answers, book: RatingBook, metrics: Metrics
+    event: MessageReactionUpdated,
+    event_update: Update,
+    bot: Bot,
+    answers: Answers,
+    book: RatingBook,
+    metrics: Metrics,
+    pace: Pace,
 ) -> None:
-    """A reaction on an answer is a thumb, and so is taking it back; reactions elsewhere are not."""
+    """A reaction on an answer is a thumb, and so is taking it back; reactions elsewhere are not.
+
+    Each counts as a tap does; beyond that budget they say nothing.
+    """
     found = await answers.by_message(event.chat.id, event.message_id) if event.user else None
     if found is None or event.user is None:
         return
@@ -153,9 +163,9 @@ async def reaction(
         thumb=before.thumb if before else None,
         by_reaction=before is not None and thumb_source(before) is RatingSource.REACTION,
     )
-    if value is None:
-        return
     mark = f"re-{bot.id}-{event_update.update_id}-{int(event.date.timestamp())}"
+    if value is None or not (await pace.ordinary.check(event.user.id, mark)).allowed:
+        return
     await submit(book, metrics, found, event.user.id, mark, RatingSource.REACTION, thumb=value)
     try:
         await bot.edit_message_reply_markup(
