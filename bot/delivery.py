@@ -129,7 +129,6 @@ class Deliveries:
             if self.supervisor.stopping.is_set():
                 await self._put_back(job)
                 return False
-        self.flights.land(parcel.request_id)
         await self.courier.tidy(job.letter)
         await insist("next turn", self.turns.push, job.following)
         return True
@@ -139,6 +138,8 @@ class Deliveries:
         keep = partial(self._keep_progress, job.letter.request_id)
         outcome = await self.courier.carry(job.letter, keep)
         if outcome.wait is None:
+            # From here on a queue note that is not in SQL yet removes itself; `_mark_sent` takes over one that is.
+            self.flights.land(job.letter.request_id)
             job.following = await insist("mark sent", self._mark_sent, job, outcome)
         elif outcome.doubtful:
             job.doubtful = True
@@ -201,6 +202,7 @@ class Deliveries:
             row, turn = found
             row.delivery = outcome.state
             row.message_ids = outcome.message_ids
+            job.letter.note_id = turn.note_id
             _show(turn, row, outcome, answered=job.answered)
             if outcome.state == "blocked" and turn.chat_id > 0:
                 await unit.people.block(turn.user_id, True)

@@ -118,7 +118,7 @@ class Progress:
         # A message ends «typing…» on the screen.
         self._typed.pop(flight.chat_id, None)
         async with self.database.unit() as writing:
-            turn = await writing.turns.get(flight.turn_id)
+            turn = await writing.turns.lock(flight.turn_id)
             if turn is not None and self.flights.waits(flight.request_id):
                 turn.note_id = message.message_id
                 await writing.commit()

@@ -20,6 +20,10 @@ class TurnBook:
         """The turn."""
         return await self.session.get(TurnRow, turn_id)
 
+    async def lock(self, turn_id: int) -> TurnRow | None:
+        """The turn, locked until the unit ends."""
+        return await self.session.get(TurnRow, turn_id, with_for_update=True)
+
     async def add(self, chat_id: int, user_id: int, epoch: int) -> TurnRow:
         """A new turn, active."""
         turn = TurnRow(chat_id=chat_id, user_id=user_id, epoch=epoch, revision=0, state="active", message_ids=[])

@@ -128,6 +128,23 @@ async def test_a_long_wait_shows_the_place_and_the_note_goes_away(tmp_path: Path
         await until(gone)
 
 
+async def test_a_note_that_comes_while_the_answer_is_sent_goes_away(tmp_path: Path) -> None:
+    async with stage(tmp_path, note_after_seconds=0.3) as scene, scene.person() as anna:
+        await scene.worker.pause()
+        late = scene.world.fail_next("sendMessage", delay=1.0, accepted=True)
+        await anna.send("подумай")
+        note = await anna.next_message()
+        assert note.text == texts.QUEUE_NEXT and not late.times
+        scene.world.fail_next("sendMessage", delay=2.5, accepted=True)
+        scene.worker.resume()
+        assert (await anna.next_message()).text == "[joy 2] подумай"
+
+        async def gone() -> bool:
+            return note.id not in [seen.id for seen in await anna.history()]
+
+        await until(gone)
+
+
 async def test_people_are_served_at_once(scene: Stage) -> None:
     async with scene.person() as anna, scene.person("Боря") as boris:
         scene.worker.answer = lambda r: None if "жди" in r.turns[-1].text else reply_to(r, "сразу")
