@@ -30,6 +30,7 @@ from bot.delivery import Deliveries
 from bot.dispatch import dispatcher
 from bot.failures import UNREACHABLE, insist, pause_after
 from bot.flights import Flights
+from bot.gate import Gate
 from bot.intake import Intake
 from bot.limiter import Limiter
 from bot.logs import log_to_stderr
@@ -106,7 +107,7 @@ async def assemble(settings: BotSettings, storage: StorageSettings) -> AsyncIter
         stack.push_async_callback(supervisor.stop)
 
         conversation = Conversation(redis, storage)
-        gate = asyncio.Semaphore(settings.parallel_sends)
+        gate = Gate(settings.parallel_sends)
         sayings = Sayings(redis, conversation.keys, gate, database, metrics)
         patient.middleware(sayings)
         catalogue = Catalogue(storage.load_presets())

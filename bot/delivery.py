@@ -2,12 +2,11 @@
 
 Chats are served at once, the replies of one chat in order. A process that dies between Telegram's acceptance and the
 mark leaves «sending» behind: that reply is sent again and counted as a possible duplicate. At most
-`BOT_PARALLEL_SENDS` replies, and what handlers say (`sayings.py`), are between the two marks at any moment.
+`BOT_PARALLEL_SENDS` replies and texts of handlers (`sayings.py`) together are between the two marks at any moment.
 """
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -17,6 +16,7 @@ from bot import texts
 from bot.courier import Courier, Letter, Outcome
 from bot.failures import insist
 from bot.flights import Flights
+from bot.gate import Gate, Line
 from bot.keyboards import Answer
 from bot.lanes import Lanes
 from bot.metrics import Metrics
@@ -59,7 +59,7 @@ class Deliveries:
         supervisor: Supervisor,
         settings: BotSettings,
         metrics: Metrics,
-        gate: asyncio.Semaphore,
+        gate: Gate,
         consumer: str,
     ) -> None:
         self.database = database
@@ -74,8 +74,6 @@ class Deliveries:
         self.supervisor = supervisor
         self.lanes = Lanes("delivery", supervisor)
         self.gate = gate
-        # Only so many wait at the gate, so that what handlers say passes after a reply or two.
-        self._queue = asyncio.Semaphore(settings.parallel_sends)
         self._held: set[str] = set()
 
     async def pull(self) -> None:
@@ -117,7 +115,7 @@ class Deliveries:
         """
         job: Job | None = None
         while True:
-            async with self._queue, self.gate:
+            async with self.gate.passing(Line.REPLIES):
                 job = job or await insist("mark sending", self._mark_sending, parcel, reply)
                 if job is None:
                     self.flights.land(parcel.request_id)

@@ -11,7 +11,13 @@ from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
 
 import structlog
-from aiogram.exceptions import ClientDecodeError, RestartingTelegram, TelegramNetworkError, TelegramServerError
+from aiogram.exceptions import (
+    ClientDecodeError,
+    RestartingTelegram,
+    TelegramEntityTooLarge,
+    TelegramNetworkError,
+    TelegramServerError,
+)
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -33,11 +39,14 @@ def away(error: BaseException) -> bool:
     return isinstance(error, INFRASTRUCTURE) or (isinstance(error, DBAPIError) and error.connection_invalidated)
 
 
+def unreachable(error: BaseException) -> bool:
+    """Whether Telegram is away or broken. What it finds too large stays so, whatever the library calls that error."""
+    return isinstance(error, UNREACHABLE) and not isinstance(error, TelegramEntityTooLarge)
+
+
 def may_have_arrived(error: BaseException) -> bool:
     """Whether Telegram may have carried the call out. A refused connection never got there; anything later may have."""
-    return isinstance(error, UNREACHABLE) and not (
-        isinstance(error, TelegramNetworkError) and "Cannot connect" in error.message
-    )
+    return unreachable(error) and not (isinstance(error, TelegramNetworkError) and "Cannot connect" in error.message)
 
 
 def pause_after(failures: int) -> float:

@@ -15,7 +15,7 @@ from aiogram import Bot, Dispatcher
 from aiogram.types import Update
 from pydantic import ValidationError
 
-from bot.failures import UNREACHABLE, away, insist, pause_after
+from bot.failures import away, insist, pause_after, unreachable
 from bot.lanes import Lanes
 from bot.metrics import Metrics
 from bot.sayings import Answered, Sayings
@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 ALLOWED = ("message", "edited_message", "callback_query", "message_reaction", "my_chat_member")
 TELEGRAM_TRIES = 6
+# Two minutes and more: somebody is in danger.
+CARD_TRIES = 20
 
 
 class Intake:
@@ -76,7 +78,7 @@ class Intake:
             return "malformed"
         # Repeated messages are known by their id in SQL: they need a mark only where something was said at once.
         plain = plain_text(raw)
-        answered = await self.sayings.recall(self.bot.id, number, surely=not plain)
+        answered = await self.sayings.recall(self.bot.id, number, surely=not words_only(raw))
         if answered.done:
             return "repeated"
         outcome = await self._feed(update, answered)
@@ -85,7 +87,7 @@ class Intake:
         return outcome
 
     async def _feed(self, update: Update, answered: Answered) -> str:
-        failures = 0
+        failures = refusals = 0
         while True:
             try:
                 with answered.speaking():
@@ -93,12 +95,16 @@ class Intake:
                 return "handled"
             except Exception as error:
                 failures += 1
-                storage_away = away(error)
-                if not storage_away and not (isinstance(error, UNREACHABLE) and failures < TELEGRAM_TRIES):
+                refusals += not away(error)
+                tries = CARD_TRIES if answered.urgent else TELEGRAM_TRIES
+                if not away(error) and not (unreachable(error) and refusals < tries):
                     log.error("update failed", update_id=update.update_id, error=type(error).__name__)
                     return "failed"
                 log.warning("update waits", update_id=update.update_id, error=type(error).__name__, failures=failures)
                 await asyncio.sleep(pause_after(failures))
+                await self.sayings.look_again(answered)
+                if answered.done:
+                    return "repeated"
 
 
 def update_number(raw: Mapping[str, Any]) -> int | None:
@@ -112,6 +118,13 @@ def plain_text(raw: Mapping[str, Any]) -> bool:
     message = raw.get("message")
     text = message.get("text") if isinstance(message, Mapping) else None
     return isinstance(text, str) and not text.startswith("/")
+
+
+def words_only(raw: Mapping[str, Any]) -> bool:
+    """Whether the update is words, new or edited, under a file or not: perhaps of somebody in danger."""
+    message = raw.get("edited_message") or raw.get("message")
+    words = (message.get("text") or message.get("caption")) if isinstance(message, Mapping) else None
+    return isinstance(words, str) and not words.startswith("/")
 
 
 def lane(raw: Mapping[str, Any]) -> int:

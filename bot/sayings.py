@@ -1,7 +1,8 @@
 """What handlers say in answer to an update is said once, also when a killed process makes Telegram repeat the update.
 
-Each text is marked in Redis under its update, before and after it is sent. At most `BOT_PARALLEL_SENDS` texts and
-replies together (`gate`) are between Telegram's acceptance and their mark. Does not know who says what.
+Each is marked in Redis under its update, before and after it is sent. At most `BOT_PARALLEL_SENDS` texts and replies
+together (`gate.py`) are between Telegram's acceptance and their mark; files, which may take long, are not counted. Does
+not know who says what, but that cards with telephone numbers are urgent.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from aiogram.methods.base import TelegramType
 from aiogram.types import Chat, Message
 from redis.asyncio import Redis
 
+from bot import texts
 from bot.failures import away, insist, may_have_arrived
+from bot.gate import Gate, Line
 from bot.metrics import Metrics
 from storage.contracts import now
 from storage.database import Database
@@ -37,18 +40,20 @@ log = structlog.get_logger(__name__)
 REMEMBER = 86400
 DONE = "done"
 UNSURE = 0
+BRIEFLY = 0.4
 SAYING = (SendMessage, SendDocument, SendPhoto)
 
 
 @dataclass(slots=True)
 class Answered:
     """An update: what was said to it (name of the text → its message's number, `UNSURE`: perhaps sent), and whether
-    everything was done. `reachable`: Redis takes marks now."""
+    everything was done. `reachable`: Redis takes marks now. `urgent`: a card with telephone numbers is to be said."""
 
     key: str
     said: dict[str, int] = field(default_factory=dict)
     done: bool = False
     reachable: bool = True
+    urgent: bool = False
     _times: Counter[str] = field(default_factory=Counter)
 
     def name(self, method: TelegramMethod[Any]) -> str:
@@ -81,7 +86,7 @@ _CURRENT: ContextVar[Answered | None] = ContextVar("answered", default=None)
 class Sayings(BaseRequestMiddleware):
     """Middleware of the handlers' bot. Inside of whatever waits for Telegram, so that the gate is free meanwhile."""
 
-    def __init__(self, redis: Redis, keys: Keys, gate: asyncio.Semaphore, database: Database, metrics: Metrics) -> None:
+    def __init__(self, redis: Redis, keys: Keys, gate: Gate, database: Database, metrics: Metrics) -> None:
         self.redis = redis
         self.keys = keys
         self.gate = gate
@@ -96,6 +101,12 @@ class Sayings(BaseRequestMiddleware):
         else:
             await self._try(answered, self._read)
         return answered
+
+    async def look_again(self, answered: Answered) -> None:
+        """Before another try: a Redis that was away may be back."""
+        if not answered.reachable:
+            answered.reachable = True
+            await self._try(answered, self._read)
 
     async def finish(self, answered: Answered) -> None:
         """Everything was done: the update has no effect any more."""
@@ -118,7 +129,11 @@ class Sayings(BaseRequestMiddleware):
             log.warning("said perhaps before, saying again")
             self.metrics.doubtful.inc()
             await insist("count", self._count)
-        async with self.gate:
+        if not isinstance(method, SendMessage):
+            return await self._say(make_request, bot, method, answered, name)
+        line = Line.CARDS if method.text == texts.CRISIS else Line.SAYINGS
+        answered.urgent = answered.urgent or line is Line.CARDS
+        async with self.gate.passing(line):
             return await self._say(make_request, bot, method, answered, name)
 
     async def _say(
@@ -149,13 +164,14 @@ class Sayings(BaseRequestMiddleware):
         return Message(message_id=message_id, date=now(), chat=chat).as_(bot)
 
     async def _try(self, answered: Answered, work: Any, *more: str) -> None:
-        """Once: a card with telephone numbers does not wait for Redis. `finish` makes up for it."""
+        """Once, for `BRIEFLY` seconds: a card with telephone numbers waits for no Redis. `finish` makes up for it."""
         if not answered.reachable:
             return
         try:
-            await work(answered, *more)
+            async with asyncio.timeout(BRIEFLY):
+                await work(answered, *more)
         except Exception as error:
-            if not away(error):
+            if not away(error) and not isinstance(error, TimeoutError):
                 raise
             answered.reachable = False
             log.warning("marks wait", error=type(error).__name__)
@@ -163,7 +179,8 @@ class Sayings(BaseRequestMiddleware):
     async def _read(self, answered: Answered) -> None:
         found = await self.redis.hgetall(answered.key)
         answered.done = found.pop(DONE, None) is not None
-        answered.said = {str(name): int(message_id) for name, message_id in found.items()}
+        # What this process has said itself it knows better.
+        answered.said = {str(name): int(message_id) for name, message_id in found.items()} | answered.said
 
     async def _write(self, answered: Answered) -> None:
         fields: dict[Any, Any] = answered.said | ({DONE: 1} if answered.done else {})

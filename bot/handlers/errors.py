@@ -10,7 +10,7 @@ from aiogram.exceptions import TelegramAPIError, TelegramBadRequest, TelegramFor
 from aiogram.types import CallbackQuery, ErrorEvent, Message, Update
 
 from bot import texts
-from bot.failures import UNREACHABLE, away
+from bot.failures import away, unreachable
 from bot.metrics import Metrics
 from bot.supervision import where
 from storage.database import Database
@@ -36,7 +36,7 @@ def _is_refusal(event: ErrorEvent) -> bool:
 
 
 def _is_ours(event: ErrorEvent) -> bool:
-    return not away(event.exception) and not isinstance(event.exception, UNREACHABLE)
+    return not away(event.exception) and not unreachable(event.exception)
 
 
 async def blocked(event: ErrorEvent, database: Database) -> None:

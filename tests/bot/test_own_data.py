@@ -111,3 +111,12 @@ async def test_a_message_of_nothing_but_the_bots_name_is_empty(scene: Stage) -> 
         await anna.next_message(chat=group)
         assert (await anna.ask("@otklik_bot,", chat=group)).text == texts.EMPTY
         assert scene.worker.asked_in(anna.id) == scene.worker.asked_in(group) == []
+
+
+async def test_an_export_too_large_for_telegram_is_said_and_not_tried_again(scene: Stage) -> None:
+    async with scene.person() as anna:
+        refusing = scene.world.fail_next("sendDocument", 413, "Request Entity Too Large", times=2, chat_id=anna.id)
+        assert (await anna.ask("/export")).text == texts.SOMETHING_BROKE
+        assert refusing.times == 1
+        assert (await anna.ask("привет")).text == "[joy 2] привет"
+        scene.world.faults.planned.remove(refusing)
