@@ -251,27 +251,32 @@ class Turns:
         await self._push_all(requests)
         return action
 
-    async def withdraw(self, chat_id: int, message_id: int, user_id: int) -> None:
+    async def withdraw(self, chat_id: int, message_id: int, user_id: int) -> Dropped:
         """A message must not be answered or learned from after all (a crisis message by edit).
 
-        Its turn ends and leaves the dialogue; one that never came in is stored without its text. Safe to repeat.
+        Its turn ends and leaves the dialogue; one that never came in is stored without its text. Safe to repeat. Waits
+        for SQL alone; `go_on` is to be called with what was given up.
         """
+        dropped = Dropped()
         async with self.database.unit() as unit:
             await unit.chats.lock(chat_id)
             row = await unit.inbox.get(chat_id, message_id)
             if row is None:
                 await unit.inbox.add(chat_id, message_id, user_id, "", state="crisis")
                 await unit.commit()
-                return
+                return dropped
             if row.state == "crisis":
-                return
-            dropped = Dropped()
+                return dropped
             turn = await unit.turns.get(row.turn_id) if row.turn_id else None
             if turn is not None:
-                dropped = await self._drop(unit, chat_id)
+                dropped = await self._drop(unit, chat_id, turn_id=turn.id)
                 turn.state = "cancelled"
             row.state, row.text = "crisis", ""
             await unit.commit()
+        return dropped
+
+    async def go_on(self, chat_id: int, dropped: Dropped) -> None:
+        """After `withdraw`: workers need not answer what was given up, and the chat's next turn begins."""
         await self._stop(dropped)
         await self.advance(chat_id)
 
@@ -287,11 +292,11 @@ class Turns:
         await self._stop(dropped)
         return dropped
 
-    async def _drop(self, unit: Unit, chat_id: int, *, notes: bool = False) -> Dropped:
-        """Mark unsent replies of a chat as unwanted. One that is being sent right now is left to its end."""
+    async def _drop(self, unit: Unit, chat_id: int, *, turn_id: int | None = None, notes: bool = False) -> Dropped:
+        """Mark unsent replies of a chat, or of one turn, as unwanted. One that is being sent right now is left."""
         dropped = Dropped()
         for row in await unit.replies.in_flight(chat_id):
-            if row.delivery == "sending":
+            if row.delivery == "sending" or turn_id not in (None, row.turn_id):
                 continue
             row.delivery = "dropped"
             dropped.requests.append(row.request_id)

@@ -46,14 +46,14 @@ async def card(message: Message, database: Database, waiting: Waiting) -> None:
     log.info("crisis card shown")
 
 
-async def edited_card(message: Message, database: Database, turns: Turns) -> None:
-    """The same for an edit: the turn with the message ends and leaves the dialogue."""
-    async with database.view() as unit:
-        row = await unit.inbox.get(message.chat.id, message.message_id)
-    if row is not None and row.state == "crisis":
-        return
-    await message.reply(texts.CRISIS)
-    await turns.withdraw(message.chat.id, message.message_id, sender(message))
+async def edited_card(message: Message, turns: Turns) -> None:
+    """The same for an edit. The turn with the message ends and leaves the dialogue first, whether the card arrives or
+    not; a message withdrawn before gets its card all the same, since a process may have died in between."""
+    dropped = await turns.withdraw(message.chat.id, message.message_id, sender(message))
+    try:
+        await message.reply(texts.CRISIS)
+    finally:
+        await turns.go_on(message.chat.id, dropped)
 
 
 def sender(message: Message) -> int:

@@ -58,7 +58,7 @@ async def edited(
         state = "refused"
     if state is not None and is_crisis(words(message, me)):
         # In a group the edit may have taken the mention away, too.
-        await edited_card(message, database, turns)
+        await edited_card(message, turns)
         return
     if state == "refused" or (state is None and _mention_added(message, me)):
         if not await _forgotten(database, message, user_id):
