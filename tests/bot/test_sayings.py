@@ -209,14 +209,13 @@ async def test_a_card_passes_before_all_who_wait(scene: Scene) -> None:
 
 
 async def test_whoever_gives_up_at_the_gate_holds_nobody_up(scene: Scene) -> None:
-    scene.telegram.open.clear()
-    inside, waiting, third = (asyncio.create_task(scene.reply(f"ответ {number}")) for number in range(3))
-    await asyncio.sleep(0)
-    waiting.cancel()
-    # The second is cancelled when it has been let in, too.
-    inside.cancel()
-    await asyncio.wait({inside, waiting})
-    scene.telegram.open.set()
+    async with scene.gate.passing(Line.REPLIES):
+        first, second, third = (asyncio.create_task(scene.reply(f"ответ {number}")) for number in range(3))
+        await asyncio.sleep(0)
+        first.cancel()
+    # The place is the second's already, which does not know it yet.
+    second.cancel()
+    await asyncio.wait({first, second})
     async with asyncio.timeout(5):
         await third
         await scene.reply("ответ 3")
@@ -241,10 +240,12 @@ async def test_a_file_on_its_way_holds_no_reply_up(scene: Scene) -> None:
     replied = asyncio.Event()
     task = asyncio.create_task(export())
     await uploading.wait()
-    async with asyncio.timeout(5):
-        await scene.reply("ответ")
-    replied.set()
-    await task
+    try:
+        async with asyncio.timeout(5):
+            await scene.reply("ответ")
+    finally:
+        replied.set()
+        await task
     assert scene.telegram.said == ["ответ", "SendDocument"]
     assert list(scene.marks.kept[answered.key].values()) == ["2"]
 
