@@ -15,6 +15,7 @@ from aiogram import Bot, Dispatcher
 from aiogram.types import Update
 from pydantic import ValidationError
 
+from bot.crisis import is_crisis
 from bot.failures import away, insist, pause_after, unreachable
 from bot.lanes import Lanes
 from bot.metrics import Metrics
@@ -78,7 +79,7 @@ class Intake:
             return "malformed"
         # Repeated messages are known by their id in SQL: they need a mark only where something was said at once.
         plain = plain_text(raw)
-        answered = await self.sayings.recall(self.bot.id, number, surely=not words_only(raw))
+        answered = await self.sayings.recall(self.bot.id, number, urgent=urgent(raw))
         if answered.done:
             return "repeated"
         outcome = await self._feed(update, answered)
@@ -120,11 +121,11 @@ def plain_text(raw: Mapping[str, Any]) -> bool:
     return isinstance(text, str) and not text.startswith("/")
 
 
-def words_only(raw: Mapping[str, Any]) -> bool:
-    """Whether the update is words, new or edited, under a file or not: perhaps of somebody in danger."""
+def urgent(raw: Mapping[str, Any]) -> bool:
+    """Whether the update is words, new or edited, under a file or not, of somebody in danger."""
     message = raw.get("edited_message") or raw.get("message")
     words = (message.get("text") or message.get("caption")) if isinstance(message, Mapping) else None
-    return isinstance(words, str) and not words.startswith("/")
+    return isinstance(words, str) and is_crisis(words)
 
 
 def lane(raw: Mapping[str, Any]) -> int:

@@ -40,7 +40,7 @@ log = structlog.get_logger(__name__)
 REMEMBER = 86400
 DONE = "done"
 UNSURE = 0
-BRIEFLY = 0.4
+BRIEFLY = 2.0
 SAYING = (SendMessage, SendDocument, SendPhoto)
 
 
@@ -93,13 +93,13 @@ class Sayings(BaseRequestMiddleware):
         self.database = database
         self.metrics = metrics
 
-    async def recall(self, bot_id: int, number: int, *, surely: bool) -> Answered:
-        """What is known of an update. `surely`: wait for Redis; otherwise one that is away knows nothing."""
-        answered = Answered(self.keys.handled(bot_id, number))
-        if surely:
-            await insist("handled?", self._read, answered)
-        else:
+    async def recall(self, bot_id: int, number: int, *, urgent: bool) -> Answered:
+        """What is known of an update. `urgent`: a Redis that is away knows nothing; otherwise wait for it."""
+        answered = Answered(self.keys.handled(bot_id, number), urgent=urgent)
+        if urgent:
             await self._try(answered, self._read)
+        else:
+            await insist("handled?", self._read, answered)
         return answered
 
     async def look_again(self, answered: Answered) -> None:
@@ -125,14 +125,9 @@ class Sayings(BaseRequestMiddleware):
         if known:
             answered.told(name, known)
             return self._as_it_was(bot, method, known)  # type: ignore[return-value]
-        if known == UNSURE:
-            log.warning("said perhaps before, saying again")
-            self.metrics.doubtful.inc()
-            await insist("count", self._count)
         if not isinstance(method, SendMessage):
             return await self._say(make_request, bot, method, answered, name)
         line = Line.CARDS if method.text == texts.CRISIS else Line.SAYINGS
-        answered.urgent = answered.urgent or line is Line.CARDS
         async with self.gate.passing(line):
             return await self._say(make_request, bot, method, answered, name)
 
@@ -144,6 +139,11 @@ class Sayings(BaseRequestMiddleware):
         answered: Answered,
         name: str,
     ) -> Response[TelegramType]:
+        if name in answered.said:
+            # Here and not before the gate: a process killed while this waits there has said nothing again.
+            log.warning("said perhaps before, saying again")
+            self.metrics.doubtful.inc()
+            await insist("count", self._count)
         answered.said[name] = UNSURE
         await self._try(answered, self._write)
         try:
@@ -164,11 +164,11 @@ class Sayings(BaseRequestMiddleware):
         return Message(message_id=message_id, date=now(), chat=chat).as_(bot)
 
     async def _try(self, answered: Answered, work: Any, *more: str) -> None:
-        """Once, for `BRIEFLY` seconds: a card with telephone numbers waits for no Redis. `finish` makes up for it."""
+        """Once; where a card with telephone numbers is to be said for `BRIEFLY` seconds. `finish` makes up for it."""
         if not answered.reachable:
             return
         try:
-            async with asyncio.timeout(BRIEFLY):
+            async with asyncio.timeout(BRIEFLY if answered.urgent else None):
                 await work(answered, *more)
         except Exception as error:
             if not away(error) and not isinstance(error, TimeoutError):

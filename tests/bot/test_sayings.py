@@ -93,7 +93,7 @@ class Scene:
         self.sayings = Sayings(self.marks, Keys(), self.gate, None, Metrics())  # type: ignore[arg-type]
 
     async def update(self, number: int = 1) -> Answered:
-        return await self.sayings.recall(BOT.id, number, surely=False)
+        return await self.sayings.recall(BOT.id, number, urgent=True)
 
     async def say(self, answered: Answered, text: str = "привет") -> None:
         with answered.speaking():

@@ -57,8 +57,8 @@ ROUNDS: tuple[tuple[Case, ...], ...] = (
         Case("bot.handlers.persona_text:set_persona", write("старый моряк"), (SAILOR,)),
         Case("bot.turns:Turns.withdraw", rephrase, (texts.CRISIS,)),
         Case("bot.turns:Turns.fall_back", write_after_the_emotion_went, (OFF, "[joy 2] ты где")),
-        # The second to store something. It holds SQLite's lock, so that nobody may come after.
-        Case("storage.repositories.inbox:Inbox.add@2", write(DANGER), (texts.CRISIS,)),
+        # The third to store something. It holds SQLite's lock, so that nobody may come after.
+        Case("storage.repositories.inbox:Inbox.add@3", write(DANGER), (texts.CRISIS,)),
     ),
     (
         Case(DONE, write("старый моряк"), (SAILOR,)),
