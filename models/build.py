@@ -16,6 +16,7 @@ from models.errors import AdapterBroken, ClassifierBroken, ModelMissing
 from models.intake import Intake
 from models.judging import Judge
 from models.metrics import Metrics
+from models.reader import load_reader
 from models.responder import Responder
 from models.scheduling import Limits
 from models.serving import Routes
@@ -39,6 +40,7 @@ def build_responder(
         max_new_tokens=settings.max_new_tokens,
         turns=settings.turns_kept(),
         routes=Routes(active_adapter(settings, find_adapters(settings))),
+        reader=load_reader(STARTER / "reader") if presets.auto.kinds and settings.engine != "echo" else None,
     )
     # Only where rows share a pass does company pay for waiting.
     window = settings.window_ms / 1000 if settings.engine == "transformers" else 0.0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import structlog
 
@@ -16,12 +17,23 @@ from models.errors import PromptTooLong
 from models.jobs import Clock, Job, Task, bolder, derive_seed, ended, reply_failed, sampling_for
 from models.judging import Judge
 from models.prompt import Prompt
+from models.reader import Reader
 from models.serving import Routes
 from models.window import newest
 from storage.contracts import ChatReply, ChatRequest, FailReason, ReplyState, now
 from storage.presets import Preset, Presets
 
 log = structlog.get_logger(__name__)
+
+
+class Reading(NamedTuple):
+    """What «авто» goes by: the emotion that a message shows, and the kind of thing that it tells."""
+
+    label: str = ""
+    kind: str | None = None
+
+
+UNREAD = Reading()
 
 
 class Intake:
@@ -37,6 +49,7 @@ class Intake:
         max_new_tokens: int,
         turns: int | None = None,
         routes: Routes | None = None,
+        reader: Reader | None = None,
         wall: Callable[[], datetime] = now,
     ) -> None:
         self.engine = engine
@@ -46,6 +59,7 @@ class Intake:
         self.max_new_tokens = max_new_tokens
         self.turns = turns
         self.routes = routes or Routes()
+        self.reader = reader
         self.wall = wall
 
     def take(self, tasks: Sequence[Task], moment: float) -> tuple[list[Job], list[ChatReply]]:
@@ -54,14 +68,14 @@ class Intake:
         replies: list[ChatReply] = []
         readings = self._readings(tasks)
         for task in tasks:
-            made = self._safely(task, readings.get(task.request.request_id), moment)
+            made = self._safely(task, readings.get(task.request.request_id, UNREAD), moment)
             if isinstance(made, Job):
                 jobs.append(made)
             else:
                 replies.append(made)
         return jobs, replies
 
-    def _safely(self, task: Task, reading: str | None, moment: float) -> Job | ChatReply:
+    def _safely(self, task: Task, reading: Reading, moment: float) -> Job | ChatReply:
         """Whatever a request makes raise is answered as this request's fault."""
         try:
             return self._one(task, reading, moment)
@@ -71,7 +85,7 @@ class Intake:
             log.error("request not prepared", request_id=task.request.request_id, error=type(error).__name__)
             return reply_failed(task.request, FailReason.POISONED)
 
-    def _one(self, task: Task, reading: str | None, moment: float) -> Job | ChatReply:
+    def _one(self, task: Task, reading: Reading, moment: float) -> Job | ChatReply:
         request = task.request
         if request.deadline <= self.wall():
             return ended(request, ReplyState.EXPIRED)
@@ -100,15 +114,18 @@ class Intake:
             solo=task.solo,
         )
 
-    def _readings(self, tasks: Sequence[Task]) -> dict[str, str]:
-        """The label of the last message of every «авто» request, classified in one batch."""
+    def _readings(self, tasks: Sequence[Task]) -> dict[str, Reading]:
+        """The last message of every «авто» request, read in one batch: its emotion and the kind of thing it tells."""
         auto = [task.request for task in tasks if task.request.emotion == self.presets.auto.id and task.request.turns]
-        found = self.judge.probabilities([request.turns[-1].text for request in auto])
-        return {request.request_id: strongest(values) for request, values in zip(auto, found, strict=True) if values}
+        texts = [request.turns[-1].text for request in auto]
+        labels = (strongest(values) if values else "" for values in self.judge.probabilities(texts))
+        kinds = self.reader.kinds(texts) if self.reader else [None] * len(texts)
+        read = map(Reading, labels, kinds)
+        return {request.request_id: one for request, one in zip(auto, read, strict=True)}
 
-    def _preset(self, request: ChatRequest, reading: str | None) -> Preset:
+    def _preset(self, request: ChatRequest, reading: Reading) -> Preset:
         if request.emotion == self.presets.auto.id:
-            return self.presets.resolve_auto(reading or "")
+            return self.presets.resolve_auto(reading.label, reading.kind)
         try:
             return self.presets.get(request.emotion)
         except KeyError:

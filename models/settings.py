@@ -73,7 +73,9 @@ class ModelsSettings(BaseSettings):
     shares_gpu: bool = Field(
         default=False, description="Unload the models while training asks for the GPU (TRAINING_DRAIN), then come back."
     )
-    threads: int | None = Field(default=None, ge=1, description="CPU threads; unset: torch decides.")
+    threads: int | None = Field(
+        default=None, ge=1, description="CPU threads; unset: OMP_NUM_THREADS, else all usable cores but one."
+    )
     drain_seconds: float = Field(default=6.0, ge=0, description="How long a stopping worker finishes what it began.")
     stuck_seconds: float = Field(
         default=120.0, gt=0, description="A worker whose step takes longer (hung device) exits, and others take over."

@@ -61,10 +61,12 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     from otklik.errors import readable  # after the table, so that --help stays instant
     from storage.garbage import seldom
+    from storage.threads import patient
     from storage.uncompiled import uncompiled
 
     seldom()
     uncompiled()
+    patient()
     return readable(lambda rest: load(COMMANDS[name][0])(rest), rest)
 
 

@@ -67,5 +67,8 @@ def _read(change: Overlay) -> Preset | None:
 def _auto(file: Presets, kept: tuple[Preset, ...]) -> Any:
     ids = {preset.id for preset in kept}
     calm = next((preset.id for preset in kept if "neutral" in preset.labels), kept[0].id)
-    policy = {label: target if target in ids else calm for label, target in file.auto.policy.items()}
-    return file.auto.model_copy(update={"policy": policy})
+
+    def met(table: dict[str, str]) -> dict[str, str]:
+        return {name: target if target in ids else calm for name, target in table.items()}
+
+    return file.auto.model_copy(update={"policy": met(file.auto.policy), "kinds": met(file.auto.kinds)})

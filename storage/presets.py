@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from storage.contracts import Sampling
 
 BUNDLED = Path(__file__).with_name("presets.yaml")
+# What a message tells, as the reader names it (`models.reader`).
+KINDS = ("good", "bad", "plain", "asks", "advice")
 
 
 class Preset(BaseModel):
@@ -37,7 +39,10 @@ class Preset(BaseModel):
 
 
 class AutoPreset(BaseModel):
-    """«авто»: maps the emotion read in the person's message to the preset of the answer."""
+    """«авто»: maps what is read in the person's message to the preset of the answer.
+
+    `kinds`: by what it tells, one of KINDS, where that is known; `policy`: else by the emotion it shows.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,6 +50,13 @@ class AutoPreset(BaseModel):
     emoji: str
     title: str
     policy: dict[str, str]
+    kinds: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _kinds_exist(self) -> AutoPreset:
+        if unknown := sorted(set(self.kinds) - set(KINDS)):
+            raise ValueError(f"auto.kinds has unknown kinds: {', '.join(unknown)} (there are: {', '.join(KINDS)})")
+        return self
 
 
 class Presets(BaseModel):
@@ -63,9 +75,9 @@ class Presets(BaseModel):
             raise ValueError("preset ids must be unique")
         if set(self.intensity_words) != {1, 2, 3}:
             raise ValueError("intensity_words needs exactly the steps 1, 2 and 3")
-        unknown = set(self.auto.policy.values()) - {preset.id for preset in self.presets}
-        if unknown:
-            raise ValueError(f"auto.policy names unknown presets: {', '.join(sorted(unknown))}")
+        for name, targets in (("policy", self.auto.policy), ("kinds", self.auto.kinds)):
+            if unknown := set(targets.values()) - {preset.id for preset in self.presets}:
+                raise ValueError(f"auto.{name} names unknown presets: {', '.join(sorted(unknown))}")
         return self
 
     def get(self, preset_id: str) -> Preset:
@@ -84,9 +96,12 @@ class Presets(BaseModel):
                 return preset
         return None
 
-    def resolve_auto(self, label: str) -> Preset:
-        """The answer's preset when the person's message carries `label`; the first preset for unknown labels."""
-        target = self.auto.policy.get(label)
+    def resolve_auto(self, label: str, kind: str | None = None) -> Preset:
+        """The answer's preset when the person's message tells a `kind` of thing, else when it carries `label`.
+
+        The first preset for unknown ones.
+        """
+        target = self.auto.kinds.get(kind or "") or self.auto.policy.get(label)
         return self.get(target) if target else self.presets[0]
 
     def system_text(self, preset: Preset, intensity: int) -> str:

@@ -26,6 +26,7 @@ METHODS = {
     "starter": ("training.starter_sft", "StarterRecipe"),
     "rlhf": ("training.rlhf", "RlhfRecipe"),
     "classifier": ("training.classifier", "ClassifierRecipe"),
+    "reader": ("training.reader", "ReaderRecipe"),
     "starter_classifier": ("training.starter_classifier", "StarterClassifierRecipe"),
     "dpo": ("training.dpo", "DpoRecipe"),
     "simpo": ("training.simpo", "SimpoRecipe"),

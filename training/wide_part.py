@@ -34,17 +34,17 @@ class Learning:
     smoothing: float = 0.3
 
 
-def fit(rows: Sequence[Labelled], masses: Sequence[float], how: Learning) -> Wide:
+def fit(rows: Sequence[Labelled], masses: Sequence[float], how: Learning, labels: Sequence[str] = LABELS) -> Wide:
     """For each label the mean of two logistic regressions on rows that know it, with features as they are and scaled.
 
     `masses`: weights, one a row. The scale is `ratios`. Both are linear in the features, so their mean is one table.
     The network's share is 1. A label without rows for and against it keeps a bias alone. ValueError if no hash stands
     in enough texts.
     """
-    made = _empty([row.text for row in rows], how.least)
+    made = _empty([row.text for row in rows], how.least, len(labels))
     features = table(made, [row.text for row in rows])
     weights = np.asarray(masses, dtype=np.float64)
-    for column, label in enumerate(LABELS):
+    for column, label in enumerate(labels):
         known = np.array([label in row.known for row in rows])
         actual = np.array([label in row.labels for row in rows])[known]
         if not 0 < actual.sum() < len(actual):
@@ -125,7 +125,7 @@ def shares(made: Wide, deep: NDArray[np.float32], rows: Sequence[Labelled]) -> S
     return Shares(own, other, np.array(bias))
 
 
-def _empty(texts: Sequence[str], least: tuple[int, int]) -> Wide:
+def _empty(texts: Sequence[str], least: tuple[int, int], labels: int) -> Wide:
     """Hashes that stand in enough texts, with ln((1 + texts) / (1 + theirs)) + 1; weights zero."""
     counts: tuple[Counter[int], ...] = (Counter(), Counter())
     for text in texts:
@@ -137,6 +137,6 @@ def _empty(texts: Sequence[str], least: tuple[int, int]) -> Wide:
     keys = np.array(sorted(kept), dtype=np.uint32)
     often = np.array([kept[key] for key in keys.tolist()])
     rarity: Numbers = (np.log((1 + len(texts)) / (1 + often)) + 1).astype(np.float32)
-    zeros = np.zeros(len(LABELS), dtype=np.float32)
-    weights = np.zeros((len(keys), len(LABELS)), dtype=np.float32)
+    zeros = np.zeros(labels, dtype=np.float32)
+    weights = np.zeros((len(keys), labels), dtype=np.float32)
     return Wide(keys=keys, rarity=rarity, weights=weights, bias=zeros, share=zeros + 1)

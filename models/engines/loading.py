@@ -14,7 +14,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
-from models.devices import pick_device, pick_dtype
+from models.devices import pick_device, pick_dtype, use_threads
 from models.engines.prompts import end_tokens
 from models.errors import ModelMissing, first_line
 from models.revisions import with_commit
@@ -46,8 +46,7 @@ def load_base(settings: ModelsSettings) -> Base:
             "the starter model is not in this checkout (models/starter/base): set MODELS_BASE to a folder or hub id "
             "of a causal language model, or MODELS_ENGINE=echo to run without one"
         )
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
+    use_threads(settings.threads)
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     device = pick_device(settings.device)
     dtype = pick_dtype(settings.dtype, device)

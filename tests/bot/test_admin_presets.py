@@ -121,6 +121,7 @@ def test_the_overlay_changes_adds_and_switches_off_and_auto_stays_whole() -> Non
     ]
     assert merged.get("joy").title == "счастье" and merged.get("fear") == FILE.get("fear")
     assert merged.auto.policy["sadness"] == "neutral" and merged.auto.policy["joy"] == "joy"
+    assert merged.auto.kinds["bad"] == "neutral" and merged.auto.kinds["good"] == "joy"
     assert type(merged).model_validate(merged.model_dump()) == merged
     nothing = overlaid(FILE, [Overlay(preset.id, None, enabled=False) for preset in FILE.presets])
     assert [preset.id for preset in nothing.presets] == ["neutral"]

@@ -20,6 +20,7 @@ from models.engine import Broken, Event, Finished, Row
 from models.engines.echo import EchoEngine
 from models.errors import EngineBroken, EngineUnavailable
 from models.jobs import Task, sampling_for
+from models.reader import Reader
 from models.responder import Responder
 from models.serving import Routes
 from models.settings import ModelsSettings
@@ -320,3 +321,29 @@ def test_tidy_turns_alternate_and_begin_with_the_person(dialogue: list[Turn]) ->
     assert all(first.role != second.role for first, second in itertools.pairwise(kept))
     users = [word for turn in dialogue if turn.role == "user" for word in turn.text.split()]
     assert [word for turn in kept if turn.role == "user" for word in turn.text.split()] == users
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "preset"),
+    [
+        ("Жена подала на развод", "bad", "sympathy"),
+        ("Мне так грустно, что рассмеялась", "good", "joy"),
+        ("Ура, а какой сегодня праздник?", "asks", "neutral"),
+        ("Мне так грустно", "plain", "sympathy"),  # small talk: the emotion that it shows decides
+        ("Ура, среда", None, "joy"),
+    ],
+)
+def test_auto_goes_by_what_is_told_and_else_by_what_is_shown(text: str, kind: str | None, preset: str) -> None:
+    class Told(Reader):
+        def __init__(self) -> None:
+            self.asked: list[str] = []
+
+        def kinds(self, texts: Sequence[str]) -> list[str | None]:
+            self.asked += texts
+            return [kind] * len(texts)
+
+    made = responder(candidates=2)
+    made.intake.reader = reader = Told()
+    found = run(made, make_request("auto", text, emotion="auto"), make_request("fixed", text, emotion="fear"))
+    assert (found["auto"].emotion, found["fixed"].emotion) == (preset, "fear")
+    assert reader.asked == [text]

@@ -264,4 +264,4 @@ def test_pre_training_names_the_file_that_it_lacks(presets: Presets, tmp_path: P
 
 
 def test_every_method_is_known_or_reads_no_recipe_of_data() -> None:
-    assert set(METHODS) - set(beforehand.LEARNS) == {"pretrain", "starter", "starter_classifier"}
+    assert set(METHODS) - set(beforehand.LEARNS) == {"pretrain", "starter", "starter_classifier", "reader"}

@@ -22,7 +22,7 @@ from training.scoring import RewardKeys
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "tuning.md"
 # Methods that made the bundled weights; their recipes speak for themselves.
-OWN = ("pretrain", "starter", "starter_classifier")
+OWN = ("pretrain", "starter", "starter_classifier", "reader")
 
 
 def text() -> str:

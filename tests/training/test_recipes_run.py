@@ -79,7 +79,7 @@ DATA_STEPS: dict[str, dict[str, dict[str, Any]]] = {
     "sft_desk_gptj": {"outcome": {"in": 5, "out": 4}, "scrub": {"changed": 1}},
     "sft_instruct_qwen": {"score": {"in": 150, "dropped": {"below_min": 50}}},
 }
-# Run by tests/training/preferences.
+# Run by tests/training/preferences; the reader's by tests/training/test_reader.py.
 PREFERENCES = {"dpo_emotion", "simpo_emotion", "kto_emotion", "reward_emotion"}
 SMALL = {"hidden": 32, "layers": 1, "heads": 2, "inner": 64}
 PUBLIC = "{films: 0.5, seed: 0.5}"
@@ -287,4 +287,5 @@ def test_the_adversarial_recipe_gives_its_generator(files: dict[str, Path], base
 
 
 def test_no_shipped_recipe_is_left_out() -> None:
-    assert {path.stem for path in recipes.FOLDER.glob("*.yaml")} == {*ADAPTERS, *WEIGHTS, *PREFERENCES, "gan_tofu"}
+    elsewhere = {*PREFERENCES, "gan_tofu", "starter_reader"}
+    assert {path.stem for path in recipes.FOLDER.glob("*.yaml")} == {*ADAPTERS, *WEIGHTS, *elsewhere}

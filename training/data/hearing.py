@@ -34,7 +34,7 @@ class Hearing:
             if not one.held_out:
                 told = one.source in WITH_SUBJECTS and one.kind in FIRST
                 about = ABOUT.index(one.subject) if told else UNKNOWN
-                self.known.setdefault(_bare(one.text), (KINDS.index(one.kind), about))
+                self.known.setdefault(bare(one.text), (KINDS.index(one.kind), about))
 
     def labels(self, batch: NDArray[np.int64]) -> NDArray[np.int64]:
         """`(2, rows, length)` of `(rows, length)` token ids: index in KINDS, index in ABOUT; UNKNOWN elsewhere.
@@ -52,7 +52,7 @@ class Hearing:
                 last = stop = int(after[0])
                 while stop < len(tokens) and int(tokens[stop]) in self.special:
                     stop += 1
-                told = self.known.get(_bare(self.tokenizer.decode(tokens[start + 1 : last])))
+                told = self.known.get(bare(self.tokenizer.decode(tokens[start + 1 : last])))
                 if told:
                     found[:, row, last:stop] = np.array(told)[:, None]
         return found
@@ -63,6 +63,6 @@ def every() -> list[Message]:
     return [*seed_open.messages(), *seed_open.typed(), *seed_open.broad(), *seed_open.posted()]
 
 
-def _bare(text: str) -> str:
+def bare(text: str) -> str:
     """Letters and digits alone: case, marks and ё vary as people type."""
     return "".join(re.findall(r"\w+", text.lower().replace("ё", "е")))

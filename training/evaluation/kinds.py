@@ -35,7 +35,7 @@ from training.evaluation.statistics import interval
 from training.evaluation.tfidf import TfIdf
 
 HERE = Path(__file__).parent
-SETS = ("fresh", "later")
+SETS = ("fresh", "later", "everyday")
 INTENSITY = 2
 NEWS = ("good", "bad")
 # Of 25,000 messages: so many a probe of some hundred weights a kind learns from as well.

@@ -1,0 +1,88 @@
+"""What «авто» goes by: the bundled reader of messages, and the command that makes it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from models.errors import ClassifierBroken
+from models.reader import Reader, load_reader
+from models.settings import STARTER
+from models.wide import FILE
+from storage.presets import KINDS, load_presets
+from training import cli, reader, recipes
+from training.data.emotions import Labelled
+from training.data.hearing import bare
+from training.data.seed_open import FIRST
+from training.evaluation.kinds import SETS, told
+
+
+@pytest.fixture(scope="module")
+def bundled() -> Reader:
+    found = load_reader(STARTER / "reader")
+    assert found is not None
+    return found
+
+
+def test_kinds_are_those_of_the_open_replies() -> None:
+    assert KINDS == FIRST
+    assert set(reader.TONES.values()) <= set(KINDS)
+
+
+def test_none_of_the_measured_messages_is_learned() -> None:
+    learned = {bare(one.text) for one in reader.messages()}
+    assert not [text for name in SETS for text, _ in told(name) if bare(text) in learned]
+
+
+def test_sad_news_is_not_met_with_joy(bundled: Reader) -> None:
+    """By what «авто» answers to messages of everyday life: of 45 bad ones, of 32 good ones."""
+    presets = load_presets()
+    known = told("everyday")
+    found = bundled.kinds([text for text, _ in known])
+    answers = [presets.resolve_auto("neutral", kind).id for kind in found]
+    to_bad = Counter(answer for (_, kind), answer in zip(known, answers, strict=True) if kind == "bad")
+    to_good = Counter(answer for (_, kind), answer in zip(known, answers, strict=True) if kind == "good")
+    assert to_bad["sympathy"] >= 38 and to_bad["joy"] <= 2 and to_good["joy"] >= 26
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_kinds_that_were_told_by_hand_are_read(name: str, bundled: Reader) -> None:
+    known = told(name)
+    read = bundled.kinds([text for text, _ in known])
+    right = sum(kind == found for (_, kind), found in zip(known, read, strict=True))
+    assert right >= 0.82 * len(known)
+
+
+def test_nothing_said_is_of_no_kind(bundled: Reader) -> None:
+    assert bundled.kinds([]) == []
+    assert len(bundled.kinds(["", "…", "щ" * 5000])) == 3
+
+
+def test_a_damaged_reader_says_so_and_a_missing_one_is_none(tmp_path: Path) -> None:
+    assert load_reader(tmp_path) is None
+    (tmp_path / FILE).write_bytes(b"nothing of the kind")
+    with pytest.raises(ClassifierBroken, match="damaged"):
+        load_reader(tmp_path)
+
+
+def test_the_recipe_gives_a_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    every = reader.messages()
+    few = [one for kind in KINDS for one in [row for row in every if kind in row.labels][:150]]
+    monkeypatch.setattr(reader, "messages", lambda: few)
+    monkeypatch.setenv("STORAGE_DIR", str(tmp_path))
+    assert cli.train(["reader", "--recipe", str(recipes.FOLDER / "starter_reader.yaml")]) == 0
+    folder = Path(capsys.readouterr().out.splitlines()[-1])
+    found = load_reader(folder)
+    assert found is not None
+    read = found.kinds([row.text for row in few])
+    assert sum(kind in row.labels for row, kind in zip(few, read, strict=True)) > 0.9 * len(few)
+    assert (folder.parent / "report.md").is_file()
+
+
+def test_rows_of_a_text_that_stands_twice_are_one() -> None:
+    texts = [row.text for row in reader.messages()]
+    assert len(texts) == len(set(texts)) and all(isinstance(row, Labelled) for row in reader.messages()[:3])
