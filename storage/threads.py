@@ -14,7 +14,8 @@ def patient() -> None:
 
     OpenMP's own way is to spin. Where another program wants a core, too, the thread that is waited for is the one that
     does not run, and the others burn what it needs, thousands of times in an answer: one busy neighbour on two cores
-    made answers ten to twenty times slower (`python -m bench.neighbours`). Asked for when torch is loaded, not later.
+    made answers three times slower (`python -m bench.neighbours`), in the playground, where bot and page want a core,
+    too, ten to twenty times. OpenMP asks for it when torch is loaded, not later.
     """
     if "GOMP_SPINCOUNT" not in os.environ:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
