@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aiogram.types import InlineKeyboardMarkup
 
 from bot import keyboards
+from bot.catalogue import Catalogue
 from bot.settings import BotSettings
 from storage.database import Database, Unit
 from storage.ratings import RatingBook
@@ -29,6 +30,7 @@ class Found:
     variants: tuple[str, ...]
     texts: tuple[str, ...]
     more: bool
+    chosen: str
 
     @property
     def place(self) -> int:
@@ -37,15 +39,16 @@ class Found:
 
     def answer(self) -> keyboards.Answer:
         """For the keyboard."""
-        return keyboards.Answer(self.request_id, self.place + 1, len(self.variants), self.more)
+        return keyboards.Answer(self.request_id, self.place + 1, len(self.variants), self.more, self.chosen)
 
 
 class Answers:
     """Looks answers up; bound to what SQL knows of the chat and the message, so that forged data finds nothing."""
 
-    def __init__(self, database: Database, book: RatingBook, settings: BotSettings) -> None:
+    def __init__(self, database: Database, book: RatingBook, catalogue: Catalogue, settings: BotSettings) -> None:
         self.database = database
         self.book = book
+        self.catalogue = catalogue
         self.settings = settings
 
     async def by_button(self, chat_id: int, message_id: int, request_id: str) -> Found | None:
@@ -78,7 +81,8 @@ class Answers:
 
     async def _found(self, unit: Unit, turn: TurnRow, request_id: str) -> Found | None:
         variants = list(await unit.replies.variants(turn.id, turn.revision))
-        if request_id not in [row.request_id for row in variants]:
+        shown = next((row for row in variants if row.request_id == request_id), None)
+        if shown is None:
             return None
         return Found(
             chat_id=turn.chat_id,
@@ -89,6 +93,7 @@ class Answers:
             variants=tuple(row.request_id for row in variants),
             texts=tuple(row.text for row in variants),
             more=_top(variants) + 1 < self.settings.max_variants,
+            chosen=chosen(variants[0], shown, self.catalogue),
         )
 
     async def keyboard(self, found: Found) -> InlineKeyboardMarkup:
@@ -99,6 +104,17 @@ class Answers:
         """What people said of the answer."""
         ratings = await self.book.of_answer(found.chat_id, found.message_id, found.request_id)
         return keyboards.marks(ratings, found.request_id, private=found.chat_id > 0)
+
+
+def chosen(first: ReplyRow, shown: ReplyRow, catalogue: Catalogue) -> str:
+    """The emotion that «авто» chose for a turn's `first` answer, as people know it; empty where a person had chosen.
+
+    Other variants are asked for in the first one's emotion; `shown` is the one on the screen.
+    """
+    if (first.request or {}).get("emotion") != catalogue.current.auto.id:
+        return ""
+    preset = catalogue.get(shown.emotion)
+    return f"{preset.emoji} {preset.title}" if preset else ""
 
 
 def _top(variants: list[ReplyRow]) -> int:

@@ -129,7 +129,7 @@ async def assemble(settings: BotSettings, storage: StorageSettings) -> AsyncIter
             waiting=Waiting(redis, conversation.keys),
             refusals=Refusals(redis, conversation.keys),
             metrics=metrics,
-            answers=Answers(database, book, settings),
+            answers=Answers(database, book, catalogue, settings),
             courier=Courier(bot, metrics),
             board=office.board,
             catalogue=catalogue,

@@ -13,6 +13,7 @@ from functools import partial
 import structlog
 
 from bot import texts
+from bot.answers import chosen
 from bot.courier import Courier, Letter, Outcome
 from bot.failures import insist
 from bot.flights import Flights
@@ -185,6 +186,7 @@ class Deliveries:
                 place=len(earlier) + 1,
                 total=len(earlier) + 1,
                 more=row.variant + 1 < self.settings.max_variants,
+                chosen=chosen(earlier[0] if earlier else row, row, self.turns.catalogue),
             )
             if answered
             else None,

@@ -30,12 +30,16 @@ def rows(*lines: Sequence[InlineKeyboardButton]) -> InlineKeyboardMarkup:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the keyboard under an answer needs to know: place among the variants, and whether there may be more."""
+    """What the keyboard under an answer needs to know: place among the variants, and whether there may be more.
+
+    `chosen`: the emotion («🫂 сочувствие») of an answer whose emotion «авто» chose, so that people see which it is.
+    """
 
     request_id: str
     place: int = 1
     total: int = 1
     more: bool = True
+    chosen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,8 @@ def answer(shown: Answer, said: Marks | None = None) -> InlineKeyboardMarkup:
             button(f"{shown.place}/{shown.total}", c.Label()),
             button("▶", c.Leaf(forward=True, answer=key)),
         ]
-    return rows(thumbs, leaves, [button(texts.BUTTON_DETAILS, c.Details(open=True, answer=key))])
+    opener = f"{texts.BUTTON_DETAILS} · {shown.chosen}" if shown.chosen else texts.BUTTON_DETAILS
+    return rows(thumbs, leaves, [button(opener, c.Details(open=True, answer=key))])
 
 
 def details(key: str, mine: Rating | None) -> InlineKeyboardMarkup:

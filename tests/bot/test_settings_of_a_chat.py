@@ -31,6 +31,26 @@ async def test_emotion_by_command_and_by_pages(scene: Stage) -> None:
         assert scene.worker.asked[-1].emotion == "auto"
 
 
+async def test_an_answer_shows_which_emotion_auto_chose(tmp_path: Path) -> None:
+    async with stage(tmp_path) as scene, scene.person() as anna:
+        await anna.ask("/emotion авто")
+        answer = await anna.ask("Мы выиграли!")
+        chosen = f"{texts.BUTTON_DETAILS} · 😊 радость"
+        assert answer.buttons[-1] == [chosen]
+        await anna.press(answer, texts.BUTTON_ANOTHER)
+        other = await anna.until(answer, lambda seen: "#1" in seen.text)
+        assert other.buttons[-1] == [chosen]
+        await anna.press(other, "👍")
+        rated = await anna.until(other, lambda seen: any("✓" in label for row in seen.buttons for label in row))
+        assert rated.buttons[-1] == [chosen]
+        await anna.press(rated, chosen)
+        panel = await anna.until(rated, lambda seen: seen.buttons[-1] == [texts.BUTTON_DONE])
+        await anna.press(panel, texts.BUTTON_DONE)
+        assert (await anna.until(panel, lambda seen: seen.buttons != panel.buttons)).buttons[-1] == [chosen]
+        await anna.ask("/emotion радость")
+        assert (await anna.ask("Снова мы!")).buttons[-1] == [texts.BUTTON_DETAILS]
+
+
 async def test_intensity_and_persona(tmp_path: Path) -> None:
     async with stage(tmp_path, max_persona_chars=40) as scene, scene.person() as anna:
         steps = await anna.ask("/intensity")
