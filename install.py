@@ -9,11 +9,14 @@ Uses only the standard library, because nothing is installed yet.
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -21,6 +24,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 PRODUCT = ("bot", "models", "otklik", "storage", "training")
+# How often a waiting person sees that something happens, in seconds, and pip's lines that tell what.
+EVERY = 5.0
+STEPS = ("Collecting ", "Downloading ", "Using cached ", "Building ", "Preparing ", "Installing ")
 # Packages' own tests, and where on Earth a phone number is: a fifth of all source.
 UNUSED = r"site-packages[/\\].*[/\\](tests|geodata)[/\\]"
 OLDEST = (3, 11)
@@ -134,8 +140,32 @@ def remove_halves(packages: Path) -> None:
 
 
 def pip(python: Path, *arguments: str) -> int:
-    """Run pip in the environment, quietly; it would compile on one core."""
-    return subprocess.call([str(python), "-m", "pip", "install", "--quiet", "--no-compile", *arguments])
+    """Install with pip; every few seconds a line of what it does, and all that it said if it fails.
+
+    It would compile on one core.
+    """
+    command = [str(python), "-m", "pip", "install", "--no-compile", "--progress-bar", "off", *arguments]
+    began = time.monotonic()
+    with tempfile.TemporaryFile() as said:
+        with subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT) as running:
+            while True:
+                try:
+                    status = running.wait(EVERY)
+                    break
+                except subprocess.TimeoutExpired:
+                    print(f"  {time.monotonic() - began:.0f} s{doing(said.fileno())}", flush=True)
+        if status:
+            said.seek(0)
+            print(said.read().decode(errors="replace"), file=sys.stderr, flush=True)
+    return status
+
+
+def doing(said: int) -> str:
+    """What pip says last of its work; read without moving the place where it writes. Empty if it said nothing yet."""
+    end = os.fstat(said).st_size
+    tail = os.pread(said, 20_000, max(0, end - 20_000)).decode(errors="replace")
+    known = [line.strip() for line in tail.splitlines() if line.strip().startswith(STEPS)]
+    return f": {known[-1][:70]}" if known else ""
 
 
 def compile_all(python: Path) -> None:

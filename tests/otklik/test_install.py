@@ -9,6 +9,7 @@ import base64
 import hashlib
 import io
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -294,6 +295,41 @@ def test_a_changed_pin_gets_the_same_build_of_the_new_version(venv: Path, indexe
     indexes.paths.clear()
     install.install_torch(python)
     assert indexes.paths == []
+
+
+def test_a_long_installation_shows_that_it_lives(
+    venv: Path, indexes: Indexes, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The index answers only after the first line was due."""
+    doing = install.doing
+    monkeypatch.setattr(install, "EVERY", 0.05)
+    monkeypatch.setattr(install, "doing", lambda said: (doing(said), indexes.open.set())[0])
+    indexes.open.clear()
+    install.install_torch(venv / "bin" / "python")
+    assert torch_in(venv) == "2.0+cpu"
+    told, wrong = capsys.readouterr()
+    assert told.splitlines()[0] == "Installing torch==2.0 …" and wrong == ""
+    assert all(re.match(r"  \d+ s(: |$)", line) for line in told.splitlines()[1:]) and len(told.splitlines()) > 1
+
+
+def test_what_is_done_is_the_last_thing_that_pip_tells(tmp_path: Path) -> None:
+    with (tmp_path / "said").open("w+b") as said:
+        assert install.doing(said.fileno()) == ""
+        said.write(
+            "Looking in indexes: …\nCollecting torch==2.0\n  Downloading torch.whl (2 kB)\nWARNING: …\n".encode()
+        )
+        said.flush()
+        place = said.tell()
+        assert install.doing(said.fileno()) == ": Downloading torch.whl (2 kB)"
+        said.write(b"\xd1" + b"x" * 30_000 + b"\nInstalling collected packages: " + b"a, " * 100)
+        said.flush()
+        assert install.doing(said.fileno()) == ": " + ("Installing collected packages: " + "a, " * 100)[:70]
+        assert said.tell() > place
+
+
+def test_what_pip_says_is_shown_if_it_fails(venv: Path, indexes: Indexes, capsys: pytest.CaptureFixture[str]) -> None:
+    assert install.pip(venv / "bin" / "python", "torch==3.0", "--index-url", install.TORCH_CPU_INDEX) != 0
+    assert "No matching distribution found for torch==3.0" in capsys.readouterr().err
 
 
 def test_a_cpu_index_that_fails_leaves_the_default_one(
