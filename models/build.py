@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -16,12 +17,14 @@ from models.errors import AdapterBroken, ClassifierBroken, ModelMissing
 from models.intake import Intake
 from models.judging import Judge
 from models.metrics import Metrics
-from models.reader import load_reader
 from models.responder import Responder
 from models.scheduling import Limits
 from models.serving import Routes
 from models.settings import BUNDLED, STARTER, ModelsSettings
 from storage.presets import Presets
+
+if TYPE_CHECKING:
+    from models.reader import Reader
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +43,7 @@ def build_responder(
         max_new_tokens=settings.max_new_tokens,
         turns=settings.turns_kept(),
         routes=Routes(active_adapter(settings, find_adapters(settings))),
-        reader=load_reader(STARTER / "reader") if presets.auto.kinds and settings.engine != "echo" else None,
+        reader=build_reader(settings, presets),
     )
     # Only where rows share a pass does company pay for waiting.
     window = settings.window_ms / 1000 if settings.engine == "transformers" else 0.0
@@ -104,6 +107,15 @@ def build_classifier(settings: ModelsSettings) -> Classifier | None:
     from models.sequence_classifier import SequenceClassifier
 
     return SequenceClassifier.load(where, device=settings.device)
+
+
+def build_reader(settings: ModelsSettings, presets: Presets) -> Reader | None:
+    """What «авто» goes by; None where the presets do not ask for it, or nothing is generated anyway."""
+    if settings.engine == "echo" or not presets.auto.kinds:
+        return None
+    from models.reader import load_reader
+
+    return load_reader(STARTER / "reader")
 
 
 def check_labels(classifier: Classifier, presets: Presets) -> None:

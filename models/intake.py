@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
@@ -17,11 +17,13 @@ from models.errors import PromptTooLong
 from models.jobs import Clock, Job, Task, bolder, derive_seed, ended, reply_failed, sampling_for
 from models.judging import Judge
 from models.prompt import Prompt
-from models.reader import Reader
 from models.serving import Routes
 from models.window import newest
 from storage.contracts import ChatReply, ChatRequest, FailReason, ReplyState, now
 from storage.presets import Preset, Presets
+
+if TYPE_CHECKING:
+    from models.reader import Reader
 
 log = structlog.get_logger(__name__)
 
