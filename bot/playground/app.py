@@ -15,6 +15,7 @@ from aiohttp import web
 from bot.playground.botapi import BotApi
 from bot.playground.guard import add_headers, guard, is_loopback
 from bot.playground.peopleapi import PeopleApi
+from bot.playground.receiving import NOBODY
 from bot.playground.seed import TOKEN, furnish
 from bot.playground.storage import open_world, save_world
 from bot.playground.webhooks import run_webhooks
@@ -53,7 +54,7 @@ def create_app(world: World, *, hosts: Iterable[str] = ()) -> web.Application:
     async def let_go(_: web.Application) -> None:
         people.close()
         for runtime in world.runtime.values():
-            runtime.poll += 1
+            runtime.poll = NOBODY
             runtime.updates.notify()
 
     app.cleanup_ctx.append(background)

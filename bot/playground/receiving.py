@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 WEBHOOK_ACTIVE = "can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
 OTHER_POLL = "terminated by other getUpdates request; make sure that only one bot instance is running"
+# The number of the poll that waits when the playground closes: whoever waited is sent off with nothing.
+NOBODY = 0
 SECRET = re.compile(r"^[A-Za-z0-9_-]{1,256}$")
 
 
@@ -36,6 +38,8 @@ async def get_updates(world: World, bot: BotAccount, params: Params) -> list[Jso
         await runtime.updates.wait(until - loop.time())
         if bot.webhook is not None:
             raise conflict("terminated by setWebhook request")
+        if runtime.poll == NOBODY:
+            return []
         if runtime.poll != mine:
             raise conflict(OTHER_POLL)
     return [{"update_id": update.id, update.kind: update.payload} for update in bot.updates[:limit]]

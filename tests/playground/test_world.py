@@ -101,6 +101,15 @@ async def test_a_restart_shows_the_same_chat_and_loses_no_update(tmp_path: Path)
     assert [file.name for file in path.parent.iterdir() if file.name.endswith(".new")] == []
 
 
+async def test_a_playground_that_closes_sends_a_waiting_bot_off_without_a_conflict(world: World) -> None:
+    async with serve(world=world) as url:
+        api = connect(url)
+        waiting = asyncio.create_task(api.get_updates(timeout=20))
+        assert await world.runtime[api.id].updates.wait(5)
+    assert await asyncio.wait_for(waiting, 5) == []
+    await api.session.close()
+
+
 async def test_changes_are_saved_while_running(tmp_path: Path) -> None:
     path = tmp_path / "playground.json"
     world = open_world(path)
