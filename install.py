@@ -26,7 +26,7 @@ TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 PRODUCT = ("bot", "models", "otklik", "storage", "training")
 # How often a waiting person sees that something happens, in seconds, and pip's lines that tell what.
 EVERY = 5.0
-STEPS = ("Collecting ", "Downloading ", "Using cached ", "Building ", "Preparing ", "Installing ")
+STEPS = ("WARNING: Retrying ", "Collecting ", "Downloading ", "Using cached ", "Building ", "Preparing ", "Installing ")
 # Packages' own tests, and where on Earth a phone number is: a fifth of all source.
 UNUSED = r"site-packages[/\\].*[/\\](tests|geodata)[/\\]"
 OLDEST = (3, 11)
@@ -144,7 +144,7 @@ def pip(python: Path, *arguments: str) -> int:
 
     It would compile on one core.
     """
-    command = [str(python), "-m", "pip", "install", "--no-compile", "--progress-bar", "off", *arguments]
+    command = [str(python), "-m", "pip", "install", "--no-compile", "--no-input", "--progress-bar", "off", *arguments]
     began = time.monotonic()
     with tempfile.TemporaryFile() as said:
         with subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT) as running:
@@ -152,6 +152,9 @@ def pip(python: Path, *arguments: str) -> int:
                 try:
                     status = running.wait(EVERY)
                     break
+                except KeyboardInterrupt:
+                    running.kill()  # what it leaves by halves is mended by the next run
+                    raise
                 except subprocess.TimeoutExpired:
                     print(f"  {time.monotonic() - began:.0f} s{doing(said.fileno())}", flush=True)
         if status:
@@ -212,6 +215,7 @@ def install(venv: Path, extras: str) -> None:
     print("Installing the rest …", flush=True)
     if pip(python, "--editable", f"{ROOT}[{extras}]") != 0:
         sys.exit("install: the packages could not be installed; see pip's message above")
+    print("Compiling …", flush=True)
     compile_all(python)
 
 

@@ -20,6 +20,8 @@ from redis.exceptions import RedisError
 from rich.console import Console
 from rich.markup import escape
 
+from bot import texts
+from bot.crisis import is_crisis
 from otklik.supervisor import Child, ChildFailed, ChildSpec
 from storage.contracts import ChatReply, ChatRequest, ReplyState, Turn, now, request_id
 from storage.conversation import Conversation
@@ -191,26 +193,30 @@ async def _converse(talk: Talk, console: Console) -> None:
             return
         if text.startswith("/"):
             console.print(escape(talk.obey(text)))
+        elif text and is_crisis(text):
+            # As in the bot: no model is asked, and the dialogue does not remember it.
+            console.print(escape(texts.CRISIS), highlight=False)
         elif text:
             try:
-                show(await talk.say(text), console)
+                show(await talk.say(text), console, talk.presets)
             except QueueFull:
                 console.print("Очередь полна, попробуйте чуть позже.")
 
 
-def show(reply: ChatReply, console: Console) -> None:
+def show(reply: ChatReply, console: Console, presets: Presets) -> None:
     """Print one reply with how well it carries the emotion."""
     if reply.state is not ReplyState.DONE:
         console.print(f"[red]ответа нет:[/] {reply.reason or reply.state}")
         return
-    fit = "" if reply.fit is None else f" [dim]({reply.emotion}, {reply.fit:.0%})[/]"
+    preset = presets.find(reply.emotion)
+    fit = "" if reply.fit is None else f" [dim]({preset.title if preset else reply.emotion}, {reply.fit:.0%})[/]"
     console.print(f"[bold]бот ›[/] {escape(reply.text)}{fit}", highlight=False)
 
 
 def main(argv: list[str]) -> int:
     """Entry of `otklik chat`."""
     parser = argparse.ArgumentParser(prog="otklik chat", description=__doc__)
-    parser.add_argument("--emotion", default="радость", help="preset id or Russian title (default: радость)")
+    parser.add_argument("--emotion", default="авто", help="preset id or Russian title (default: авто)")
     parser.add_argument("--intensity", type=int, choices=(1, 2, 3), default=2)
     try:
         return asyncio.run(_talk(parser.parse_args(argv), Console()))

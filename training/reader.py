@@ -26,7 +26,7 @@ TONES = {"thanks": "good", "laugh": "good", "better": "good", "worse": "bad"}
 
 
 class ReaderRecipe(recipes.Recipe):
-    """Keys of `recipes/starter_reader.yaml`."""
+    """Keys of `recipes/reader.yaml`."""
 
     words: int = Field(default=2, ge=1, description="Messages that a word or a pair of words must stand in.")
     letters: int = Field(default=3, ge=1, description="Messages that a run of letters must stand in.")

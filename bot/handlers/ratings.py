@@ -186,7 +186,7 @@ async def fix(
     """`/fix текст` as a reply to an answer: how it would have been better."""
     text = (command.args or "").strip()
     if not text or message.reply_to_message is None or message.from_user is None:
-        await message.reply(texts.FIX_HOW)
+        await message.reply(texts.FIX_HOW if message.reply_to_message is None else texts.FIX_WHAT)
         return
     if len(text) > settings.max_correction_chars:
         await message.reply(texts.FIX_TOO_LONG.format(limit=settings.max_correction_chars))

@@ -113,7 +113,8 @@ async def intensity(message: Message, command: CommandObject, bot: Bot, database
         await message.answer(texts.INTENSITY_SET.format(words=texts.INTENSITIES[int(wanted)]))
         return
     chat = await read(database, turns, message)
-    await message.answer(texts.INTENSITY_QUESTION, reply_markup=keyboards.intensities(chat.intensity))
+    question = texts.INTENSITY_UNKNOWN if wanted else texts.INTENSITY_QUESTION
+    await message.answer(question, reply_markup=keyboards.intensities(chat.intensity))
 
 
 async def pick_intensity(

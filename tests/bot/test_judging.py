@@ -156,6 +156,8 @@ async def test_a_correction_is_stored(tmp_path: Path) -> None:
         answer = await anna.ask("Привет")
         mine = await anna.send("/fix без ответа")
         assert (await anna.next_message()).text == texts.FIX_HOW
+        await anna.send("/fix", reply_to=answer.id)
+        assert (await anna.next_message()).text == texts.FIX_WHAT
         await anna.send("/fix чужое", reply_to=mine.id)
         assert (await anna.next_message()).text == texts.FIX_NOT_MINE
         await anna.send("/fix " + "длинно " * 20, reply_to=answer.id)

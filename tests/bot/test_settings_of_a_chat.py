@@ -56,6 +56,7 @@ async def test_intensity_and_persona(tmp_path: Path) -> None:
         steps = await anna.ask("/intensity")
         await anna.press(steps, "Очень сильно")
         assert (await anna.ask("Привет")).text == "[joy 3] Привет"
+        assert (await anna.ask("/intensity сильно")).text == texts.INTENSITY_UNKNOWN
         personas = await anna.ask("/persona")
         await anna.press(personas, "Домашний кот")
         await anna.ask("Кто ты?")

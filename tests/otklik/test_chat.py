@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+from bot import texts
+
 COMMAND = [sys.executable, "-m", "otklik", "chat", "--emotion", "радость"]
 
 
@@ -26,6 +28,16 @@ def test_it_answers_and_changes_the_emotion(tmp_path: Path) -> None:
     assert "[злость] эхо: Как дела?" in told
     assert "Такой эмоции нет" in told
     assert list(tmp_path.glob("otklik-chat-*")) == [], "the dialogue must not stay on disk"
+
+
+def test_a_cry_for_help_gets_the_card_and_no_model_is_asked(tmp_path: Path) -> None:
+    typed = "Я не хочу больше жить\nУмираю со смеху\n/quit\n"
+    told = subprocess.run(
+        COMMAND[:-2], input=typed, env=environment(tmp_path), capture_output=True, text=True, timeout=60, check=True
+    ).stdout
+    assert texts.CRISIS.split() == told[told.index(texts.CRISIS.split()[0]) :].split()[: len(texts.CRISIS.split())]
+    assert "эхо: Я не хочу" not in told
+    assert "эхо: Умираю со смеху" in told
 
 
 def test_an_unknown_emotion_is_refused_at_once(tmp_path: Path) -> None:

@@ -287,5 +287,5 @@ def test_the_adversarial_recipe_gives_its_generator(files: dict[str, Path], base
 
 
 def test_no_shipped_recipe_is_left_out() -> None:
-    elsewhere = {*PREFERENCES, "gan_tofu", "starter_reader"}
+    elsewhere = {*PREFERENCES, "gan_tofu", "reader"}
     assert {path.stem for path in recipes.FOLDER.glob("*.yaml")} == {*ADAPTERS, *WEIGHTS, *elsewhere}
