@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.presets import Presets, load_presets
-from training.data import seed_corpus, seed_open, sources
+from training.data import posts, seed_corpus, seed_open, sources
 
 
 @pytest.fixture(scope="session")
@@ -24,18 +24,22 @@ def seed_rows() -> list[seed_corpus.SeedRow]:
 
 @pytest.fixture(scope="module")
 def small_seed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Two files of the seed corpus and twenty of the open messages stand for all, so that a run takes a second."""
+    """Two files of the seed corpus, twenty of the open messages and every eighth post stand for all: a run is short."""
     folder = tmp_path_factory.mktemp("seed")
     few = Path(shutil.copytree(seed_open.FOLDER, tmp_path_factory.mktemp("open") / "few"))
     asked = (few / seed_open.MESSAGES).read_text(encoding="utf-8").splitlines()[::220]
     (few / seed_open.MESSAGES).write_text("\n".join(asked), encoding="utf-8")
     (few / seed_open.BROAD).unlink()
     (few / seed_open.TYPED).unlink()
+    lines = tmp_path_factory.mktemp("posts")
+    for path in posts.FOLDER.glob("*.tsv"):
+        (lines / path.name).write_text("\n".join(path.read_text(encoding="utf-8").splitlines()[::8]), encoding="utf-8")
     for path in sorted(seed_corpus.FOLDER.glob("*.txt"))[:2]:
         shutil.copy(path, folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(seed_corpus, "FOLDER", folder)
         patch.setattr(seed_open, "FOLDER", few)
+        patch.setattr(posts, "FOLDER", lines)
         yield folder
 
 

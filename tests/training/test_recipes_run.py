@@ -118,8 +118,8 @@ WEIGHTS: dict[str, dict[str, Any]] = {
     "starter_classifier_posts": {
         "init": str(STARTER / "classifier"),
         "epochs": 0,
-        "wide.words": 200,
-        "wide.letters": 2000,
+        "wide.words": 20,
+        "wide.letters": 200,
         "reference": "false",
     },
     "classifier_emotion_starter": {"steps": STEPS, "rows": 4, "data.sources.seed.limit": 1500, "measure_rows": 20},

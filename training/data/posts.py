@@ -21,11 +21,11 @@ class PostError(ValueError):
     """A line is not `labels<TAB>text`; the text says which and why."""
 
 
-def load(folder: Path = FOLDER) -> tuple[list[Labelled], list[Labelled]]:
+def load(folder: Path | None = None) -> tuple[list[Labelled], list[Labelled]]:
     """(train, held out): of the files written freely a tenth is held out, by text. PostError at a wrong line."""
     parts: tuple[list[Labelled], list[Labelled]] = ([], [])
-    if not (paths := sorted(folder.glob("*.tsv"))):
-        raise PostError(f"{folder} holds no posts (*.tsv)")
+    if not (paths := sorted((folder or FOLDER).glob("*.tsv"))):
+        raise PostError(f"{folder or FOLDER} holds no posts (*.tsv)")
     for path in paths:
         for row in _rows(path):
             parts[path.stem < AFTER_MISTAKES and share(row.text, "posts") < HELD].append(row)
