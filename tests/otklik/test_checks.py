@@ -12,7 +12,8 @@ from tests import __main__ as checks
 from tests import machine
 
 
-def run_all(monkeypatch: pytest.MonkeyPatch, *, failing: str = "") -> tuple[int, dict[str, list[str]]]:
+def run_all(monkeypatch: pytest.MonkeyPatch, *, failing: str = "", types: int = 0) -> tuple[int, dict[str, list[str]]]:
+    """The command with stand-ins for the checks; the one that runs beside them ends with the status `types`."""
     ran: dict[str, list[str]] = {}
 
     def run(name: str, command: list[str]) -> bool:
@@ -20,6 +21,7 @@ def run_all(monkeypatch: pytest.MonkeyPatch, *, failing: str = "") -> tuple[int,
         return name != failing
 
     monkeypatch.setattr(checks, "run", run)
+    monkeypatch.setattr(checks, "TYPES", ("types", ["python", "-c", f"raise SystemExit({types})"]))
     monkeypatch.setattr("sys.argv", ["tests"])
     return checks.main(), ran
 
@@ -48,6 +50,16 @@ def test_a_failed_check_fails_the_command_and_the_others_still_run(monkeypatch: 
     status, ran = run_all(monkeypatch, failing="import-linter")
     assert status == 1
     assert len(ran) == len(checks.CHECKS) + 1
+
+
+def test_wrong_types_fail_the_command_and_the_others_still_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert checks.TYPES == ("mypy --strict", ["mypy"])
+    status, ran = run_all(monkeypatch, types=1)
+    assert status == 1
+    assert len(ran) == len(checks.CHECKS) + 1
+    assert "── types\n   FAILED" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["chromium", "chromium-browser", "google-chrome"])
