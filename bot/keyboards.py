@@ -32,7 +32,7 @@ def rows(*lines: Sequence[InlineKeyboardButton]) -> InlineKeyboardMarkup:
 class Answer:
     """What the keyboard under an answer needs to know: place among the variants, and whether there may be more.
 
-    `chosen`: the emotion («🫂 сочувствие») of an answer whose emotion «авто» chose, so that people see which it is.
+    `chosen`: the emotion («🤗 сочувствие») of an answer whose emotion «авто» chose, so that people see which it is.
     """
 
     request_id: str
