@@ -33,7 +33,7 @@ def use_threads(wanted: int | None) -> None:
     """Set how many CPU threads one computation takes; None: OMP_NUM_THREADS, else all cores but one.
 
     The one left is for what stands beside a worker (bot, Redis, the classifier's own waiting): two threads on two cores
-    answer one person no sooner than one does, and 32 people a quarter sooner, if nothing else runs.
+    answer one person no sooner than one does, and 32 people at most a quarter sooner (`docs/measurements.md`).
     """
     if wanted is None and "OMP_NUM_THREADS" in os.environ:
         return
