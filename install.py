@@ -2,13 +2,15 @@
 
 Chooses torch's build: the CPU wheels from PyTorch's own index where no NVIDIA GPU is at hand (the default index would
 bring several GB of CUDA), the default index otherwise. An index that does not answer within seconds is given up.
-What an earlier run left by halves (no pip, a package cut off in the middle) is made anew.
+What an earlier run left by halves (no pip, a package cut off in the middle) is made anew. Packages are put there by uv,
+with pip's settings, where uv can be had and knows them; by pip, several times slower, otherwise.
 Uses only the standard library, because nothing is installed yet.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import os
 import platform
 import re
@@ -19,6 +21,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -26,7 +29,24 @@ TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 PRODUCT = ("bot", "models", "otklik", "storage", "training")
 # How often a waiting person sees that something happens, in seconds, and pip's lines that tell what.
 EVERY = 5.0
-STEPS = ("WARNING: Retrying ", "Collecting ", "Downloading ", "Using cached ", "Building ", "Preparing ", "Installing ")
+STEPS = (
+    "WARNING: Retrying ", "Collecting ", "Downloading ", "Using cached ", "Building ", "Preparing ", "Installing ",
+    "Resolved ", "Downloaded ", "Built ", "Prepared ",
+)  # fmt: skip
+UV = "uv>=0.9,<1"
+# pip's settings as uv's options and variables; those of LISTS hold several values.
+OPTIONS = {
+    "index-url": "--default-index", "extra-index-url": "--index", "find-links": "--find-links",
+    "trusted-host": "--allow-insecure-host",
+}  # fmt: skip
+LISTS = {"extra-index-url", "find-links", "trusted-host"}
+VARIABLES = {"cert": "SSL_CERT_FILE", "proxy": "ALL_PROXY"}
+# Settings of pip that change nothing of what is installed from where. With any other one, pip is asked itself.
+HARMLESS = {
+    "break-system-packages", "cache-dir", "compile", "config-file", "default-timeout", "disable-pip-version-check",
+    "no-cache-dir", "no-color", "no-compile", "no-input", "no-warn-script-location", "prefer-binary", "progress-bar",
+    "quiet", "require-virtualenv", "retries", "root-user-action", "timeout", "verbose",
+}  # fmt: skip
 # Packages' own tests, and where on Earth a phone number is: a fifth of all source.
 UNUSED = r"site-packages[/\\].*[/\\](tests|geodata)[/\\]"
 OLDEST = (3, 11)
@@ -139,15 +159,76 @@ def remove_halves(packages: Path) -> None:
         shutil.rmtree(aside)
 
 
-def pip(python: Path, *arguments: str) -> int:
-    """Install with pip; every few seconds a line of what it does, and all that it said if it fails.
+def pip_settings(python: Path) -> dict[str, str]:
+    """What pip goes by, from its files and from the environment; what stands later in its order wins."""
+    told = subprocess.run([str(python), "-m", "pip", "config", "list"], capture_output=True, text=True).stdout
+    found: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
+    for line in told.splitlines():
+        name, _, value = line.partition("=")
+        section, _, key = name.rpartition(".")
+        if section in found:
+            found[section][key] = str(ast.literal_eval(value))
+    return {**found["global"], **found["install"], **found[":env:"]}
 
-    It would compile on one core.
-    """
+
+def carried_over(settings: dict[str, str]) -> tuple[list[str], dict[str, str]] | None:
+    """pip's settings as options and variables of uv, which looks for the best version in all indexes as pip does; None
+    if one of them has no counterpart."""
+    if settings.keys() - OPTIONS.keys() - VARIABLES.keys() - HARMLESS:
+        return None
+    options = ["--index-strategy", "unsafe-best-match"]
+    for key, option in OPTIONS.items():
+        value = settings.get(key, "")
+        for one in value.split() if key in LISTS else [value] * bool(value):
+            options += [option, one]
+    return options, {VARIABLES[key]: settings[key] for key in VARIABLES if settings.get(key)}
+
+
+class Installer:
+    """Puts packages into one environment."""
+
+    def __init__(self, python: Path) -> None:
+        self.python = python
+        self.how: tuple[list[str], dict[str, str]] | None = None
+        self.asked = False
+
+    def put(self, *arguments: str, index: str | None = None) -> int:
+        """Install with uv, with pip where that does not do; `index` instead of the default one. Exit status."""
+        if not self.asked:
+            self.how, self.asked = self.fast(), True
+        if self.how is not None:
+            options, variables = self.how
+            if index is not None and "--default-index" in options:
+                place = options.index("--default-index")
+                options = options[:place] + options[place + 2 :]
+            options = [*options, "--default-index", index] if index is not None else options
+            command = [str(self.python.parent / "uv"), "pip", "install", "--python", str(self.python), *options]
+            if watch([*command, *arguments], os.environ | variables, quiet=True) == 0:
+                return 0
+            print("uv could not, asking pip …", flush=True)
+            self.how = None
+        return pip(self.python, *arguments, *(() if index is None else ("--index-url", index, "--timeout", "20")))
+
+    def fast(self) -> tuple[list[str], dict[str, str]] | None:
+        """uv's options and variables, once it is in the environment; None if it is not to be had or cannot do as pip's
+        settings say."""
+        found = carried_over(pip_settings(self.python))
+        get = ["-m", "pip", "install", "--quiet", "--no-input", "--only-binary", ":all:", UV]
+        return found if found is not None and succeeds(str(self.python), *get) else None
+
+
+def pip(python: Path, *arguments: str) -> int:
+    """Install with pip. It would compile on one core."""
     command = [str(python), "-m", "pip", "install", "--no-compile", "--no-input", "--progress-bar", "off", *arguments]
+    return watch(command, os.environ)
+
+
+def watch(command: list[str], environment: Mapping[str, str], quiet: bool = False) -> int:
+    """Run an installer; every few seconds a line of what it does, and all that it said if it fails and is not to be
+    `quiet`. Exit status."""
     began = time.monotonic()
     with tempfile.TemporaryFile() as said:
-        with subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT) as running:
+        with subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, env=environment) as running:
             while True:
                 try:
                     status = running.wait(EVERY)
@@ -157,14 +238,15 @@ def pip(python: Path, *arguments: str) -> int:
                     raise
                 except subprocess.TimeoutExpired:
                     print(f"  {time.monotonic() - began:.0f} s{doing(said.fileno())}", flush=True)
-        if status:
+        if status and not quiet:
             said.seek(0)
             print(said.read().decode(errors="replace"), file=sys.stderr, flush=True)
     return status
 
 
 def doing(said: int) -> str:
-    """What pip says last of its work; read without moving the place where it writes. Empty if it said nothing yet."""
+    """What an installer says last of its work; read without moving the place where it writes. Empty if it said nothing
+    yet."""
     end = os.fstat(said).st_size
     tail = os.pread(said, 20_000, max(0, end - 20_000)).decode(errors="replace")
     known = [line.strip() for line in tail.splitlines() if line.strip().startswith(STEPS)]
@@ -192,28 +274,29 @@ def installed(python: Path, package: str) -> str:
     return subprocess.run([str(python), "-c", code], capture_output=True, text=True).stdout.strip()
 
 
-def install_torch(python: Path) -> None:
+def install_torch(python: Path, packages: Installer) -> None:
     """Install torch first, so that no other package pulls another build of it."""
     requirement = torch_requirement()
     if fits(requirement, installed(python, "torch")):
         return
     print(f"Installing {requirement} …", flush=True)
     if wants_cpu_index() and answers(TORCH_CPU_INDEX):
-        if pip(python, requirement, "--index-url", TORCH_CPU_INDEX, "--timeout", "20") == 0:
+        if packages.put(requirement, index=TORCH_CPU_INDEX) == 0:
             return
         print("PyTorch's CPU index failed, trying the default one …", flush=True)
-    if pip(python, requirement) != 0:
+    if packages.put(requirement) != 0:
         sys.exit("install: torch could not be installed; see pip's message above")
 
 
 def install(venv: Path, extras: str) -> None:
     """Make the environment if it is missing or not whole, and install the package with the given extras."""
     python = environment(sys.executable, venv)
+    packages = Installer(python)
     remove_halves(site_packages(python))
     if "ml" in extras.split(","):
-        install_torch(python)
+        install_torch(python, packages)
     print("Installing the rest …", flush=True)
-    if pip(python, "--editable", f"{ROOT}[{extras}]") != 0:
+    if packages.put("--editable", f"{ROOT}[{extras}]") != 0:
         sys.exit("install: the packages could not be installed; see pip's message above")
     print("Compiling …", flush=True)
     compile_all(python)

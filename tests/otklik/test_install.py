@@ -1,6 +1,6 @@
 """install.py as newcomers' machines meet it: environments made by halves, a changed pin of torch, Ctrl-C in the middle.
 
-Real environments and a real pip; packages come from a small index on loopback.
+Real environments, a real uv and a real pip; packages come from a small index on loopback.
 """
 
 from __future__ import annotations
@@ -132,6 +132,8 @@ def indexes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Indexes
             monkeypatch.setenv(f"PIP_{name}", value)
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         monkeypatch.setenv("PIP_CACHE_DIR", str(tmp_path / "cache"))
+        monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache of uv"))
+        monkeypatch.setenv("UV_NO_CONFIG", "1")
         monkeypatch.setattr(install, "TORCH_CPU_INDEX", found.url + "/cpu")
         yield found
         server.shutdown()
@@ -169,6 +171,29 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def venv(made: Path, tmp_path: Path) -> Path:
     """A copy of it."""
     return Path(shutil.copytree(made, tmp_path / ".venv", symlinks=True))
+
+
+@pytest.fixture(params=["uv", "pip"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Who installs: uv where the index has it, pip where it has not. Environments get this one's uv in place of one
+    fetched."""
+
+    def has(*command: str) -> bool:
+        if install.UV not in command:
+            return succeeds(*command)
+        if request.param == "uv":
+            shutil.copy(Path(sys.executable).parent / "uv", Path(command[0]).parent)
+        return bool(request.param == "uv")
+
+    succeeds = install.succeeds
+    monkeypatch.setattr(install, "succeeds", has)
+    return str(request.param)
+
+
+def installer_of(venv: Path, package: str) -> str:
+    """Who put a package there."""
+    (info,) = install.site_packages(venv / "bin" / "python").glob(f"{package}-*.dist-info")
+    return (info / "INSTALLER").read_text().strip()
 
 
 @pytest.fixture
@@ -287,26 +312,27 @@ def test_a_build_of_the_pinned_torch_will_do(version: str, good: bool) -> None:
     assert install.fits("torch==2.0", version) is good
 
 
-def test_a_changed_pin_gets_the_same_build_of_the_new_version(venv: Path, indexes: Indexes) -> None:
+def test_a_changed_pin_gets_the_same_build_of_the_new_version(venv: Path, indexes: Indexes, way: str) -> None:
     python = venv / "bin" / "python"
     assert install.pip(python, "torch==1.9", "--index-url", install.TORCH_CPU_INDEX) == 0
-    install.install_torch(python)
+    install.install_torch(python, install.Installer(python))
     assert torch_in(venv) == "2.0+cpu"
+    assert installer_of(venv, "torch") == way
     indexes.paths.clear()
-    install.install_torch(python)
+    install.install_torch(python, install.Installer(python))
     assert indexes.paths == []
 
 
 def test_a_long_installation_shows_that_it_lives(
-    venv: Path, indexes: Indexes, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    venv: Path, indexes: Indexes, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], way: str
 ) -> None:
     """The index answers only after the first line was due."""
     doing = install.doing
     monkeypatch.setattr(install, "EVERY", 0.05)
     monkeypatch.setattr(install, "doing", lambda said: (doing(said), indexes.open.set())[0])
     indexes.open.clear()
-    install.install_torch(venv / "bin" / "python")
-    assert torch_in(venv) == "2.0+cpu"
+    install.install_torch(venv / "bin" / "python", install.Installer(venv / "bin" / "python"))
+    assert torch_in(venv) == "2.0+cpu" and installer_of(venv, "torch") == way
     told, wrong = capsys.readouterr()
     assert told.splitlines()[0] == "Installing torch==2.0 …" and wrong == ""
     assert all(re.match(r"  \d+ s(: |$)", line) for line in told.splitlines()[1:]) and len(told.splitlines()) > 1
@@ -327,25 +353,62 @@ def test_what_is_done_is_the_last_thing_that_pip_tells(tmp_path: Path) -> None:
         assert said.tell() > place
 
 
-def test_what_pip_says_is_shown_if_it_fails(venv: Path, indexes: Indexes, capsys: pytest.CaptureFixture[str]) -> None:
-    assert install.pip(venv / "bin" / "python", "torch==3.0", "--index-url", install.TORCH_CPU_INDEX) != 0
-    assert "No matching distribution found for torch==3.0" in capsys.readouterr().err
+def test_what_pip_says_is_shown_if_it_fails(
+    venv: Path, indexes: Indexes, capsys: pytest.CaptureFixture[str], way: str
+) -> None:
+    assert install.Installer(venv / "bin" / "python").put("torch==3.0", index=install.TORCH_CPU_INDEX) != 0
+    told, wrong = capsys.readouterr()
+    assert "No matching distribution found for torch==3.0" in wrong
+    assert ("uv could not, asking pip …" in told) is (way == "uv")
 
 
 def test_a_cpu_index_that_fails_leaves_the_default_one(
-    venv: Path, indexes: Indexes, monkeypatch: pytest.MonkeyPatch
+    venv: Path, indexes: Indexes, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     monkeypatch.setattr(install, "TORCH_CPU_INDEX", indexes.url + "/nothing")
-    install.install_torch(venv / "bin" / "python")
+    install.install_torch(venv / "bin" / "python", install.Installer(venv / "bin" / "python"))
     assert torch_in(venv) == "2.0+cu128"
 
 
+def test_pip_settings_of_files_and_variables_are_uvs_too(
+    venv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "pip.conf"
+    file.write_text(
+        "[global]\nindex-url = https://a.example/simple\ncert = /a.pem\ntimeout = 9\n"
+        "[install]\nindex-url = https://b.example/simple\nfind-links = /wheels\n    /more wheels\n"
+        "[download]\nindex-url = https://c.example/simple\n"
+    )
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(file))
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://d.example https://e.example")
+    found = install.carried_over(install.pip_settings(venv / "bin" / "python"))
+    assert found is not None
+    assert " ".join(found[0]) == (
+        "--index-strategy unsafe-best-match --default-index https://b.example/simple --index https://d.example "
+        "--index https://e.example --find-links /wheels --find-links /more --find-links wheels"
+    )
+    assert found[1] == {"SSL_CERT_FILE": "/a.pem"}
+
+
+def test_a_setting_that_uv_has_not_leaves_it_to_pip(
+    venv: Path, indexes: Indexes, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setenv("PIP_NO_BINARY", "nothing")
+    install.install_torch(venv / "bin" / "python", install.Installer(venv / "bin" / "python"))
+    assert torch_in(venv) == "2.0+cpu" and installer_of(venv, "torch") == "pip"
+
+
 def test_a_run_that_was_interrupted_is_finished_by_the_next(
-    venv: Path, indexes: Indexes, project: Path, monkeypatch: pytest.MonkeyPatch
+    venv: Path, indexes: Indexes, project: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     indexes.open.clear()
+    if way == "uv":
+        shutil.copy(Path(sys.executable).parent / "uv", venv / "bin")
     code = (
-        f"import install, pathlib; install.ROOT = pathlib.Path({str(project)!r}); "
+        f"import install, pathlib; install.ROOT = pathlib.Path({str(project)!r}); real = install.succeeds; "
+        f"install.succeeds = lambda *all: {way == 'uv'} if install.UV in all else real(*all); "
         f"install.TORCH_CPU_INDEX = {install.TORCH_CPU_INDEX!r}; install.shutil.which = lambda _: None; install.main()"
     )
     command = [sys.executable, "-c", code, "--venv", str(venv), "--extras", "ml"]
@@ -365,7 +428,7 @@ def test_a_run_that_was_interrupted_is_finished_by_the_next(
 
     monkeypatch.setattr(sys, "argv", ["install.py", "--venv", str(venv), "--extras", "ml"])
     install.main()
-    assert torch_in(venv) == "2.0+cpu"
+    assert torch_in(venv) == "2.0+cpu" and installer_of(venv, "torch") == way
     assert install.installed(venv / "bin" / "python", "otklik") == "0"
     assert list(packages.glob("~*")) == []
     assert list(packages.glob("__pycache__/torch.*.pyc"))
