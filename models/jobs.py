@@ -59,7 +59,8 @@ class Clock:
 
 @dataclass
 class Job:
-    """A request being answered. `drawn`: how its candidates were sampled, where the engine could not as asked."""
+    """A request being answered. `sampling`: of this round. `drawn`: how its candidates were sampled, where the engine
+    could not as asked."""
 
     request: ChatRequest
     prompt: Prompt
@@ -90,6 +91,11 @@ class Job:
     def row_seed(self, index: int) -> int:
         """Seed of one candidate of this round: depends on the request's seed, not on time or company."""
         return derive_seed(f"{self.seed}:{self.attempt}:{index}")
+
+    @property
+    def said(self) -> list[str]:
+        """What was answered earlier in this dialogue, also where the model is not given it."""
+        return [turn.text for turn in self.request.turns if turn.role == "assistant"]
 
     @property
     def round_done(self) -> bool:

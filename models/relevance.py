@@ -42,7 +42,7 @@ def weighed(engine: Scorer, judge: Judge, job: Job) -> list[Candidate]:
     scored = judge.score(job.prompt.preset, job.prompt.turns[-1].text, job.kept)
     able = [
         index
-        for index in rivals(scored, job.request.seen, job.prompt.intensity)
+        for index in rivals(scored, job.request.seen, job.prompt.intensity, job.said)
         if scored[index].fits is not False and job.kept[index].likelihood is not None
     ]
     fresh = [index for index in able if job.kept[index].relevance is None]

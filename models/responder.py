@@ -15,7 +15,7 @@ import structlog
 from models.engine import Broken, Engine, Event, Finished, FirstToken, Row, Scorer
 from models.errors import EngineBroken, EngineUnavailable, PromptTooLong, UnknownAdapter
 from models.intake import Intake
-from models.jobs import Job, Made, Task, ended, reply_done, reply_failed
+from models.jobs import Job, Made, Task, bolder, ended, reply_done, reply_failed
 from models.judging import Judge
 from models.metrics import Metrics
 from models.relevance import weighed
@@ -266,7 +266,7 @@ class Responder:
     def _choice(self, job: Job) -> Choice:
         message = job.prompt.turns[-1].text
         scored = self.judge.score(job.prompt.preset, message, job.kept)
-        return choose(scored, job.request.seen, job.prompt.intensity)
+        return choose(scored, job.request.seen, job.prompt.intensity, job.said)
 
     def _salvaged(self, job: Job) -> ChatReply | None:
         """The best of what has finished, fitting or not; None if nothing can be sent."""
@@ -284,6 +284,9 @@ class Responder:
         left = (job.request.deadline - self.wall()).total_seconds()
         if try_again(choice, job.attempt, self.retries, left, job.clock.generate / job.attempt):
             job.attempt += 1
+            if choice.again:
+                # As cold as before it would most likely say the same.
+                job.sampling = bolder(job.sampling, 1)
             self.waiting.insert(0, job)
             return []
         if choice.candidate is None:

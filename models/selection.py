@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,6 +14,8 @@ from storage.contracts import Candidate
 ECHO_WORDS = 3
 LOOP_REPEATS = 3
 LOOP_UNIT = 8
+# Words of the shortest sentence that is not said twice in a dialogue where there is another.
+PHRASE = 4
 # Where the emotion is wanted very strongly, it must be unmistakable before the answer is to the point.
 STRONGEST = 3
 ABOUT_AS_SURE = 0.05
@@ -43,7 +45,7 @@ class Scored:
 @dataclass(frozen=True)
 class Choice:
     """The candidate to send, None if every one is defective, whether it carries the emotion, and whether it says again
-    what the person has seen (there was nothing else)."""
+    what the person has seen or was told in this dialogue (there was nothing else)."""
 
     candidate: Candidate | None
     fit_ok: bool | None
@@ -115,28 +117,48 @@ def _echoes(text: str, message: str) -> bool:
     return len(words) >= ECHO_WORDS and _words(text) == words
 
 
-def choose(scored: Sequence[Scored], seen: Sequence[str] = (), intensity: int = 2) -> Choice:
+def choose(scored: Sequence[Scored], seen: Sequence[str] = (), intensity: int = 2, said: Sequence[str] = ()) -> Choice:
     """The best candidate: of the `rivals` that fit the most relevant, where that is known; otherwise the highest fit.
     First wins ties."""
-    able = [scored[index] for index in rivals(scored, seen, intensity)]
+    able = [scored[index] for index in rivals(scored, seen, intensity, said)]
     if not able:
         return Choice(None, None)
     best = max(able, key=_worth)
-    return Choice(best.candidate, best.fits, again=_words(best.candidate.text) in [_words(text) for text in seen])
+    known = [_words(text) for text in (*seen, *said)]
+    return Choice(best.candidate, best.fits, again=_words(best.candidate.text) in known)
 
 
-def rivals(scored: Sequence[Scored], seen: Sequence[str] = (), intensity: int = 2) -> list[int]:
+def rivals(
+    scored: Sequence[Scored], seen: Sequence[str] = (), intensity: int = 2, said: Sequence[str] = ()
+) -> list[int]:
     """Places of the candidates among which relevance decides: clean before defective, new before `seen` (word by word),
-    fitting before not, ended by itself before cut at the token limit. At the strongest `intensity` only those about as
-    fitting as the best one. Empty if every one is defective."""
+    fitting before not, ended by itself before cut at the token limit, new before `said` earlier in the dialogue, whole
+    or a sentence of it. At the strongest `intensity` only those about as fitting as the best one. Empty if every one is
+    defective."""
     clean = [index for index, item in enumerate(scored) if item.defect is None]
     known = [_words(text) for text in seen]
     able = [index for index in clean if _words(scored[index].candidate.text) not in known] or clean
-    highest = max((_standing(scored[index]) for index in able), default=None)
-    able = [index for index in able if _standing(scored[index]) == highest]
+    before = [_words(text) for text in said]
+    phrases = {phrase for text in said for phrase in _sentences(text)}
+    for standing in (_standing, lambda item: -_repeated(item.candidate.text, before, phrases)):
+        highest = max((standing(scored[index]) for index in able), default=None)
+        able = [index for index in able if standing(scored[index]) == highest]
     surest = max((scored[index].candidate.fit for index in able), default=0.0)
     least = surest - ABOUT_AS_SURE if intensity >= STRONGEST else 0.0
     return [index for index in able if scored[index].candidate.fit >= least]
+
+
+def _repeated(text: str, before: Sequence[list[str]], phrases: Set[tuple[str, ...]]) -> int:
+    """2 for a text that was said before, 1 for one with a sentence that was, else 0."""
+    if _words(text) in before:
+        return 2
+    return int(not phrases.isdisjoint(_sentences(text)))
+
+
+def _sentences(text: str) -> set[tuple[str, ...]]:
+    """Words of every sentence; shorter ones than PHRASE words may well be said twice."""
+    found = (tuple(_words(part)) for part in re.split(r"[.!?…\n]+", text))
+    return {words for words in found if len(words) >= PHRASE}
 
 
 def _standing(item: Scored) -> tuple[bool, bool]:

@@ -19,7 +19,7 @@ from models.classifier import LexiconClassifier
 from models.engine import Broken, Event, Finished, Row
 from models.engines.echo import EchoEngine
 from models.errors import EngineBroken, EngineUnavailable
-from models.jobs import Task, sampling_for
+from models.jobs import Task, bolder, sampling_for
 from models.reader import Reader
 from models.responder import Responder
 from models.serving import Routes
@@ -87,6 +87,18 @@ def test_when_none_fits_it_tries_again_with_new_seeds_and_then_says_so() -> None
     assert reply.provenance and reply.provenance.attempts == 3
     assert len(reply.candidates) == 6
     assert len({row.seed for row in engine.rows}) == 6
+
+
+def test_what_was_said_before_is_drawn_anew_and_more_boldly_also_where_the_model_has_no_history() -> None:
+    said, new = "Ура, я так рад, счастье!", "Радость какая, ура, я счастлив!"
+    turns = tuple(Turn(role=role, text=text) for role, text in (("user", "Сдал!"), ("assistant", said), ("user", "И")))
+    engine = Scripted([said, said, said, new])
+    reply = run(responder(engine, candidates=2, turns=1), make_request("r", turns=turns))["r"]
+    assert (reply.text, reply.fit_ok) == (new, True)
+    assert all(len(row.prompt.turns) == 1 for row in engine.rows)
+    calm = engine.rows[0].sampling
+    assert [row.sampling for row in engine.rows] == [calm, calm, bolder(calm, 1), bolder(calm, 1)]
+    assert reply.provenance and reply.provenance.sampling == bolder(calm, 1)
 
 
 def test_only_defective_answers_are_an_engine_failure_not_an_empty_message() -> None:

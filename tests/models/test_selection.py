@@ -105,6 +105,31 @@ def test_somebody_who_wants_another_answer_gets_a_new_one_if_there_is_any() -> N
     assert try_again(choice, 1, 1, 60, 2) and not try_again(choice, 2, 1, 60, 2)
 
 
+def test_what_was_said_earlier_in_the_dialogue_is_said_again_only_if_nothing_else_fits() -> None:
+    same, new, unfit = scored("Рад за тебя!", 0.9, True), scored("Ура, молодец!", 0.6, True), scored("Увы.", 0.1, False)
+    choice = choose([same, unfit, new], said=["рад за тебя"])
+    assert (choice.candidate and choice.candidate.text, choice.again) == ("Ура, молодец!", False)
+    choice = choose([same, unfit], said=["Рад за тебя!"])
+    assert (choice.candidate and choice.candidate.text, choice.fit_ok, choice.again) == ("Рад за тебя!", True, True)
+    assert try_again(choice, 1, 1, 60, 2)
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        ("Ох! Как же мне тебя жаль, друг.", "other"),
+        ("Как же мне тебя жаль, друг! И что потом?", "other"),
+        ("Вот это да! А я тебя понимаю.", "same"),
+        ("Мне тебя жаль.", "same"),
+    ],
+)
+def test_a_sentence_that_was_said_is_not_said_again_but_a_short_one_may_be(before: str, expected: str) -> None:
+    texts = {"same": "Вот это да! Как же мне тебя жаль, друг.", "other": "Сочувствую всем сердцем."}
+    choice = choose([scored(texts["same"], 0.9, True), scored(texts["other"], 0.8, True)], said=[before])
+    assert choice.candidate and choice.candidate.text == texts[expected]
+    assert not choice.again
+
+
 def test_each_further_answer_is_drawn_more_boldly() -> None:
     calm = Sampling(temperature=0.4)
     assert bolder(calm, 0) is calm

@@ -83,9 +83,10 @@ def generate(
 
 
 def pick(judge: Judge, prompt: Prompt, candidates: Sequence[Candidate]) -> str:
-    """What serving would send of classified candidates; the first one if none is sound."""
+    """What serving would send of classified candidates after this whole dialogue; the first one if none is sound."""
     scored = judge.score(prompt.preset, prompt.turns[-1].text, candidates)
-    chosen = choose(scored, intensity=prompt.intensity).candidate
+    said = [turn.text for turn in prompt.turns if turn.role == "assistant"]
+    chosen = choose(scored, intensity=prompt.intensity, said=said).candidate
     return (chosen or candidates[0]).text
 
 
@@ -118,7 +119,7 @@ class Starter:
     def draw(self, asked: Sequence[Prompt], count: int, overrides: Mapping[str, float]) -> list[Drawn]:
         """Candidates for all prompts, and the ones that serving would send. Sampled as the base's generation config and
         the presets say, `overrides` over both."""
-        asked = [replace(one, turns=newest(one.turns, self.turns)) for one in asked]
+        whole, asked = asked, [replace(one, turns=newest(one.turns, self.turns)) for one in asked]
         answers: dict[int, list[str]] = {}
         for preset in self.presets.presets:
             own = [index for index, one in enumerate(asked) if one.preset.id == preset.id]
@@ -135,7 +136,7 @@ class Starter:
         )
         found: list[Drawn] = []
         for index, prompt in enumerate(asked):
-            kept = pick(self.judge, prompt, [next(scored) for _ in answers[index]])
+            kept = pick(self.judge, whole[index], [next(scored) for _ in answers[index]])
             found.append(Drawn(prompt, tuple(answers[index]), kept))
         return found
 
