@@ -145,6 +145,7 @@ class VariantAnswer(StrEnum):
     """What became of a wish for another variant."""
 
     ASKED = "asked"
+    LAST = "last"
     BUSY = "busy"
     ENOUGH = "enough"
     STALE = "stale"

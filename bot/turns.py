@@ -205,7 +205,7 @@ class Turns:
                 await unit.commit()
         if row.delivery == "waiting":
             await self._push(row)
-        return VariantAnswer.ASKED
+        return VariantAnswer.ASKED if row.variant + 1 < self.settings.max_variants else VariantAnswer.LAST
 
     async def _new_variant(
         self, unit: Unit, chat_id: int, turn_id: int, shown: str, origin: str

@@ -26,6 +26,7 @@ TELEGRAM_TRIES = 6
 TOLD = {
     VariantAnswer.ASKED: texts.VARIANT_ASKED,
     VariantAnswer.BUSY: texts.VARIANT_BUSY,
+    VariantAnswer.LAST: texts.VARIANT_LAST,
     VariantAnswer.ENOUGH: texts.VARIANT_ENOUGH,
     VariantAnswer.STALE: texts.BUTTON_STALE,
 }
@@ -51,7 +52,7 @@ async def another(
         await say(query, texts.TOO_OFTEN_BUTTON, alert=True)
         return
     answer = await turns.another(found.chat_id, found.turn_id, found.request_id, f"cb-{query.id}")
-    await say(query, TOLD[answer], alert=answer is not VariantAnswer.ASKED)
+    await say(query, TOLD[answer], alert=answer not in (VariantAnswer.ASKED, VariantAnswer.LAST))
 
 
 async def leaf(
