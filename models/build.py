@@ -113,9 +113,9 @@ def build_reader(settings: ModelsSettings, presets: Presets) -> Reader | None:
     """What «авто» goes by; None where the presets do not ask for it, or nothing is generated anyway."""
     if settings.engine == "echo" or not presets.auto.kinds:
         return None
-    from models.reader import load_reader
+    from models.reader import FOLDER, load_reader
 
-    return load_reader(STARTER / "reader")
+    return load_reader(STARTER / "base" / FOLDER)
 
 
 def check_labels(classifier: Classifier, presets: Presets) -> None:

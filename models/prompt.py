@@ -1,6 +1,6 @@
 """The one prompt renderer: serving, training, evaluation and export all call it.
 
-Its `prompt_version` is part of an adapter's identity. Knows nothing of engines or queues.
+Its `prompt_version` is part of an adapter's identity. Knows the reader; nothing of engines or queues.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from models.reader import Reader, reader_of
 from storage.contracts import Turn
 from storage.presets import Preset, Presets
 
@@ -62,9 +63,13 @@ def render(tokenizer: ChatTokenizer, prompt: Prompt, presets: Presets) -> str:
     """The prompt as the text that the model continues, ending where the answer begins.
 
     The template also receives `emotion` (Russian title), `intensity` (1–3) and `persona`, so that a small model
-    such as the starter can condition on a few tokens instead of the long system text.
+    such as the starter can condition on a few tokens instead of the long system text, and `told`: the kind of thing
+    that the last turn tells (one of KINDS) where the tokenizer's folder has a reader that is sure of it, else "".
     """
     values = {"emotion": prompt.preset.title, "intensity": prompt.intensity, "persona": prompt.persona}
+    reader = _reader(tokenizer)
+    if reader is not None:
+        values["told"] = reader.kinds([prompt.turns[-1].text])[0] or ""
     return _apply(tokenizer, messages(prompt, presets), values)
 
 
@@ -80,8 +85,11 @@ def render_with_reply(tokenizer: ChatTokenizer, prompt: Prompt, reply: str, pres
 
 
 def prompt_version(tokenizer: ChatTokenizer, presets: Presets) -> str:
-    """Short hash of everything that shapes a prompt: renderer, template, system texts."""
+    """Short hash of everything that shapes a prompt: renderer, template, system texts, reader. ClassifierBroken if the
+    tokenizer's folder has a reader that is damaged."""
     parts = [RENDERER, str(_template(tokenizer)), json.dumps(presets.model_dump(mode="json"), sort_keys=True)]
+    reader = _reader(tokenizer)
+    parts += [reader.id] if reader else []
     return hashlib.sha256("\x00".join(parts).encode()).hexdigest()[:12]
 
 
@@ -120,3 +128,8 @@ def _apply(tokenizer: ChatTokenizer, dialogue: list[dict[str, str]], values: dic
 
 def _template(tokenizer: ChatTokenizer) -> str:
     return str(tokenizer.chat_template or FALLBACK_TEMPLATE)
+
+
+def _reader(tokenizer: ChatTokenizer) -> Reader | None:
+    """The reader in the folder of a tokenizer whose template asks what is told."""
+    return reader_of(str(getattr(tokenizer, "name_or_path", ""))) if "told" in _template(tokenizer) else None

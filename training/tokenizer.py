@@ -2,7 +2,9 @@
 
 The template conditions on a few tokens instead of the long system text: right where the answer begins it puts one
 token for the emotion and one for the intensity, and none when no emotion is asked for, so that the base model is a
-plain chat model without its adapter. It ignores `persona` and system turns: a model of this size cannot follow them.
+plain chat model without its adapter. Where a reader tells that the last message is good or bad news, the template says
+so after it in plain words: a model of this size mistakes less then (ADR 44). It ignores `persona` and system turns,
+which such a model cannot follow.
 """
 
 from __future__ import annotations
@@ -11,6 +13,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from storage.presets import Presets
+
+# What is said after news of a kind.
+PLAINLY = {"good": "Я так рада!", "bad": "Мне так плохо."}
 
 PAD, BOS, EOS, USER, BOT = "<pad>", "<s>", "</s>", "<|user|>", "<|bot|>"
 
@@ -33,11 +38,14 @@ def chat_template(presets: Presets) -> str:
     clean = (
         "m['content'] | replace('<|', '< |') | replace('</s>', '') | replace('<s>', '') | replace('<pad>', '') | trim"
     )
+    plainly = ", ".join(f"'{kind}': ' {words}'" for kind, words in PLAINLY.items())
     return (
         f"{{%- set tokens = {{{table}}} -%}}"
+        f"{{%- set plainly = {{{plainly}}} -%}}"
         "{{- '<s>' -}}"
         "{%- for m in messages -%}"
-        f"{{%- if m['role'] == 'user' -%}}{{{{- '<|user|>' + ({clean}) + '</s>' -}}}}"
+        f"{{%- if m['role'] == 'user' -%}}{{{{- '<|user|>' + ({clean}) -}}}}"
+        "{%- if loop.last and told is defined and told in plainly -%}{{- plainly[told] -}}{%- endif -%}{{- '</s>' -}}"
         f"{{%- elif m['role'] == 'assistant' -%}}{{{{- '<|bot|>' + ({clean}) + '</s>' -}}}}{{%- endif -%}}"
         "{%- endfor -%}"
         "{%- if add_generation_prompt -%}{{- '<|bot|>' -}}"

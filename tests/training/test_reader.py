@@ -21,7 +21,7 @@ from training.evaluation.kinds import SETS, told
 
 @pytest.fixture(scope="module")
 def bundled() -> Reader:
-    found = load_reader(STARTER / "reader")
+    found = load_reader(STARTER / "base" / "reader")
     assert found is not None
     return found
 

@@ -1,8 +1,13 @@
+import shutil
 from pathlib import Path
 
 import pytest
 
-from models.prompt import Prompt, render, render_with_reply
+from models.errors import ClassifierBroken
+from models.prompt import Prompt, prompt_version, render, render_with_reply
+from models.reader import FOLDER
+from models.settings import STARTER
+from models.wide import FILE
 from storage.contracts import Turn
 from storage.presets import Preset, Presets
 from training.data.seed_corpus import SeedRow
@@ -63,3 +68,45 @@ def test_every_preset_has_its_own_token(tokenizer, presets: Presets, tmp_path: P
         render(tokenizer, asked(presets, "Да", preset=one.id, intensity=1), presets)[-20:] for one in presets.presets
     }
     assert len(ends) == len(presets.presets)
+
+
+@pytest.fixture
+def with_reader(tokenizer, tmp_path: Path):  # type: ignore[no-untyped-def]
+    """The tokenizer in a folder that has the bundled reader, too."""
+    from transformers import AutoTokenizer
+
+    tokenizer.save_pretrained(tmp_path)
+    shutil.copytree(STARTER / "base" / FOLDER, tmp_path / FOLDER)
+    return AutoTokenizer.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("message", "plainly"),
+    [
+        ("Сдал экзамен!", "Сдал экзамен! Я так рада!"),
+        ("Меня уволили", "Меня уволили Мне так плохо."),
+        ("Как тебя зовут?", "Как тебя зовут?"),
+    ],
+)
+def test_news_are_told_plainly_where_the_folder_has_a_reader(  # type: ignore[no-untyped-def]
+    with_reader, tokenizer, presets: Presets, message: str, plainly: str
+) -> None:
+    told = asked(presets, "Меня бросили", "Ох.", message)
+    before = "<s><|user|>Меня бросили</s><|bot|>Ох.</s><|user|>"
+    assert render(with_reader, told, presets) == f"{before}{plainly}</s><|bot|><|joy|><|3|>"
+    assert render(tokenizer, told, presets) == f"{before}{message}</s><|bot|><|joy|><|3|>"
+
+
+def test_the_reader_is_part_of_the_prompts_version(with_reader, tokenizer, presets: Presets) -> None:  # type: ignore[no-untyped-def]
+    assert prompt_version(with_reader, presets) != prompt_version(tokenizer, presets)
+
+
+def test_a_template_that_does_not_ask_is_told_nothing(with_reader, presets: Presets) -> None:  # type: ignore[no-untyped-def]
+    with_reader.chat_template = "{{ messages[-1]['content'] }}{{ emotion }}"
+    assert render(with_reader, asked(presets, "Меня уволили"), presets) == "Меня уволилирадость"
+
+
+def test_a_damaged_reader_is_told_at_once(with_reader, presets: Presets) -> None:  # type: ignore[no-untyped-def]
+    (Path(with_reader.name_or_path) / FOLDER / FILE).write_bytes(b"damaged")
+    with pytest.raises(ClassifierBroken, match=r"wide\.safetensors is damaged"):
+        prompt_version(with_reader, presets)

@@ -1,6 +1,6 @@
 """What «авто» answers messages with: by the emotion that they show, and by what they tell.
 
-    python -m training.evaluation.auto [--reader models/starter/reader]
+    python -m training.evaluation.auto [--reader models/starter/base/reader]
 
 Messages whose kind was told by hand and that nobody learns from (`<set>_messages.txt`), the bundled presets and the
 bundled classifier. For each kind: how many answers each emotion is chosen for, without the reader and with it.
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from models.build import build_classifier
 from models.classifier import strongest
-from models.reader import load_reader
+from models.reader import FOLDER, load_reader
 from models.settings import STARTER, ModelsSettings
 from storage.presets import KINDS, load_presets
 from training.evaluation.kinds import SETS, told
@@ -36,7 +36,7 @@ def chosen(texts: Sequence[str], reader: Path | None) -> list[str]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--reader", type=Path, default=STARTER / "reader")
+    parser.add_argument("--reader", type=Path, default=STARTER / "base" / FOLDER)
     reader = parser.parse_args().reader
     print("| set | message | without the reader | with it |\n| --- | --- | --- | --- |")
     for name in SETS:

@@ -1,19 +1,21 @@
 """Does a starter hear what kind of thing it is told? By the kind whose open replies it finds most to the point.
 
-    python -m training.evaluation.kinds --starter models/starter [--set later] [--probe 5]
+    python -m training.evaluation.kinds --starter models/starter [--set later] [--probe 5] [--drawn 4]
 
 For each message of a set whose kinds are told (`<set>_kinds.txt`) the open replies of every kind and preset at
 intensity 2 are weighed as serving weighs candidates (`models.relevance`); of the best one of each preset the mean over
 presets is a kind's worth. Beside it stands what a linear model of n-grams learns of kinds from the very messages that
 the share `seed_kinds` is made of; with `--probe` also what a linear model learns from the starter's states after that
-layer (a linear probe, Alain & Bengio 2016, arXiv:1610.01644): what it knows inside, whether or not it says so. Knows
-open replies and a starter folder; nothing of serving.
+layer (a linear probe, Alain & Bengio 2016, arXiv:1610.01644): what it knows inside, whether or not it says so. With
+`--drawn` also how many of the answers that serving would send, in every second preset, are open replies of the told
+kind: with the reader in the base's folder and without it. Knows open replies and a starter folder; nothing of serving.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.prompt import render_plain
+from models.prompt import Prompt, render_plain
 from models.relevance import NOTHING, relevance
 from storage.contracts import Turn
 from storage.presets import Preset, Presets, load_presets
@@ -30,7 +32,7 @@ from training.data.conversations import Example
 from training.data.emotions import Labelled
 from training.data.seed_open import FIRST, FOLDER, NONE, Message
 from training.evaluation.likelihoods import likelihoods
-from training.evaluation.starter import load
+from training.evaluation.starter import Starter, load
 from training.evaluation.statistics import interval
 from training.evaluation.tfidf import TfIdf
 
@@ -129,6 +131,43 @@ def states(model: Any, tokenizer: Any, texts: Sequence[str], layer: int, batch: 
     return np.concatenate(found)
 
 
+def of_kinds(preset: Preset) -> dict[str, set[str]]:
+    """The kinds of each open reply of a preset, subjects' ones included; replies in lower case without «ё»."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for (kind, _), replies in seed_open.replies(FOLDER, preset).items():
+        for _, text in replies:
+            found[plain(text)].add(kind)
+    for (which, _), replies in seed_open.subject_replies(FOLDER, preset).items():
+        for _, text in replies:
+            found[plain(text)].add(which.split("|")[1])
+    return found
+
+
+def plain(text: str) -> str:
+    """Lower case, ё as е, single spaces."""
+    return " ".join(text.lower().replace("ё", "е").split())
+
+
+def sent(starter: Starter, known: Sequence[tuple[str, str]], count: int) -> NDArray[np.float64]:
+    """For each message and every second preset 1 if what serving would send of `count` candidates is an open reply of
+    the told kind, else 0; intensities in turn."""
+    presets = starter.presets.presets
+    asked = [
+        (kind, Prompt((Turn(role="user", text=text),), preset, 1 + (row + column) % 3))
+        for row, (text, kind) in enumerate(known)
+        for column, preset in enumerate(presets)
+        if (row + column) % 2 == 0
+    ]
+    drawn = starter.draw([prompt for _, prompt in asked], count, {})
+    kinds = {preset.id: of_kinds(preset) for preset in presets}
+    return np.array(
+        [
+            float(kind in kinds[prompt.preset.id].get(plain(one.kept), ()))
+            for (kind, prompt), one in zip(asked, drawn, strict=True)
+        ]
+    )
+
+
 def report(scores: Mapping[str, NDArray[np.float64]], kinds: Sequence[str]) -> list[str]:
     """Markdown lines: how often each contender's best kind is the told one, of five and of good and bad news alone."""
     lines = ["| | right of five | good or bad | mistaken most |", "| --- | --- | --- | --- |"]
@@ -152,6 +191,7 @@ def main() -> None:
     parser.add_argument("--set", choices=SETS, default="later")
     parser.add_argument("--replies", type=int, default=3, help="of each kind and preset")
     parser.add_argument("--probe", type=int, help="also what is known after this layer")
+    parser.add_argument("--drawn", type=int, help="also what is sent of so many candidates")
     given = parser.parse_args()
     texts, kinds = zip(*told(given.set), strict=True)
     scores = {
@@ -161,6 +201,12 @@ def main() -> None:
     if given.probe:
         scores[f"inside, after layer {given.probe}"] = inside(given.starter, texts, given.probe)
     print(f"{len(texts)} messages\n\n" + "\n".join(report(scores, kinds)))
+    if given.drawn:
+        for name in ("without the reader", "with it"):
+            starter = Starter(given.starter, load_presets())
+            if name == "without the reader":
+                starter.tokenizer.name_or_path = ""
+            print(f"sent, of the told kind, {name}: {interval(sent(starter, told(given.set), given.drawn).tolist())}")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from models.reader import FOLDER
 from storage.presets import Presets
 from training.evaluation import answering, samples
 from training.evaluation.answering import GROUP, Asked, Drawing
@@ -218,7 +219,7 @@ def _files(folder: Path) -> str | None:
     if not folder.is_dir():
         return None
     digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
+    for path in (*sorted(folder.iterdir()), *sorted((folder / FOLDER).glob("*"))):
         if path.is_file():
             small = path.stat().st_size < 1 << 25
             digest.update(f"{path.name} {path.stat().st_size}".encode())

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from models.reader import FOLDER
 from training.export.errors import Unsupported
 from training.export.places import new_folder
 from training.export.provenance import FILE, provenance
@@ -68,6 +69,8 @@ def merge(
         for name in BESIDES:
             if (base / name).is_file():
                 shutil.copy(base / name, fresh)
+        if (base / FOLDER).is_dir():
+            shutil.copytree(base / FOLDER, fresh / FOLDER)
         origin = provenance(
             base, named or str(base), adapter, merged=list(weights.merged), dtype=dtype or "as the base"
         )

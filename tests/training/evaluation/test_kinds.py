@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from models.prompt import Prompt
 from storage.presets import Presets, load_presets
 from training.data import seed_open
 from training.data.seed_open import FIRST
 from training.evaluation import kinds
-from training.evaluation.starter import load
+from training.evaluation.starter import Drawn, load
 
 STARTER = Path("models/starter")
 
@@ -51,6 +53,28 @@ def test_a_kind_is_worth_its_best_replies_averaged_over_presets(presets: Presets
     given = [(one, "good", "а"), (one, "good", "б"), (other, "good", "в"), (one, "bad", "г"), (other, "bad", "д")]
     found = kinds.worth(np.array([[1.0, 3.0, 5.0, 0.0, 2.0]]), given, ("good", "bad"))
     assert found.tolist() == [[4.0, 1.0]]
+
+
+def test_what_is_sent_counts_if_it_is_an_open_reply_of_the_told_kind(presets: Presets) -> None:
+    """A starter that congratulates everybody."""
+    good = {
+        preset.id: next(text for (kind, _), texts in replies.items() if kind == "good" for _, text in texts)
+        for preset in presets.presets
+        for replies in [seed_open.replies(seed_open.FOLDER, preset)]
+    }
+
+    class Congratulates:
+        def __init__(self) -> None:
+            self.presets = presets
+
+        def draw(self, asked: Sequence[Prompt], count: int, overrides: dict[str, float]) -> list[Drawn]:
+            assert (count, overrides) == (4, {}) and {one.intensity for one in asked} == {1, 2, 3}
+            texts = [good[one.preset.id].upper() for one in asked]
+            return [Drawn(one, (text,) * 4, text) for one, text in zip(asked, texts, strict=True)]
+
+    known = [("Ура!", "good"), ("Увы.", "bad"), ("Сдал!", "good"), ("Как быть?", "advice")]
+    found = kinds.sent(Congratulates(), known, 4)  # type: ignore[arg-type]
+    assert found.reshape(4, -1).mean(axis=1).tolist() == [1, 0, 1, 0]
 
 
 def test_the_table_counts_all_five_and_news_alone() -> None:
