@@ -9,7 +9,7 @@ from typing import Literal
 
 import pytest
 from aiogram import Bot, Dispatcher
-from aiogram.types import Message
+from aiogram.types import BotCommand, Message
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, async_playwright, expect
 
@@ -95,6 +95,27 @@ async def test_groups_blocking_and_the_theme(echo: Bot, url: str, anna: Person, 
     await page.get_by_role("button", name="К списку чатов").click()
     await expect(page.locator(".chat-row").first).to_be_visible()
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_a_command_from_the_list_answers_what_one_was_answering(
+    echo: Bot, url: str, anna: Person, page: Page
+) -> None:
+    await echo.set_my_commands([BotCommand(command="fix", description="Исправить")])
+    await anna.ask("Привет")
+    await page.goto(url)
+    box = page.get_by_role("textbox", name="Сообщение")
+    for key, more in (("Enter", ""), ("Tab", "так лучше")):
+        await page.locator(".row:not(.mine) .words").last.click(button="right")
+        await page.get_by_role("menuitem", name="Ответить").click()
+        await box.fill("/")
+        await expect(page.get_by_role("option", name="/fix")).to_be_visible()
+        await box.press(key)
+        if more:
+            await expect(box).to_have_value("/fix ")
+            await box.press_sequentially(more)
+            await box.press("Enter")
+        sent = page.locator(".row.mine", has_text=f"/fix {more}".strip()).last
+        await expect(sent.locator(".quote")).to_contain_text("эхо")
 
 
 async def test_typing_is_seen_until_the_answer_comes(api: Bot, url: str, anna: Person, page: Page) -> None:

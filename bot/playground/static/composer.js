@@ -90,16 +90,22 @@ export class Composer {
   }
 
   run(command) {
+    const answered = this.mode?.kind === "reply" ? this.mode.message.id : null;
     $("text").value = "";
-    this.typed();
-    this.acts.send(`/${command.command}${this.group ? `@${command.bot}` : ""}`, null);
+    this.cancel();
+    this.acts.send(`/${command.command}${this.group ? `@${command.bot}` : ""}`, answered);
     $("text").focus();
   }
 
   key(event) {
     const items = [...$("commands").children];
     const open = !$("commands").hidden;
-    if (open && ["ArrowDown", "ArrowUp", "Tab"].includes(event.key)) {
+    if (open && event.key === "Tab") {
+      // Into the box, for commands that take words.
+      event.preventDefault();
+      $("text").value = `${items[this.chosen].querySelector("b").textContent} `;
+      this.typed();
+    } else if (open && ["ArrowDown", "ArrowUp"].includes(event.key)) {
       event.preventDefault();
       this.chosen = (this.chosen + (event.key === "ArrowUp" ? -1 : 1) + items.length) % items.length;
       items.forEach((item, at) => item.setAttribute("aria-selected", String(at === this.chosen)));
