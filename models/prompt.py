@@ -59,15 +59,16 @@ def messages(prompt: Prompt, presets: Presets) -> list[dict[str, str]]:
     ]
 
 
-def render(tokenizer: ChatTokenizer, prompt: Prompt, presets: Presets) -> str:
-    """The prompt as the text that the model continues, ending where the answer begins.
+def render(tokenizer: ChatTokenizer, prompt: Prompt, presets: Presets, told: bool = True) -> str:
+    """The prompt as the text that the model continues, ending where the answer begins. `told` is unset only while a
+    base is pre-trained.
 
     The template also receives `emotion` (Russian title), `intensity` (1–3) and `persona`, so that a small model
     such as the starter can condition on a few tokens instead of the long system text, and `told`: the kind of thing
     that the last turn tells (one of KINDS) where the tokenizer's folder has a reader that is sure of it, else "".
     """
     values = {"emotion": prompt.preset.title, "intensity": prompt.intensity, "persona": prompt.persona}
-    reader = _reader(tokenizer)
+    reader = _reader(tokenizer) if told else None
     if reader is not None:
         values["told"] = reader.kinds([prompt.turns[-1].text])[0] or ""
     return _apply(tokenizer, messages(prompt, presets), values)
@@ -79,9 +80,11 @@ def render_plain(tokenizer: ChatTokenizer, turns: Sequence[Turn], system: str = 
     return _apply(tokenizer, head + [{"role": turn.role, "content": turn.text} for turn in turns], {})
 
 
-def render_with_reply(tokenizer: ChatTokenizer, prompt: Prompt, reply: str, presets: Presets) -> tuple[str, str]:
+def render_with_reply(
+    tokenizer: ChatTokenizer, prompt: Prompt, reply: str, presets: Presets, told: bool = True
+) -> tuple[str, str]:
     """`(prompt_text, reply_text)` for training: what serving would render, and the continuation with its end token."""
-    return render(tokenizer, prompt, presets), reply + str(tokenizer.eos_token)
+    return render(tokenizer, prompt, presets, told), reply + str(tokenizer.eos_token)
 
 
 def prompt_version(tokenizer: ChatTokenizer, presets: Presets) -> str:

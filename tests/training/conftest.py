@@ -34,7 +34,7 @@ def small_seed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     lines = tmp_path_factory.mktemp("posts")
     for path in posts.FOLDER.glob("*.tsv"):
         (lines / path.name).write_text("\n".join(path.read_text(encoding="utf-8").splitlines()[::8]), encoding="utf-8")
-    for path in sorted(seed_corpus.FOLDER.glob("*.txt"))[:2]:
+    for path in sorted(seed_corpus.FOLDER.glob("*.txt"))[:1]:
         shutil.copy(path, folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(seed_corpus, "FOLDER", folder)

@@ -101,7 +101,7 @@ def test_the_rows_that_are_learned_are_heard(tokenizer: Any, presets: Presets) -
     ears = Hearing(tokenizer, tokenizer.eos_token_id, person, bot)
     learned = seed_open.rows(presets, share="seed_kinds")[::5000]
     texts = [
-        "".join(conversations.render_example(tokenizer, one, presets))
+        "".join(conversations.render_example(tokenizer, one, presets, told=False))
         for one in conversations.from_seed(learned, presets)
     ]
     kinds, _ = ears.labels(rows(tokenizer, *texts, length=120))

@@ -10,6 +10,7 @@ from models.settings import STARTER
 from models.wide import FILE
 from storage.contracts import Turn
 from storage.presets import Preset, Presets
+from training.data import corpus
 from training.data.seed_corpus import SeedRow
 from training.tokenizer import train_tokenizer
 
@@ -95,6 +96,16 @@ def test_news_are_told_plainly_where_the_folder_has_a_reader(  # type: ignore[no
     before = "<s><|user|>Меня бросили</s><|bot|>Ох.</s><|user|>"
     assert render(with_reader, told, presets) == f"{before}{plainly}</s><|bot|><|joy|><|3|>"
     assert render(tokenizer, told, presets) == f"{before}{message}</s><|bot|><|joy|><|3|>"
+
+
+def test_a_base_learns_messages_as_they_are(  # type: ignore[no-untyped-def]
+    with_reader, presets: Presets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = SeedRow("01.txt", 1, "работа", "т", (Turn(role="user", text="Меня уволили"),), "joy", 3, "Выше нос!")
+    monkeypatch.setattr(corpus, "seed_rows", lambda *_: [row])
+    texts = list(corpus.documents(None, "seed_narrow", with_reader, presets))  # type: ignore[arg-type]
+    assert texts and all(text.endswith("<|joy|><|3|>Выше нос!</s>") for text in texts)
+    assert not [text for text in texts if "мне так плохо" in text.lower()]
 
 
 def test_the_reader_is_part_of_the_prompts_version(with_reader, tokenizer, presets: Presets) -> None:  # type: ignore[no-untyped-def]

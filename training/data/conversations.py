@@ -91,11 +91,12 @@ def classify(folder: Path, texts: Sequence[str]) -> list[dict[str, float]]:
     return SequenceClassifier.load(str(folder)).classify(texts)
 
 
-def render_example(tokenizer: Any, example: Example, presets: Presets) -> tuple[str, str]:
-    """`(prompt, completion)`; with a preset exactly what serving renders, without one the plain chat."""
+def render_example(tokenizer: Any, example: Example, presets: Presets, told: bool = True) -> tuple[str, str]:
+    """`(prompt, completion)`; with a preset exactly what serving renders (not `told`: without what a reader tells),
+    without one the plain chat."""
     if example.preset is not None:
         prompt = Prompt(example.turns, example.preset, example.intensity)
-        return render_with_reply(tokenizer, prompt, example.reply, presets)
+        return render_with_reply(tokenizer, prompt, example.reply, presets, told)
     messages = [{"role": turn.role, "content": turn.text} for turn in example.turns]
     text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     return str(text), example.reply + str(tokenizer.eos_token)

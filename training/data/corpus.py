@@ -43,7 +43,8 @@ def raw_lines(data: Path, names: Iterable[str], most: int) -> Iterator[str]:
 
 
 def documents(data: Path, name: str, tokenizer: Any, presets: Presets) -> Iterator[str]:
-    """Rendered documents of one source: plain lines with an end token, dialogues as chats, seed rows as served.
+    """Rendered documents of one source: plain lines with an end token, dialogues as chats, seed rows as served, but for
+    what a reader tells of a message: a base learns to hear that itself.
 
     Every seed reply stands below each wording of its message, and once more below that wording put loosely; rows of
     messages with few wordings and replies stand twice, so that messages weigh more alike. `seed_narrow` has the files
@@ -58,7 +59,7 @@ def documents(data: Path, name: str, tokenizer: Any, presets: Presets) -> Iterat
         for example in conversations.plain(examples, presets) if name == SEED_PLAIN else examples:
             typed = conversations.retype(example, chooser)
             for one in (typed, conversations.loosen(typed, chooser)) if name in LOOSENED else (typed,):
-                yield "".join(conversations.render_example(tokenizer, one, presets))
+                yield "".join(conversations.render_example(tokenizer, one, presets, told=False))
         return
     for item in _items(data, name):
         if isinstance(item, str):
