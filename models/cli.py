@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import logging
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
@@ -36,7 +37,8 @@ class BadLine(ValueError):
 def reply(argv: Sequence[str] | None = None) -> int:
     """One answer for TEXT as plain text, or a `ChatReply` JSON line for every JSON line of standard input."""
     options = _reply_parser().parse_args(argv)
-    log_to_stderr()
+    # Somebody who asks for one answer looks at a terminal: only what is wrong stands beside it.
+    log_to_stderr(logging.WARNING if options.text else logging.INFO)
     try:
         presets = StorageSettings().load_presets()
         requests = _requests(options, presets, sys.stdin)

@@ -34,7 +34,7 @@ def feed(monkeypatch: pytest.MonkeyPatch, *lines: Any) -> None:
 @pytest.mark.parametrize("emotion", ["радость", "joy", "РАДОСТЬ"])
 def test_one_text_gives_plain_text(emotion: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert reply(["--emotion", emotion, "--intensity", "3", "Привет"]) == 0
-    assert capsys.readouterr().out == "[радость] эхо: Привет\n"
+    assert capsys.readouterr() == ("[радость] эхо: Привет\n", "")
 
 
 def test_json_lines_come_back_in_order_as_replies(
@@ -118,9 +118,10 @@ def test_without_a_classifier_classify_says_why(
 
 def test_answers_leave_standard_output_clean_and_echo_needs_no_torch(tmp_path: Path) -> None:
     program = (
-        "import sys; from models.cli import reply; code = reply(['Привет']);"
+        "import sys; from models.cli import reply; code = reply([]);"
         "assert not {'torch', 'transformers', 'aiogram'} & set(sys.modules); sys.exit(code)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout == "[нейтрально] эхо: Привет\n"
+    command, line = [sys.executable, "-c", program], '{"text": "Привет"}\n'
+    done = subprocess.run(command, input=line, capture_output=True, text=True, timeout=60, check=True)
+    assert ChatReply.model_validate_json(done.stdout).text == "[нейтрально] эхо: Привет"
     assert json.loads(done.stderr.splitlines()[0])["event"] == "models ready"
