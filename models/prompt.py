@@ -9,11 +9,13 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from models.reader import Reader, reader_of
 from storage.contracts import Turn
 from storage.presets import Preset, Presets
+
+if TYPE_CHECKING:
+    from models.reader import Reader
 
 RENDERER = "1"
 
@@ -135,4 +137,8 @@ def _template(tokenizer: ChatTokenizer) -> str:
 
 def _reader(tokenizer: ChatTokenizer) -> Reader | None:
     """The reader in the folder of a tokenizer whose template asks what is told."""
-    return reader_of(str(getattr(tokenizer, "name_or_path", ""))) if "told" in _template(tokenizer) else None
+    if "told" not in _template(tokenizer):
+        return None
+    from models.reader import reader_of
+
+    return reader_of(str(getattr(tokenizer, "name_or_path", "")))

@@ -407,7 +407,8 @@ def test_a_run_that_was_interrupted_is_finished_by_the_next(
     if way == "uv":
         shutil.copy(Path(sys.executable).parent / "uv", venv / "bin")
     code = (
-        f"import install, pathlib; install.ROOT = pathlib.Path({str(project)!r}); real = install.succeeds; "
+        "import install, pathlib, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        f"install.ROOT = pathlib.Path({str(project)!r}); real = install.succeeds; "
         f"install.succeeds = lambda *all: {way == 'uv'} if install.UV in all else real(*all); "
         f"install.TORCH_CPU_INDEX = {install.TORCH_CPU_INDEX!r}; install.shutil.which = lambda _: None; install.main()"
     )
