@@ -37,8 +37,8 @@ class BadLine(ValueError):
 def reply(argv: Sequence[str] | None = None) -> int:
     """One answer for TEXT as plain text, or a `ChatReply` JSON line for every JSON line of standard input."""
     options = _reply_parser().parse_args(argv)
-    # Somebody who asks for one answer looks at a terminal: only what is wrong stands beside it.
-    log_to_stderr(logging.WARNING if options.text else logging.INFO)
+    # Somebody who asks for one answer in a terminal sees it alone, and what is wrong.
+    log_to_stderr(logging.WARNING if options.text and sys.stderr.isatty() else logging.INFO)
     try:
         presets = StorageSettings().load_presets()
         requests = _requests(options, presets, sys.stdin)

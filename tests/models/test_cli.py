@@ -34,7 +34,17 @@ def feed(monkeypatch: pytest.MonkeyPatch, *lines: Any) -> None:
 @pytest.mark.parametrize("emotion", ["радость", "joy", "РАДОСТЬ"])
 def test_one_text_gives_plain_text(emotion: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert reply(["--emotion", emotion, "--intensity", "3", "Привет"]) == 0
-    assert capsys.readouterr() == ("[радость] эхо: Привет\n", "")
+    assert capsys.readouterr().out == "[радость] эхо: Привет\n"
+
+
+@pytest.mark.parametrize(("terminal", "logged"), [(True, False), (False, True)])
+def test_the_log_stands_beside_one_answer_only_where_nobody_looks(
+    terminal: bool, logged: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    assert reply(["Привет"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == "[нейтрально] эхо: Привет\n" and ("models ready" in shown.err) is logged
 
 
 def test_json_lines_come_back_in_order_as_replies(
