@@ -34,13 +34,12 @@ STEPS = (
     "Resolved ", "Downloaded ", "Built ", "Prepared ",
 )  # fmt: skip
 UV = "uv>=0.9,<1"
-# pip's settings as uv's options and variables; those of LISTS hold several values.
-OPTIONS = {
-    "index-url": "--default-index", "extra-index-url": "--index", "find-links": "--find-links",
-    "trusted-host": "--allow-insecure-host",
+# pip's settings as uv's variables, and what stands between several values there. No options: an address may hold a
+# password, and everybody on a machine sees programs' options.
+VARIABLES = {
+    "index-url": ("UV_DEFAULT_INDEX", " "), "extra-index-url": ("UV_INDEX", " "), "find-links": ("UV_FIND_LINKS", ","),
+    "trusted-host": ("UV_INSECURE_HOST", " "), "cert": ("SSL_CERT_FILE", " "), "proxy": ("ALL_PROXY", " "),
 }  # fmt: skip
-LISTS = {"extra-index-url", "find-links", "trusted-host"}
-VARIABLES = {"cert": "SSL_CERT_FILE", "proxy": "ALL_PROXY"}
 # Settings of pip that change nothing of what is installed from where. With any other one, pip is asked itself.
 HARMLESS = {
     "break-system-packages", "cache-dir", "compile", "config-file", "default-timeout", "disable-pip-version-check",
@@ -171,17 +170,13 @@ def pip_settings(python: Path) -> dict[str, str]:
     return {**found["global"], **found["install"], **found[":env:"]}
 
 
-def carried_over(settings: dict[str, str]) -> tuple[list[str], dict[str, str]] | None:
-    """pip's settings as options and variables of uv, which looks for the best version in all indexes as pip does; None
-    if one of them has no counterpart."""
-    if settings.keys() - OPTIONS.keys() - VARIABLES.keys() - HARMLESS:
+def carried_over(settings: dict[str, str]) -> dict[str, str] | None:
+    """pip's settings as variables of uv, which looks for the best version in all indexes as pip does; None if one of
+    them has no counterpart."""
+    if settings.keys() - VARIABLES.keys() - HARMLESS:
         return None
-    options = ["--index-strategy", "unsafe-best-match"]
-    for key, option in OPTIONS.items():
-        value = settings.get(key, "")
-        for one in value.split() if key in LISTS else [value] * bool(value):
-            options += [option, one]
-    return options, {VARIABLES[key]: settings[key] for key in VARIABLES if settings.get(key)}
+    given = {VARIABLES[key][0]: VARIABLES[key][1].join(settings[key].split()) for key in VARIABLES if settings.get(key)}
+    return {"UV_INDEX_STRATEGY": "unsafe-best-match", **given}
 
 
 class Installer:
@@ -189,29 +184,25 @@ class Installer:
 
     def __init__(self, python: Path) -> None:
         self.python = python
-        self.how: tuple[list[str], dict[str, str]] | None = None
+        self.variables: dict[str, str] | None = None
         self.asked = False
 
     def put(self, *arguments: str, index: str | None = None) -> int:
         """Install with uv, with pip where that does not do; `index` instead of the default one. Exit status."""
         if not self.asked:
-            self.how, self.asked = self.fast(), True
-        if self.how is not None:
-            options, variables = self.how
-            if index is not None and "--default-index" in options:
-                place = options.index("--default-index")
-                options = options[:place] + options[place + 2 :]
-            options = [*options, "--default-index", index] if index is not None else options
-            command = [str(self.python.parent / "uv"), "pip", "install", "--python", str(self.python), *options]
-            if watch([*command, *arguments], os.environ | variables, quiet=True) == 0:
+            self.variables, self.asked = self.fast(), True
+        if self.variables is not None:
+            default = {} if index is None else {"UV_DEFAULT_INDEX": index}
+            command = [str(self.python.parent / "uv"), "pip", "install", "--python", str(self.python), *arguments]
+            if watch(command, os.environ | self.variables | default, quiet=True) == 0:
                 return 0
             print("uv could not, asking pip …", flush=True)
-            self.how = None
+            self.variables = None
         return pip(self.python, *arguments, *(() if index is None else ("--index-url", index, "--timeout", "20")))
 
-    def fast(self) -> tuple[list[str], dict[str, str]] | None:
-        """uv's options and variables, once it is in the environment; None if it is not to be had or cannot do as pip's
-        settings say."""
+    def fast(self) -> dict[str, str] | None:
+        """uv's variables, once it is in the environment; None if it is not to be had or cannot do as pip's settings
+        say."""
         found = carried_over(pip_settings(self.python))
         get = ["-m", "pip", "install", "--quiet", "--no-input", "--only-binary", ":all:", UV]
         return found if found is not None and succeeds(str(self.python), *get) else None

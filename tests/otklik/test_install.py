@@ -383,13 +383,13 @@ def test_pip_settings_of_files_and_variables_are_uvs_too(
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", str(file))
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://d.example https://e.example")
-    found = install.carried_over(install.pip_settings(venv / "bin" / "python"))
-    assert found is not None
-    assert " ".join(found[0]) == (
-        "--index-strategy unsafe-best-match --default-index https://b.example/simple --index https://d.example "
-        "--index https://e.example --find-links /wheels --find-links /more --find-links wheels"
-    )
-    assert found[1] == {"SSL_CERT_FILE": "/a.pem"}
+    assert install.carried_over(install.pip_settings(venv / "bin" / "python")) == {
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+        "UV_DEFAULT_INDEX": "https://b.example/simple",
+        "UV_INDEX": "https://d.example https://e.example",
+        "UV_FIND_LINKS": "/wheels,/more,wheels",
+        "SSL_CERT_FILE": "/a.pem",
+    }
 
 
 def test_a_setting_that_uv_has_not_leaves_it_to_pip(
