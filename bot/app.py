@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 
 from bot.admin.office import Office, furnish
+from bot.albums import Albums
 from bot.answers import Answers
 from bot.catalogue import Catalogue
 from bot.commands import introduce
@@ -128,6 +129,7 @@ async def assemble(settings: BotSettings, storage: StorageSettings) -> AsyncIter
             pace=Pace(*(_actions(redis, conversation.keys, settings, scope) for scope in ("actions", "own data"))),
             waiting=Waiting(redis, conversation.keys),
             refusals=Refusals(redis, conversation.keys),
+            albums=Albums(),
             metrics=metrics,
             answers=Answers(database, book, catalogue, settings),
             courier=Courier(bot, metrics),

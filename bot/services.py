@@ -12,6 +12,7 @@ from bot.admin.drafts import Drafts
 from bot.admin.job_watch import JobWatch
 from bot.admin.preset_deeds import PresetDeeds
 from bot.admin.replays import Replays
+from bot.albums import Albums
 from bot.answers import Answers
 from bot.catalogue import Catalogue
 from bot.courier import Courier
@@ -43,6 +44,7 @@ class Services:
     pace: Pace
     waiting: Waiting
     refusals: Refusals
+    albums: Albums
     metrics: Metrics
     answers: Answers
     courier: Courier

@@ -65,7 +65,7 @@ async def not_here(message: Message) -> None:
 async def unknown(message: Message, database: Database, limiter: Limiter) -> None:
     """For everybody else there is no such command; the attempt is kept."""
     if message.from_user is not None:
-        name = (message.text or "").split()[0].split("@")[0][:24]
+        name = (message.text or message.caption or "").split()[0].split("@")[0][:24]
         mark = f"{message.chat.id}:{message.message_id}"
         await note_refusal(database, limiter, message.from_user.id, mark, f"command {name}", "not_admin")
     await message.reply(people_texts.UNKNOWN_COMMAND)

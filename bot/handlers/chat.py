@@ -1,4 +1,4 @@
-"""Ordinary messages: from Telegram into the inbox. The answer comes later, from `delivery.py`."""
+"""Ordinary messages, words under pictures among them: from Telegram into the inbox. `delivery.py` answers later."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from aiogram.types import Message, User
 
 from bot import texts
 from bot.addressing import addressed, words
+from bot.albums import Albums
 from bot.catalogue import Catalogue
 from bot.decisions import Said
 from bot.drain import Drain
@@ -21,7 +22,7 @@ from bot.wording import lasting
 def router() -> Router:
     """Fresh router."""
     chat = Router(name="chat")
-    chat.message.register(talk, F.text, addressed)
+    chat.message.register(talk, F.text | F.caption, addressed)
     return chat
 
 
@@ -34,6 +35,7 @@ async def talk(
     catalogue: Catalogue,
     drain: Drain,
     refusals: Refusals,
+    albums: Albums,
 ) -> None:
     """Store the message and queue a turn, or say why not."""
     if message.from_user is None or message.from_user.is_bot:
@@ -52,6 +54,8 @@ async def talk(
         await message.reply(texts.MESSAGE_TOO_LONG.format(limit=settings.max_message_chars, length=len(said.text)))
         return
     gone = await turns.receive(said)
+    if message.caption and not message.edit_date and albums.speaks(message):
+        await message.reply(texts.CAPTION)
     if gone is not None:
         was, now_is = catalogue.get(gone), catalogue.fallback(settings.default_emotion)
         await message.answer(texts.EMOTION_FALLEN_BACK.format(was=was.title if was else gone, now=now_is.title))

@@ -7,6 +7,7 @@ from aiogram.types import Message, User
 
 from bot import texts
 from bot.addressing import is_group, mentioned, words
+from bot.albums import Albums
 from bot.catalogue import Catalogue
 from bot.crisis import is_crisis
 from bot.decisions import EditAction, Said
@@ -27,7 +28,7 @@ SECOND_THOUGHT = 3600
 def router() -> Router:
     """Fresh router."""
     edits = Router(name="edits")
-    edits.edited_message.register(edited, F.text & ~F.text.startswith("/"))
+    edits.edited_message.register(edited, (F.text & ~F.text.startswith("/")) | (F.caption & ~F.caption.startswith("/")))
     return edits
 
 
@@ -41,6 +42,7 @@ async def edited(
     drain: Drain,
     database: Database,
     refusals: Refusals,
+    albums: Albums,
 ) -> None:
     """Hand the new text to the turns, or say why not.
 
@@ -62,7 +64,7 @@ async def edited(
         return
     if state == "refused" or (state is None and _mention_added(message, me)):
         if not await _forgotten(database, message, user_id):
-            await talk(message, turns, limiter, settings, me, catalogue, drain, refusals)
+            await talk(message, turns, limiter, settings, me, catalogue, drain, refusals, albums)
     elif state not in (None, "persona"):
         await again(message, turns, limiter, settings, me)
 

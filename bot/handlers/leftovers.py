@@ -9,6 +9,7 @@ from aiogram.types import CallbackQuery, Message
 from bot import callbacks as c
 from bot import texts
 from bot.addressing import addressed
+from bot.albums import Albums
 from bot.screen import say
 
 ANSWERS = {
@@ -34,7 +35,7 @@ ANSWERS = {
 def unknown_commands() -> Router:
     """Fresh router; comes before ordinary messages."""
     commands = Router(name="unknown commands")
-    commands.message.register(unknown_command, F.text.startswith("/"), addressed)
+    commands.message.register(unknown_command, F.text.startswith("/") | F.caption.startswith("/"), addressed)
     return commands
 
 
@@ -52,8 +53,10 @@ async def unknown_command(message: Message) -> None:
     await message.reply(texts.UNKNOWN_COMMAND)
 
 
-async def other_content(message: Message) -> None:
-    """What works instead."""
+async def other_content(message: Message, albums: Albums) -> None:
+    """What works instead; once for an album."""
+    if not albums.speaks(message):
+        return
     await message.reply(ANSWERS.get(ContentType(message.content_type), texts.ONLY_TEXT))
 
 

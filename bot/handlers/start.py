@@ -9,6 +9,7 @@ from aiogram.types import CallbackQuery, Message
 
 from bot import callbacks as c
 from bot import keyboards, screen, texts
+from bot.addressing import is_group
 from bot.pace import OWN_DATA
 from bot.turns import Turns
 from storage.database import Database
@@ -45,8 +46,8 @@ async def welcome(message: Message, database: Database, turns: Turns, presets: P
 
 
 async def help_(message: Message) -> None:
-    """What the bot can do."""
-    await message.answer(texts.HELP)
+    """What the bot can do here."""
+    await message.answer(texts.HELP_GROUP if is_group(message) else texts.HELP)
 
 
 async def privacy(message: Message, database: Database) -> None:

@@ -60,18 +60,24 @@ def attach(world: World, person: int, peer: int, what: Attachment, caption: str 
     elif what.kind == "voice":
         media = Media("voice", "", duration=what.duration)
     media.file_id = world.files.add(what.content, mime, what.name, f"{what.kind}s").file_id
-    caption = caption.strip()[: world.limits.caption_units]
+    caption = caption.strip()
+    if units(caption) > world.limits.caption_units:
+        raise PersonError(f"Подпись слишком длинная: в неё помещается {world.limits.caption_units} символов")
     return _deliver(world, chat, Message(0, person, world.clock(), caption, detect(caption), media), None)
 
 
 def edit(world: World, person: int, peer: int, message_id: int, text: str) -> Message:
-    """Edit one's own message."""
+    """Edit one's own message, or the words under one's own photo or file."""
     chat = _writable(world, person, peer)
     message = _message(chat, message_id)
     text = text.strip()
     if message.sender != person:
         raise PersonError("Это не ваше сообщение", 403)
-    if not text or units(text) > world.limits.text_units:
+    captioned = message.media is not None and message.media.kind in ("photo", "document")
+    if message.media is not None and not captioned:
+        raise PersonError("Это сообщение не изменить")
+    most = world.limits.caption_units if captioned else world.limits.text_units
+    if not (text or captioned) or units(text) > most:
         raise PersonError("Текст пустой или слишком длинный")
     if text == message.text:
         return message

@@ -140,7 +140,7 @@ class PeopleApi:
     async def describe(self, request: web.Request) -> web.StreamResponse:
         """Everyone and every group; no message."""
         groups = [
-            {"id": c.id, "title": c.title, "members": c.members, "owner": c.owner, "bots": c.bots}
+            {"id": c.id, "title": c.title, "members": c.members, "owner": c.owner, "admins": c.admins, "bots": c.bots}
             for c in self.world.chats.values()
             if c.kind != "private"
         ]

@@ -39,6 +39,12 @@ async def test_each_scope_has_its_commands_in_russian(tmp_path: Path) -> None:
         group = await anna.group("Друзья", boris)
         assert await anna.menu(group) == await boris.menu(group) == list(texts.GROUP_COMMANDS)
         assert await boris.menu() == everybody
+        await boris.next_message(chat=group)
+        await boris.send("/help", chat=group)
+        told = (await boris.next_message(chat=group)).text
+        named = set(re.findall(r"^• /([a-z]+)", told, re.MULTILINE))
+        assert told == texts.HELP_GROUP
+        assert named == set(texts.GROUP_COMMANDS)
 
 
 async def test_the_help_names_every_command_and_every_command_is_there(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from aiogram.types import BotCommand, Message
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, async_playwright, expect
 
-from bot.playground.person import Person
+from bot.playground.person import PNG, Person
 from tests.machine import chromium
 from tests.playground.conftest import polling
 
@@ -116,6 +116,56 @@ async def test_a_command_from_the_list_answers_what_one_was_answering(
             await box.press("Enter")
         sent = page.locator(".row.mine", has_text=f"/fix {more}".strip()).last
         await expect(sent.locator(".quote")).to_contain_text("эхо")
+
+
+async def test_what_one_message_cannot_hold_is_sent_as_several(url: str, anna: Person, page: Page) -> None:
+    await page.goto(url)
+    await anna.send("/start")
+    box = page.get_by_role("textbox", name="Сообщение")
+    words = " ".join(f"слово{number}" for number in range(600))
+    await box.fill(words)
+    await box.press("Enter")
+    await expect(page.locator(".row.mine")).to_have_count(3)
+    sent = [one.text for one in await anna.history()][1:]
+    assert " ".join(sent) == words
+    assert max(map(len, sent)) <= 4096
+
+
+async def test_words_under_a_picture_are_kept_when_they_are_too_many_and_edited_in_place(
+    url: str, anna: Person, page: Page
+) -> None:
+    await anna.send("/start")
+    await page.goto(url)
+    box = page.get_by_role("textbox", name="Сообщение")
+    picture = {"name": "dot.png", "mimeType": "image/png", "buffer": PNG}
+    await box.fill("я" * 1025)
+    await page.locator("#file").evaluate("node => { node.dataset.kind = 'photo'; }")
+    await page.locator("#file").set_input_files([picture])
+    await expect(page.locator("#toast")).to_contain_text("Подпись слишком длинная")
+    await expect(box).to_have_value("я" * 1025)
+    await box.fill("мой кот")
+    await page.locator("#file").set_input_files([picture])
+    row = page.locator(".row", has=page.locator("img.photo"))
+    await expect(row.locator(".words")).to_have_text("мой кот")
+    await expect(box).to_have_value("")
+    await row.locator(".words").click(button="right")
+    await page.get_by_role("menuitem", name="Изменить").click()
+    await box.fill("мой пёс")
+    await box.press("Enter")
+    await expect(row.locator(".words")).to_have_text("мой пёс")
+
+
+async def test_a_group_shows_who_its_admins_are(url: str, anna: Person, page: Page) -> None:
+    async with Person.join(url, "Борис") as boris, Person.join(url, "Вера") as vera:
+        group = await anna.group("Друзья", boris, vera, admins=(boris,))
+        await page.goto(f"{url}/#{vera.id}/{group}")
+        for one in (anna, boris):
+            await one.send("всем привет", chat=group)
+        await expect(page.locator(".row .name")).to_have_text(["Анявладелец", "Борисадмин"])
+        await expect(page.locator("#peer-status")).to_have_text("участников: 4")
+        await page.goto(f"{url}/#{boris.id}/{group}")
+        await page.reload()
+        await expect(page.locator("#peer-status")).to_have_text("участников: 4 · вы админ")
 
 
 async def test_typing_is_seen_until_the_answer_comes(api: Bot, url: str, anna: Person, page: Page) -> None:

@@ -48,10 +48,11 @@ function keys(message, acts) {
 export function row(message, { joined, last, group }, acts) {
   const mine = message.sender.id === acts.me();
   const shown = group && !mine;
+  const rank = acts.rankOf(message.sender.id);
   const bare = message.media?.kind === "sticker" && !message.text;
   const meta = el("span", { className: "meta" }, `${message.edited ? "изменено " : ""}${clock(message.date)}${mine ? " ✓✓" : ""}`);
   const bubble = el("div", { className: `bubble${bare ? " bare" : ""}` },
-    shown && !joined ? el("div", { className: `name ${tone(message.sender.id)}` }, message.sender.name) : null,
+    shown && !joined ? el("div", { className: `name ${tone(message.sender.id)}` }, message.sender.name, rank ? el("small", {}, rank) : null) : null,
     message.reply_to ? quote(message.reply_to, acts) : null,
     message.media ? media(message) : null,
     message.text ? el("span", { className: "words" }, ...render(message.text, message.entities, acts.command)) : null,

@@ -1,6 +1,24 @@
 // The place to write: text, replies, edits, the «/» menu, attachments, the bot's own keyboard.
 import { $, el, snippet } from "./dom.js";
-import { openMenu } from "./overlays.js";
+import { openMenu, toast } from "./overlays.js";
+
+// As the apps do: what one message cannot hold is sent as several, cut where a line or a word ends.
+const LONGEST = 4096;
+const LONGEST_CAPTION = 1024;
+
+function pieces(text) {
+  const found = [];
+  let rest = text;
+  while (rest.length > LONGEST) {
+    const held = rest.slice(0, LONGEST + 1);
+    const cut = [held.lastIndexOf("\n"), held.lastIndexOf(" ")].find((at) => at > LONGEST / 2);
+    // Half an emoji is none.
+    const hard = /[\ud800-\udbff]/.test(held[LONGEST - 1]) ? LONGEST - 1 : LONGEST;
+    found.push(rest.slice(0, cut ?? hard).trim());
+    rest = rest.slice(cut ?? hard).trim();
+  }
+  return [...found, rest];
+}
 
 const STICKERS = ["😀", "😂", "😍", "😢", "😡", "😱", "🤔", "👋", "🎉", "🐱", "🐶", "🌧"];
 
@@ -73,8 +91,13 @@ export class Composer {
     $("text").value = "";
     this.mode = null;
     this.cancel();
-    const done = mode?.kind === "edit" ? await this.acts.edit(mode.message, text) : await this.acts.send(text, mode?.message.id ?? null);
-    if (!done && !$("text").value) { $("text").value = text; this.typed(); }
+    let left = mode?.kind === "edit" ? [text] : pieces(text);
+    for (const piece of [...left]) {
+      const done = mode?.kind === "edit" ? await this.acts.edit(mode.message, piece) : await this.acts.send(piece, mode?.message.id ?? null);
+      if (!done) break;
+      left = left.slice(1);
+    }
+    if (left.length && !$("text").value) { $("text").value = left.join(" "); this.typed(); }
   }
 
   typed() {
@@ -141,8 +164,11 @@ export class Composer {
 
   async chosenFile() {
     const [file] = $("file").files;
-    if (file) await this.acts.attach({ kind: $("file").dataset.kind, file, caption: $("text").value });
-    $("text").value = "";
+    const caption = $("text").value;
+    const fits = caption.trim().length <= LONGEST_CAPTION;
+    if (!fits) toast(`Подпись слишком длинная: в неё помещается ${LONGEST_CAPTION} символов`);
+    const done = file && fits && await this.acts.attach({ kind: $("file").dataset.kind, file, caption });
+    if (done && $("text").value === caption) $("text").value = "";
     $("file").value = "";
     this.typed();
   }

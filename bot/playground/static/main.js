@@ -16,6 +16,8 @@ const chats = () => [
   ...state.world.groups.filter((group) => group.members.includes(state.me)).map((group) => ({ ...group, name: group.title, last: state.last[group.id], unread: state.unread[group.id] })),
 ];
 
+const rank = (chat, id) => (chat?.owner === id ? "владелец" : chat?.admins?.includes(id) ? "админ" : "");
+
 async function attempt(work) {
   try { await work(); return true; } catch (error) { toast(error.message); return false; }
 }
@@ -26,6 +28,7 @@ const acts = {
   nameOf: (id) => faces().find((face) => face.id === id)?.name ?? "Кто-то",
   send: (text, reply) => attempt(() => post("send", here({ text, reply_to: reply }))),
   edit: (message, text) => attempt(() => post("edit", here({ message: message.id, text }))),
+  rankOf: (id) => rank(peer(), id),
   command: (text) => acts.send(text, null),
   attach: (fields) => attempt(() => attach(here(fields))),
   jump: (id) => log.jump(id),
@@ -53,7 +56,7 @@ const acts = {
     openMenu(point, [
       { icon: "↩", text: "Ответить", run: () => composer.reply(message) },
       message.text ? { icon: "📋", text: "Копировать", run: () => navigator.clipboard?.writeText(message.text) } : null,
-      mine && !message.media ? { icon: "✏️", text: "Изменить", run: () => composer.edit(message) } : null,
+      mine && (!message.media || ["photo", "document"].includes(message.media.kind)) ? { icon: "✏️", text: "Изменить", run: () => composer.edit(message) } : null,
       mine || state.chat > 0 ? { icon: "🗑", text: "Удалить", danger: true, run: () => attempt(() => post("delete", here({ message: message.id }))) } : null,
     ], { all: state.world.reactions, mine: reacted, pick: (emoji) => acts.react(message, emoji) }, node);
   },
@@ -135,7 +138,8 @@ function idle() {
   const chat = peer();
   const count = chat?.members ? chat.members.length + Object.values(chat.bots).filter((status) => status !== "kicked").length : 0;
   $("peer-status").className = "";
-  $("peer-status").textContent = count ? `участников: ${count}` : state.blocked ? "заблокирован вами" : "бот";
+  const mine = rank(chat, state.me);
+  $("peer-status").textContent = count ? `участников: ${count}${mine ? ` · вы ${mine}` : ""}` : state.blocked ? "заблокирован вами" : "бот";
 }
 
 function drawSide() {
