@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from models.reader import Reader
 
 RENDERER = "1"
+# `told` and `about` of a chat template.
+Hints = Mapping[str, str]
 
 # For base models that bring no chat template of their own (plain LMs of any family).
 FALLBACK_TEMPLATE = (
@@ -61,18 +63,21 @@ def messages(prompt: Prompt, presets: Presets) -> list[dict[str, str]]:
     ]
 
 
-def render(tokenizer: ChatTokenizer, prompt: Prompt, presets: Presets, told: bool = True) -> str:
-    """The prompt as the text that the model continues, ending where the answer begins. `told` is unset only while a
-    base is pre-trained.
+def render(tokenizer: ChatTokenizer, prompt: Prompt, presets: Presets, hints: Hints | None = None) -> str:
+    """The prompt as the text that the model continues, ending where the answer begins. `hints`: what to tell the
+    template instead of what the reader says, only while a base is pre-trained.
 
     The template also receives `emotion` (Russian title), `intensity` (1–3) and `persona`, so that a small model
     such as the starter can condition on a few tokens instead of the long system text, and `told`: the kind of thing
-    that the last turn tells (one of KINDS) where the tokenizer's folder has a reader that is sure of it, else "".
+    that the last turn tells (one of KINDS), `about`: its subject (one of `models.subjects.SUBJECTS`), where the
+    tokenizer's folder has a reader that is sure of it, else "".
     """
     values = {"emotion": prompt.preset.title, "intensity": prompt.intensity, "persona": prompt.persona}
-    reader = _reader(tokenizer) if told else None
+    reader = _reader(tokenizer) if hints is None else None
     if reader is not None:
-        values["told"] = reader.kinds([prompt.turns[-1].text])[0] or ""
+        last = [prompt.turns[-1].text]
+        hints = {"told": reader.kinds(last)[0] or "", "about": reader.subjects(last)[0] or ""}
+    values.update(hints or {})
     return _apply(tokenizer, messages(prompt, presets), values)
 
 
@@ -83,10 +88,10 @@ def render_plain(tokenizer: ChatTokenizer, turns: Sequence[Turn], system: str = 
 
 
 def render_with_reply(
-    tokenizer: ChatTokenizer, prompt: Prompt, reply: str, presets: Presets, told: bool = True
+    tokenizer: ChatTokenizer, prompt: Prompt, reply: str, presets: Presets, hints: Hints | None = None
 ) -> tuple[str, str]:
     """`(prompt_text, reply_text)` for training: what serving would render, and the continuation with its end token."""
-    return render(tokenizer, prompt, presets, told), reply + str(tokenizer.eos_token)
+    return render(tokenizer, prompt, presets, hints), reply + str(tokenizer.eos_token)
 
 
 def prompt_version(tokenizer: ChatTokenizer, presets: Presets) -> str:

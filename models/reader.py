@@ -17,39 +17,56 @@ import numpy as np
 
 from models import wide
 from models.errors import ClassifierBroken
+from models.subjects import ABOUT, NONE
 from storage.presets import KINDS
 
-SURE = 0.5
-# Of a base model's folder.
-FOLDER = "reader"
+# Kinds must be likelier than not; an answer about the wrong subject is worse than one about none.
+SURE, SURE_OF_SUBJECT = 0.5, 0.8
+# Of a base model's folder, and of the reader's.
+FOLDER, SUBJECTS_IN = "reader", "subjects"
 
 
 class Reader:
-    """Tells the kind of messages. `id`: short hash of its weights."""
+    """Tells the kind of messages, and what they are about where it has weights for that. `id`: short hash of both."""
 
-    def __init__(self, weights: wide.Wide, digest: str = "") -> None:
+    def __init__(self, weights: wide.Wide, digest: str = "", subjects: wide.Wide | None = None) -> None:
         self.weights = weights
+        self.about = subjects
         self.id = digest
 
     def kinds(self, texts: Sequence[str]) -> list[str | None]:
         """The likeliest of KINDS for each text; None where none is likelier than not."""
-        if not texts:
-            return []
-        logits = self.weights.logits(texts)
-        best = logits.argmax(axis=1)
-        sure = 1 / (1 + np.exp(-logits.max(axis=1))) > SURE
-        return [KINDS[place] if known else None for place, known in zip(best, sure, strict=True)]
+        return _likeliest(self.weights, texts, KINDS, SURE)
+
+    def subjects(self, texts: Sequence[str]) -> list[str | None]:
+        """The likeliest of SUBJECTS for each text; None where none is likely enough."""
+        if self.about is None:
+            return [None] * len(texts)
+        return [None if one == NONE else one for one in _likeliest(self.about, texts, ABOUT, SURE_OF_SUBJECT)]
+
+
+def _likeliest(weights: wide.Wide, texts: Sequence[str], labels: Sequence[str], least: float) -> list[str | None]:
+    if not texts:
+        return []
+    logits = weights.logits(texts)
+    best = logits.argmax(axis=1)
+    sure = 1 / (1 + np.exp(-logits.max(axis=1))) > least
+    return [labels[place] if known else None for place, known in zip(best, sure, strict=True)]
 
 
 def load_reader(folder: Path) -> Reader | None:
     """The reader in a folder; None if there is none. ClassifierBroken if it is damaged."""
     try:
         weights = wide.read(folder, KINDS)
+        subjects = wide.read(folder / SUBJECTS_IN, ABOUT)
     except (OSError, ValueError) as error:
         raise ClassifierBroken(f"what people tell cannot be read: {error}") from error
     if weights is None:
         return None
-    return Reader(weights, hashlib.sha256((folder / wide.FILE).read_bytes()).hexdigest()[:12])
+    digest = hashlib.sha256((folder / wide.FILE).read_bytes())
+    if subjects is not None:
+        digest.update((folder / SUBJECTS_IN / wide.FILE).read_bytes())
+    return Reader(weights, digest.hexdigest()[:12], subjects)
 
 
 @lru_cache(maxsize=8)

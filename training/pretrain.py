@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from models.subjects import ABOUT
 from storage.presets import Presets
 from training import recipes
 from training.data import corpus, posts, seed_corpus, seed_open, sources
-from training.data.hearing import ABOUT, UNKNOWN, Hearing
+from training.data.hearing import UNKNOWN, Hearing
 from training.data.seed_open import KINDS
 from training.pretrain_keys import PretrainRecipe as PretrainRecipe
 from training.pretrain_keys import Shape as Shape

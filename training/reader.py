@@ -1,19 +1,23 @@
-"""The bundled reader of messages: good news, bad news, small talk, a question about the bot, a question for advice.
+"""The bundled reader of messages: good news, bad news, small talk, a question about the bot, a question for advice; and
+what they are about.
 
 Linear weights over hashed n-grams (`training.wide_part`), learned from the messages that open replies are made of
 (`training.data.seed_open`), the seed corpus's in all their wordings and the posts; short lines count as the kind whose
-tone they have. What it gets right is measured on messages that nobody learns from (`training.evaluation.kinds`). Knows
-messages and their kinds; nothing of presets.
+tone they have. Subjects are learned from the messages that have one or are about none. What it gets right is measured
+on messages that nobody learns from (`training.evaluation.kinds`). Knows messages, their kinds and subjects; nothing of
+presets.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from pydantic import Field
 
-from models.reader import Reader
+from models.reader import SUBJECTS_IN, Reader
+from models.subjects import ABOUT
 from models.wide import Wide
 from storage.presets import KINDS, Presets
 from training import recipes, wide_part
@@ -32,22 +36,32 @@ class ReaderRecipe(recipes.Recipe):
     letters: int = Field(default=3, ge=1, description="Messages that a run of letters must stand in.")
     regularisation: float = Field(default=4.0, gt=0, description="Inverse strength, as in scikit-learn's C.")
     smoothing: float = Field(default=0.3, gt=0, description="Of counts in the log-count ratios.")
+    subject_words: int = Field(default=2, ge=1, description="As `words`, of what tells subjects.")
+    subject_letters: int = Field(default=6, ge=1, description="As `letters`, of what tells subjects.")
 
 
 def main(recipe: ReaderRecipe, storage: Path, presets: Presets, resume: bool = False) -> Path:
     """Learn and measure; returns the reader's folder."""
     run = Run(storage, "reader", recipe, resume)
-    rows = messages()
+    rows, about = messages(), subjects()
     folders = {"seed": (seed_corpus.FOLDER, "*.txt"), "seed_open": (seed_open.FOLDER, "*.txt")}
     folders["posts"] = (posts.FOLDER, "*.tsv")
-    run.manifest({"rows": len(rows), "sha256": {name: hash_folder(*where) for name, where in folders.items()}})
-    how = wide_part.Learning((recipe.words, recipe.letters), recipe.regularisation, recipe.smoothing)
-    learned = wide_part.fit(rows, np.ones(len(rows)).tolist(), how, KINDS)
+    sums = {name: hash_folder(*where) for name, where in folders.items()}
+    run.manifest({"rows": len(rows), "with_subjects": len(about), "sha256": sums})
+    kinds = _learned(rows, KINDS, recipe, (recipe.words, recipe.letters))
+    topics = _learned(about, ABOUT, recipe, (recipe.subject_words, recipe.subject_letters))
     folder = recipe.output or run.folder / "reader"
     with whole(folder) as fresh:
-        learned.save(fresh, KINDS)
-    run.report(report(learned))
+        kinds.save(fresh, KINDS)
+        (fresh / SUBJECTS_IN).mkdir()
+        topics.save(fresh / SUBJECTS_IN, ABOUT)
+    run.report(report(Reader(kinds, subjects=topics)))
     return folder
+
+
+def _learned(rows: Sequence[Labelled], labels: Sequence[str], recipe: ReaderRecipe, least: tuple[int, int]) -> Wide:
+    how = wide_part.Learning(least, recipe.regularisation, recipe.smoothing)
+    return wide_part.fit(rows, np.ones(len(rows)).tolist(), how, labels)
 
 
 def messages() -> list[Labelled]:
@@ -60,16 +74,29 @@ def messages() -> list[Labelled]:
     return list(found.values())
 
 
-def report(learned: Wide) -> list[str]:
-    """Of each set of messages whose kinds are told by hand: how many are read right, and good news as bad or bad as
-    good."""
-    from training.evaluation.kinds import SETS, told
+def subjects() -> list[Labelled]:
+    """Messages with their subjects, or about none of them, but for those that the seed corpus holds out."""
+    found: dict[str, Labelled] = {}
+    for one in (*seed_open.messages(), *seed_open.typed(), *seed_open.broad()):
+        if not one.held_out and one.kind in seed_open.FIRST and one.subject in ABOUT:
+            found.setdefault(one.text, Labelled(one.text, frozenset({one.subject}), one.source, frozenset(ABOUT)))
+    return list(found.values())
 
-    lines = ["| set | messages | right | good for bad, bad for good |", "| --- | --- | --- | --- |"]
+
+def report(reader: Reader) -> list[str]:
+    """Of each set of messages whose kinds and subjects are told by hand: how many kinds are read right, good news
+    as bad or bad as good; how many subjects it is sure of, and how many of these are right."""
+    from training.evaluation.kinds import SETS, subjects_told, told
+
+    lines = ["| set | messages | right | good for bad, bad for good | sure of a subject | right |"]
+    lines.append("| --- | --- | --- | --- | --- | --- |")
     for name in SETS:
         known = told(name)
-        read = Reader(learned).kinds([text for text, _ in known])
+        read = reader.kinds([text for text, _ in known])
+        topics = reader.subjects([text for text, _ in known])
         right = sum(kind == found for (_, kind), found in zip(known, read, strict=True))
         crossed = sum({kind, found} == {"good", "bad"} for (_, kind), found in zip(known, read, strict=True))
-        lines.append(f"| {name} | {len(known)} | {right / len(known):.3f} | {crossed} |")
+        sure = [found == meant for found, meant in zip(topics, subjects_told(name), strict=True) if found]
+        share = f"{len(sure) / len(known):.3f} | {np.mean(sure):.3f}" if sure else "0 | –"
+        lines.append(f"| {name} | {len(known)} | {right / len(known):.3f} | {crossed} | {share} |")
     return lines

@@ -119,7 +119,7 @@ def gather(recipe: StarterRecipe, train: Sequence[seed_corpus.SeedRow], presets:
         groups[corpus.SEED_NARROW] = conversations.from_seed(own, presets)
     for name in seed_open.SHARES:
         if recipe.shares.get(name, 0) > 0:
-            groups[name] = conversations.from_seed(corpus.seed_rows(name, None, presets), presets)
+            groups[name] = corpus.examples(name, None, presets)
     if recipe.data is not None and any(name.startswith("public") for name in recipe.shares):
         turns = list(conversations.public(recipe.data, recipe.public_sources))
         random.Random(recipe.seed).shuffle(turns)

@@ -16,6 +16,15 @@ from storage.presets import Presets
 
 # What is said after news of a kind.
 PLAINLY = {"good": "Я так рада!", "bad": "Мне так плохо."}
+# What is said after a message about a subject.
+TOPICS = {
+    "pets": "питомцы", "health": "здоровье", "sleep": "сон", "food": "еда", "work": "работа", "study": "учёба",
+    "money": "деньги", "things": "вещи", "home": "дом", "road": "дорога", "travel": "поездка", "weather": "погода",
+    "garden": "сад", "parents": "родители", "kids": "дети", "love": "любовь", "friends": "друзья",
+    "strangers": "люди", "feast": "праздник", "screen": "кино", "music": "музыка", "sport": "спорт",
+    "tech": "техника", "hobby": "увлечение", "looks": "внешность", "mood": "настроение", "past": "прошлое",
+    "grief": "утрата", "services": "услуги",
+}  # fmt: skip
 
 PAD, BOS, EOS, USER, BOT = "<pad>", "<s>", "</s>", "<|user|>", "<|bot|>"
 
@@ -39,13 +48,16 @@ def chat_template(presets: Presets) -> str:
         "m['content'] | replace('<|', '< |') | replace('</s>', '') | replace('<s>', '') | replace('<pad>', '') | trim"
     )
     plainly = ", ".join(f"'{kind}': ' {words}'" for kind, words in PLAINLY.items())
+    topics = ", ".join(f"'{subject}': ' ({word})'" for subject, word in TOPICS.items())
     return (
         f"{{%- set tokens = {{{table}}} -%}}"
         f"{{%- set plainly = {{{plainly}}} -%}}"
+        f"{{%- set topics = {{{topics}}} -%}}"
         "{{- '<s>' -}}"
         "{%- for m in messages -%}"
         f"{{%- if m['role'] == 'user' -%}}{{{{- '<|user|>' + ({clean}) -}}}}"
-        "{%- if loop.last and told is defined and told in plainly -%}{{- plainly[told] -}}{%- endif -%}{{- '</s>' -}}"
+        "{%- if loop.last and told is defined and told in plainly -%}{{- plainly[told] -}}{%- endif -%}"
+        "{%- if loop.last and about is defined and about in topics -%}{{- topics[about] -}}{%- endif -%}{{- '</s>' -}}"
         f"{{%- elif m['role'] == 'assistant' -%}}{{{{- '<|bot|>' + ({clean}) + '</s>' -}}}}{{%- endif -%}}"
         "{%- endfor -%}"
         "{%- if add_generation_prompt -%}{{- '<|bot|>' -}}"

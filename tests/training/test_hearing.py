@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -6,18 +7,19 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from models.subjects import ABOUT, NONE
 from storage.presets import Presets
 from training import pretrain
 from training.data import conversations, corpus, hearing, seed_open
-from training.data.hearing import ABOUT, UNKNOWN, Hearing
-from training.data.seed_open import KINDS, MESSAGES, NONE, TYPED, Message
+from training.data.hearing import UNKNOWN, Hearing
+from training.data.seed_open import KINDS, MESSAGES, TYPED, UNTOLD, Message
 from training.pretrain import PretrainRecipe, Trainer
 from training.recipes import RecipeError
 from training.tokenizer import BOT, USER
 
 KNOWN = (
     Message(MESSAGES, 1, "bad", "pets", "т", "Ёжик убежал!"),
-    Message(TYPED, 2, "asks", NONE, "т", "Кто ты такой?"),
+    Message(TYPED, 2, "asks", UNTOLD, "т", "Кто ты такой?"),
     Message(MESSAGES, 3, "thanks", NONE, "т", "спасибо"),
 )
 
@@ -101,7 +103,7 @@ def test_the_rows_that_are_learned_are_heard(tokenizer: Any, presets: Presets) -
     ears = Hearing(tokenizer, tokenizer.eos_token_id, person, bot)
     learned = seed_open.rows(presets, share="seed_kinds")[::5000]
     texts = [
-        "".join(conversations.render_example(tokenizer, one, presets, told=False))
+        "".join(conversations.render_example(tokenizer, replace(one, hints={}), presets))
         for one in conversations.from_seed(learned, presets)
     ]
     kinds, _ = ears.labels(rows(tokenizer, *texts, length=120))

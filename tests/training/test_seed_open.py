@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from models.subjects import SUBJECTS
 from storage.presets import Preset, Presets
 from training.data import posts, seed_check, seed_corpus, seed_open
 from training.data.cleaning import profane
 from training.data.emotions import Labelled
 from training.data.seed_corpus import SeedError, SeedRow, folded
+from training.data.seed_open import subject_replies
 from training.evaluation import talk
 
 CELLS = [(kind, intensity) for kind in seed_open.KINDS for intensity in (1, 2, 3)]
-ABOUT = [
-    (f"{name}|{kind}", step) for name in seed_open.SUBJECTS for kind in seed_open.OF_SUBJECTS for step in (1, 2, 3)
-]
+ABOUT = [(f"{name}|{kind}", step) for name in SUBJECTS for kind in seed_open.OF_SUBJECTS for step in (1, 2, 3)]
 
 
 def everything(preset: Preset) -> list[str]:
@@ -105,6 +105,23 @@ def test_short_lines_are_a_share_of_their_own(presets: Presets, kinds_rows: list
     assert not short & {row.message for row in kinds_rows}
 
 
+def test_what_the_model_is_told_the_subject_of_is_mostly_answered_by_it(presets: Presets) -> None:
+    told = seed_open.rows(presets, share="seed_about")
+    own = {
+        preset.title: {text for given in subject_replies(seed_open.FOLDER, preset).values() for _, text in given}
+        for preset in presets.presets
+    }
+    assert {row.subject for row in told} == set(SUBJECTS)
+    assert {row.emotion for row in told} == set(own)
+    about = sum(row.reply in own[row.emotion] for row in told) / len(told)
+    assert seed_open.OWN_IF_TOLD - 0.1 < about < seed_open.OWN_IF_TOLD + 0.05
+    kinds = {one.text: one.kind for one in (*seed_open.messages(), *seed_open.typed(), *seed_open.broad())}
+    hints = [seed_open.hints(row, kinds) for row in told[:2000]]
+    assert [one["about"] for one in hints] == [row.subject for row in told[:2000]]
+    assert 0.45 < sum("told" in one for one in hints) / len(hints) < 0.55
+    assert all(one.get("told") in (None, kinds[row.message]) for one, row in zip(hints, told, strict=False))
+
+
 def test_typed_messages_are_of_all_kinds_and_fit_to_print() -> None:
     given = seed_open.typed()
     assert len({folded(one.text) for one in given}) == len(given) > 2500
@@ -113,10 +130,10 @@ def test_typed_messages_are_of_all_kinds_and_fit_to_print() -> None:
     assert not [one.text for one in given if profane(one.text) or len(one.text) > 160]
 
 
-@pytest.mark.parametrize("line", ["good|т", "yes|т|ага", "good|-|ура", "good|т|"])
+@pytest.mark.parametrize("line", ["good|т|ура", "yes|-|т|ага", "good|зоопарк|т|ура", "good|-|-|ура", "good|-|т|"])
 def test_a_wrong_typed_line_is_told_with_its_place(line: str, tmp_path: Path) -> None:
     assert seed_open.typed(tmp_path) == []
-    (tmp_path / "typed.txt").write_text(f"good|т|ура\n{line}\n", encoding="utf-8")
+    (tmp_path / "typed.txt").write_text(f"good|feast|т|ура\n{line}\n", encoding="utf-8")
     with pytest.raises(SeedError, match=r"typed\.txt:2: expected"):
         seed_open.typed(tmp_path)
 

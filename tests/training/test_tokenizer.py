@@ -7,12 +7,13 @@ from models.errors import ClassifierBroken
 from models.prompt import Prompt, prompt_version, render, render_with_reply
 from models.reader import FOLDER
 from models.settings import STARTER
+from models.subjects import SUBJECTS
 from models.wide import FILE
 from storage.contracts import Turn
 from storage.presets import Preset, Presets
-from training.data import corpus
+from training.data import corpus, seed_open
 from training.data.seed_corpus import SeedRow
-from training.tokenizer import train_tokenizer
+from training.tokenizer import TOPICS, train_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -84,12 +85,12 @@ def with_reader(tokenizer, tmp_path: Path):  # type: ignore[no-untyped-def]
 @pytest.mark.parametrize(
     ("message", "plainly"),
     [
-        ("Сдал экзамен!", "Сдал экзамен! Я так рада!"),
-        ("Меня уволили", "Меня уволили Мне так плохо."),
+        ("Сдал экзамен!", "Сдал экзамен! Я так рада! (учёба)"),
+        ("Меня уволили", "Меня уволили Мне так плохо. (работа)"),
         ("Как тебя зовут?", "Как тебя зовут?"),
     ],
 )
-def test_news_are_told_plainly_where_the_folder_has_a_reader(  # type: ignore[no-untyped-def]
+def test_news_and_subjects_are_told_plainly_where_the_folder_has_a_reader(  # type: ignore[no-untyped-def]
     with_reader, tokenizer, presets: Presets, message: str, plainly: str
 ) -> None:
     told = asked(presets, "Меня бросили", "Ох.", message)
@@ -106,6 +107,25 @@ def test_a_base_learns_messages_as_they_are(  # type: ignore[no-untyped-def]
     texts = list(corpus.documents(None, "seed_narrow", with_reader, presets))  # type: ignore[arg-type]
     assert texts and all(text.endswith("<|joy|><|3|>Выше нос!</s>") for text in texts)
     assert not [text for text in texts if "мне так плохо" in text.lower()]
+
+
+def test_a_base_learns_replies_about_a_subject_to_messages_that_are_told_it(  # type: ignore[no-untyped-def]
+    tokenizer, presets: Presets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = next(one.text for one in seed_open.messages() if (one.subject, one.kind) == ("pets", "bad"))
+    rows = [
+        SeedRow("messages.txt", 1, "pets", "т", (Turn(role="user", text=text),), preset.title, step, "Бедный хвост!")
+        for preset in presets.presets
+        for step in (1, 2, 3)
+    ]
+    monkeypatch.setattr(corpus, "seed_rows", lambda *_: rows)
+    texts = list(corpus.documents(None, "seed_about", tokenizer, presets))  # type: ignore[arg-type]
+    assert len(texts) == len(rows) and all(" (питомцы)</s><|bot|>" in one for one in texts)
+    assert 0 < sum(" Мне так плохо. (питомцы)" in one for one in texts) < len(texts)
+
+
+def test_the_topics_are_the_subjects() -> None:
+    assert set(TOPICS) == set(SUBJECTS)
 
 
 def test_the_reader_is_part_of_the_prompts_version(with_reader, tokenizer, presets: Presets) -> None:  # type: ignore[no-untyped-def]

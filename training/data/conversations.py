@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from models.prompt import Prompt, render_with_reply
+from models.prompt import Hints, Prompt, render_with_reply
 from storage.contracts import Turn
 from storage.presets import Preset, Presets
 from training.data import seed_corpus, sources
@@ -30,6 +30,8 @@ class Example:
     reply: str
     preset: Preset | None = None
     intensity: int = 2
+    hints: Hints | None = None
+    """What the template is told instead of what the reader says of the message."""
 
 
 def from_seed(rows: Iterable[seed_corpus.SeedRow], presets: Presets) -> list[Example]:
@@ -91,12 +93,12 @@ def classify(folder: Path, texts: Sequence[str]) -> list[dict[str, float]]:
     return SequenceClassifier.load(str(folder)).classify(texts)
 
 
-def render_example(tokenizer: Any, example: Example, presets: Presets, told: bool = True) -> tuple[str, str]:
-    """`(prompt, completion)`; with a preset exactly what serving renders (not `told`: without what a reader tells),
-    without one the plain chat."""
+def render_example(tokenizer: Any, example: Example, presets: Presets) -> tuple[str, str]:
+    """`(prompt, completion)`; with a preset exactly what serving renders (but for `hints`), without one the plain
+    chat."""
     if example.preset is not None:
         prompt = Prompt(example.turns, example.preset, example.intensity)
-        return render_with_reply(tokenizer, prompt, example.reply, presets, told)
+        return render_with_reply(tokenizer, prompt, example.reply, presets, example.hints)
     messages = [{"role": turn.role, "content": turn.text} for turn in example.turns]
     text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     return str(text), example.reply + str(tokenizer.eos_token)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.prompt import Hints
 from storage.presets import Presets
 from training.data import conversations, seed_corpus, seed_open, seed_swaps, sources
 from training.recipes import RecipeError
 
 Tokens = NDArray[np.uint16]
 SEED, SEED_PLAIN, SEED_SWAPPED, SEED_NARROW = "seed", "seed_plain", "seed_swapped", "seed_narrow"
-SEED_OPEN, SEED_KINDS = "seed_open", "seed_kinds"
+SEED_OPEN, SEED_KINDS, SEED_ABOUT = "seed_open", "seed_kinds", "seed_about"
 SEEDS = (SEED, SEED_PLAIN, SEED_SWAPPED, SEED_NARROW, *seed_open.SHARES)
 LOOSENED = (SEED, SEED_NARROW)
 SWAPS, SWAP_LINES, WORDS_FROM = 2, 300_000, "short_sentences"
@@ -44,28 +46,39 @@ def raw_lines(data: Path, names: Iterable[str], most: int) -> Iterator[str]:
 
 def documents(data: Path, name: str, tokenizer: Any, presets: Presets) -> Iterator[str]:
     """Rendered documents of one source: plain lines with an end token, dialogues as chats, seed rows as served, but for
-    what a reader tells of a message: a base learns to hear that itself.
+    what a reader tells of a message: a base learns to hear that itself. Only `seed_about` is told what it says.
 
     Every seed reply stands below each wording of its message, and once more below that wording put loosely; rows of
     messages with few wordings and replies stand twice, so that messages weigh more alike. `seed_narrow` has the files
     alone whose messages are common and have many replies, `seed_open` open replies to messages of their
     kind, `seed_kinds` these to many more messages, `seed_follow` those to short lines that lean on the talk,
-    `seed_subjects` the first and the last and those about a subject, to broad messages in all their wordings as well.
+    `seed_subjects` the first and the last and those about a subject, to broad messages in all their wordings as well,
+    `seed_about` those about a subject to messages of which the template is told it.
     """
     if name in SEEDS:
-        rows = seed_rows(name, data, presets)
-        examples = conversations.from_seed(rows, presets)
+        given = examples(name, data, presets)
         chooser = random.Random(0)
-        for example in conversations.plain(examples, presets) if name == SEED_PLAIN else examples:
+        for example in conversations.plain(given, presets) if name == SEED_PLAIN else given:
             typed = conversations.retype(example, chooser)
             for one in (typed, conversations.loosen(typed, chooser)) if name in LOOSENED else (typed,):
-                yield "".join(conversations.render_example(tokenizer, one, presets, told=False))
+                yield "".join(conversations.render_example(tokenizer, one, presets))
         return
     for item in _items(data, name):
         if isinstance(item, str):
             yield item + str(tokenizer.eos_token)
         else:
             yield chat(tokenizer, item)
+
+
+def examples(name: str, data: Path | None, presets: Presets) -> list[conversations.Example]:
+    """The training rows of one of `SEEDS`, with what the template is told of them: nothing, but for `seed_about`."""
+    rows = seed_rows(name, data, presets)
+    told: Sequence[Hints] = [{}] * len(rows)
+    if name == SEED_ABOUT:
+        kinds = {one.text: one.kind for one in (*seed_open.messages(), *seed_open.typed(), *seed_open.broad())}
+        told = [seed_open.hints(row, kinds) for row in rows]
+    known = conversations.from_seed(rows, presets)
+    return [replace(one, hints=hints) for one, hints in zip(known, told, strict=True)]
 
 
 def seed_rows(name: str, data: Path | None, presets: Presets) -> list[seed_corpus.SeedRow]:

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.subjects import ABOUT
 from training.data import seed_open
-from training.data.seed_open import BROAD, FIRST, KINDS, MESSAGES, NONE, SUBJECTS, Message
+from training.data.seed_open import BROAD, FIRST, KINDS, MESSAGES, TYPED, Message
 
 UNKNOWN = -100
-ABOUT = (*SUBJECTS, NONE)
 # Only these are told with their subjects.
-WITH_SUBJECTS = (MESSAGES, BROAD)
+WITH_SUBJECTS = (MESSAGES, TYPED, BROAD)
 
 
 class Hearing:
@@ -32,7 +32,7 @@ class Hearing:
         self.known: dict[str, tuple[int, int]] = {}
         for one in every() if given is None else given:
             if not one.held_out:
-                told = one.source in WITH_SUBJECTS and one.kind in FIRST
+                told = one.source in WITH_SUBJECTS and one.kind in FIRST and one.subject in ABOUT
                 about = ABOUT.index(one.subject) if told else UNKNOWN
                 self.known.setdefault(bare(one.text), (KINDS.index(one.kind), about))
 

@@ -2,10 +2,10 @@
 
 `<preset id>.txt` holds lines `kind|intensity|register|reply`, `subjects/<preset id>.txt` the same behind a subject
 (`pets|bad|2|т|…`), `messages.txt` lines `kind|subject|register|message`, `broad.txt` the kind and subject of
-messages of the seed corpus, which are learned in all their wordings, `typed.txt` lines `kind|register|message` that are
-typed as people type and chosen so that single words mislead; the posts have a kind by their emotions. A row
-joins a message with a reply of its kind, in two cases of five one of its subject, so that a small model learns to tell
-kinds and subjects of messages apart and, where it knows nothing better, to answer openly. Knows no model.
+messages of the seed corpus, which are learned in all their wordings, `typed.txt` lines like those of `messages.txt`
+that are typed as people type and chosen so that single words mislead; the posts have a kind by their emotions. A row
+joins a message with a reply of its kind, or with one of its subject where the model is told that, so that a small model
+learns to tell kinds of messages apart and, where it knows nothing better, to answer openly. Knows no model.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from models.subjects import ABOUT, NONE, SUBJECTS
 from storage.contracts import Turn
 from storage.presets import Preset, Presets
 from training.data import posts, seed_corpus
@@ -31,23 +32,19 @@ FOLLOWING = (
     "yes", "no", "dunno", "detail", "thanks", "why", "laugh", "more", "better", "worse", "agree_do", "against", "bye",
 )  # fmt: skip
 KINDS = FIRST + FOLLOWING
-SUBJECTS = (
-    "pets", "health", "sleep", "food", "work", "study", "money", "things", "home", "road", "travel", "weather",
-    "garden", "parents", "kids", "love", "friends", "strangers", "feast", "screen", "music", "sport", "tech", "hobby",
-    "looks", "mood", "past", "grief", "services",
-)  # fmt: skip
 OF_SUBJECTS = ("good", "bad", "plain", "advice")
-NONE = "-"
 # Of a message and of a reply: ты, вы, or without an address.
 REGISTERS = {"т": "ты", "в": "вы", "-": ""}
 # How often a message with a subject gets a reply of that subject. One of two such replies is then likelier than one of
 # a dozen open ones only if the model is rather sure of the subject.
 OWN = 0.4
+# The same where the message is told together with its subject.
+OWN_IF_TOLD = 0.8
 
 
 @dataclass(frozen=True)
 class Message:
-    """A person's message, of a kind, about a subject or `-`."""
+    """A person's message, of a kind, about a subject, `-` or, where nobody has told it, `?`."""
 
     source: str
     line: int
@@ -64,9 +61,11 @@ class Message:
         return held_out(self.first or self.text)
 
 
-Share = Literal["seed_open", "seed_kinds", "seed_follow", "seed_subjects"]
+Share = Literal["seed_open", "seed_kinds", "seed_follow", "seed_subjects", "seed_about"]
 SHARES: tuple[Share, ...] = get_args(Share)
 POSTS = "posts"
+# The subject of a typed message that nobody has told yet.
+UNTOLD = "?"
 FORMAL = re.compile(r"\b(?:вы|вас|вам|вами|ваш\w*)\b", re.IGNORECASE)
 # Those that are felt at what is bad for the one who writes.
 BAD = {"sadness", "fear", "anger", "disgust"}
@@ -79,18 +78,23 @@ def rows(presets: Presets, folder: Path | None = None, share: Share = "seed_open
 
     `seed_open` is first messages and replies that fit any of their kind, `seed_kinds` the same for the typed ones, the
     seed corpus's messages and the posts as well, `seed_follow` short lines alone, `seed_subjects` first messages, the
-    seed corpus's and short lines with replies about subjects as well. Messages of the seed corpus, their other wordings
+    seed corpus's and short lines with replies about subjects as well, `seed_about` those of them that have a subject,
+    which the model is then told (`hints`). Messages of the seed corpus, their other wordings
     and posts get one intensity each in every preset: they are many. A message with «вы» meets no reply with «ты», nor
     the other way round. A preset without a file has no rows. SeedError names a wrong line.
     """
     folder = folder or FOLDER
-    subjects, short = share == "seed_subjects", share == "seed_follow"
+    told, short = share == "seed_about", share == "seed_follow"
+    subjects = told or share == "seed_subjects"
     given = (
         *messages(folder),
-        *(broad(folder) if share in ("seed_kinds", "seed_subjects") else ()),
-        *((*typed(folder), *posted()) if share == "seed_kinds" else ()),
+        *(broad(folder) if subjects or share == "seed_kinds" else ()),
+        *(typed(folder) if told or share == "seed_kinds" else ()),
+        *(posted() if share == "seed_kinds" else ()),
     )
     asked = [one for one in given if not one.held_out and (subjects or (one.kind in FOLLOWING) == short)]
+    if told:
+        asked = [one for one in asked if one.subject in SUBJECTS and one.kind in OF_SUBJECTS]
     found: list[SeedRow] = []
     for preset in presets.presets:
         known, own = replies(folder, preset), subject_replies(folder, preset) if subjects else {}
@@ -98,7 +102,7 @@ def rows(presets: Presets, folder: Path | None = None, share: Share = "seed_open
             chooser = random.Random(f"{preset.id}:{message.text}")
             for intensity in (1, 2, 3) if message.source in (MESSAGES, TYPED) else (chooser.randint(1, 3),):
                 fit = _addressed(known[message.kind, intensity], message)
-                if subjects and chooser.random() < OWN:
+                if subjects and chooser.random() < (OWN_IF_TOLD if told else OWN):
                     fit = _addressed(own.get((f"{message.subject}|{message.kind}", intensity), ()), message) or fit
                 if not fit:
                     cell = f"{message.kind}, intensity {intensity}, «{message.register}»"
@@ -107,7 +111,7 @@ def rows(presets: Presets, folder: Path | None = None, share: Share = "seed_open
                     SeedRow(
                         message.source,
                         message.line,
-                        message.kind if message.subject == NONE else message.subject,
+                        message.subject if message.subject in SUBJECTS else message.kind,
                         REGISTERS[message.register],
                         (Turn(role="user", text=message.text),),
                         preset.title,
@@ -121,6 +125,15 @@ def rows(presets: Presets, folder: Path | None = None, share: Share = "seed_open
 
 def _addressed(given: Sequence[tuple[str, str]], message: Message) -> list[str]:
     return [text for register, text in given if register in (message.register, NONE)]
+
+
+def hints(row: SeedRow, kinds: Mapping[str, str]) -> dict[str, str]:
+    """What the template is told of a row of the share `seed_about`: its subject, and whether it is good or bad news for
+    every second row, since a reader is sure of that less often. `kinds`: of messages."""
+    found = {"about": row.subject}
+    if random.Random(f"told:{row.emotion}:{row.intensity}:{row.message}").random() < 0.5:
+        found["told"] = kinds[row.message]
+    return found
 
 
 def messages(folder: Path | None = None) -> list[Message]:
@@ -143,10 +156,11 @@ def typed(folder: Path | None = None) -> list[Message]:
     if not (folder / TYPED).is_file():
         return []
     found = []
-    for line, (kind, register, text) in _lines(folder, TYPED, 3):
-        if kind not in FIRST or register not in ("т", "в") or not text:
-            raise SeedError(f"{TYPED}:{line}", f"expected kind|т or в|message, kind one of {', '.join(FIRST)}")
-        found.append(Message(TYPED, line, kind, NONE, register, text))
+    for line, (kind, subject, register, text) in _lines(folder, TYPED, 4):
+        if kind not in FIRST or subject not in (*ABOUT, UNTOLD) or register not in ("т", "в") or not text:
+            wanted = f"expected kind|subject, - or ?|т or в|message, kind one of {', '.join(FIRST)}"
+            raise SeedError(f"{TYPED}:{line}", f"{wanted}, subject one of {', '.join(SUBJECTS)}")
+        found.append(Message(TYPED, line, kind, subject, register, text))
     return found
 
 

@@ -25,12 +25,13 @@ from numpy.typing import NDArray
 
 from models.prompt import Prompt, render_plain
 from models.relevance import NOTHING, relevance
+from models.subjects import ABOUT, NONE
 from storage.contracts import Turn
 from storage.presets import Preset, Presets, load_presets
 from training.data import hearing, seed_open
 from training.data.conversations import Example
 from training.data.emotions import Labelled
-from training.data.seed_open import FIRST, FOLDER, NONE, Message
+from training.data.seed_open import FIRST, FOLDER, Message
 from training.evaluation.likelihoods import likelihoods
 from training.evaluation.starter import Starter, load
 from training.evaluation.statistics import interval
@@ -52,6 +53,14 @@ def told(which: str) -> list[tuple[str, str]]:
     if len(texts) != len(kinds) or not set(kinds) <= set(FIRST):
         raise ValueError(f"{which}_kinds.txt: one of {', '.join(FIRST)} for each line of {which}_messages.txt")
     return list(zip(texts, kinds, strict=True))
+
+
+def subjects_told(which: str) -> list[str]:
+    """The subject of each message of a set, `-` of none. ValueError if a line is missing or no subject."""
+    found = (HERE / f"{which}_subjects.txt").read_text(encoding="utf-8").splitlines()
+    if len(found) != len(told(which)) or not set(found) <= set(ABOUT):
+        raise ValueError(f"{which}_subjects.txt: a subject or `-` for each line of {which}_messages.txt")
+    return found
 
 
 def offered(presets: Presets, most: int, seed: int = 0) -> list[tuple[Preset, str, str]]:

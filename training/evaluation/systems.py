@@ -219,7 +219,7 @@ def _files(folder: Path) -> str | None:
     if not folder.is_dir():
         return None
     digest = hashlib.sha256()
-    for path in (*sorted(folder.iterdir()), *sorted((folder / FOLDER).glob("*"))):
+    for path in (*sorted(folder.iterdir()), *sorted((folder / FOLDER).rglob("*"))):
         if path.is_file():
             small = path.stat().st_size < 1 << 25
             digest.update(f"{path.name} {path.stat().st_size}".encode())
