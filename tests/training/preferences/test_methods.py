@@ -78,7 +78,7 @@ def test_simpo_grows_the_margin_a_token(pair_set: Path, presets: Presets, tmp_pa
 
 
 def test_kto_likes_what_was_liked(pair_set: Path, presets: Presets, tmp_path: Path) -> None:
-    folder = train(recipe("kto", pair_set, learning_rate=1e-3), "kto", tmp_path, presets)
+    folder = train(recipe("kto", pair_set, learning_rate=1e-3, steps=24), "kto", tmp_path, presets)
     figures = held_out(tmp_path / "runs" / "kto-small")
     assert figures["loss"][0] == pytest.approx(0.5, abs=1e-3)
     assert figures["loss"][1] < 0.495
