@@ -75,8 +75,7 @@ def render(tokenizer: ChatTokenizer, prompt: Prompt, presets: Presets, hints: Hi
     values = {"emotion": prompt.preset.title, "intensity": prompt.intensity, "persona": prompt.persona}
     reader = _reader(tokenizer) if hints is None else None
     if reader is not None:
-        last = [prompt.turns[-1].text]
-        hints = {"told": reader.kinds(last)[0] or "", "about": reader.subjects(last)[0] or ""}
+        hints = reader.hints(prompt.turns[-1].text)
     values.update(hints or {})
     return _apply(tokenizer, messages(prompt, presets), values)
 

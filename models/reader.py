@@ -44,6 +44,12 @@ class Reader:
             return [None] * len(texts)
         return [None if one == NONE else one for one in _likeliest(self.about, texts, ABOUT, SURE_OF_SUBJECT)]
 
+    def hints(self, text: str) -> dict[str, str]:
+        """What a chat template is told of a message: `told`, its kind, and `about`, its subject, each "" where the
+        reader is not sure. A question about the bot has no subject: no reply to one speaks of any."""
+        (kind,), (subject,) = self.kinds([text]), self.subjects([text])
+        return {"told": kind or "", "about": "" if kind == "asks" else subject or ""}
+
 
 def _likeliest(weights: wide.Wide, texts: Sequence[str], labels: Sequence[str], least: float) -> list[str | None]:
     if not texts:

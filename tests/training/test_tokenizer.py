@@ -88,6 +88,7 @@ def with_reader(tokenizer, tmp_path: Path):  # type: ignore[no-untyped-def]
         ("Сдал экзамен!", "Сдал экзамен! Я так рада! (учёба)"),
         ("Меня уволили", "Меня уволили Мне так плохо. (работа)"),
         ("Как тебя зовут?", "Как тебя зовут?"),
+        ("тебе какая музыка нравится?", "тебе какая музыка нравится?"),
     ],
 )
 def test_news_and_subjects_are_told_plainly_where_the_folder_has_a_reader(  # type: ignore[no-untyped-def]

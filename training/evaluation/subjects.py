@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 from pathlib import Path
 
 from models.prompt import Prompt
@@ -54,7 +53,7 @@ def count(starter: Starter, folder: Path, which: str, drawn: int) -> list[str]:
     """Markdown lines: what is sent to messages of a set of which the template tells a subject, and to the others."""
     texts = [text for text, _ in told(which)]
     reader = reader_of(str(folder / "base"))
-    read: Sequence[str | None] = reader.subjects(texts) if reader else [None] * len(texts)
+    read = [reader.hints(text)["about"] or None if reader else None for text in texts]
     presets = starter.presets.presets
     asked = [
         (row, Prompt((Turn(role="user", text=text),), preset, 1 + (row + column) % 3))
