@@ -23,9 +23,10 @@ __all__ = ["shop", "url"]
 
 
 async def replaced(shop: Shop, before: Worth, after: Worth) -> tuple[str, str]:
-    """Three days of one adapter, then a day of another."""
+    """Three days of one adapter, then a day of another; from midnight on, so that each day has the same chats at
+    whatever hour this runs: how days differ counts."""
     old, new = await shop.add("old"), await shop.add("new")
-    began = now() - timedelta(days=4)
+    began = now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=4)
     await shop.registry.promote(old)
     await moved(shop, began)
     await talk(shop.database, range(1, 251), lambda _: before, since=began, hours=70)
