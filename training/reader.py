@@ -25,9 +25,6 @@ from training.data import hearing, posts, seed_corpus, seed_open
 from training.data.emotions import Labelled
 from training.runs import Run, hash_folder, whole
 
-# Short lines lean on what was said before; alone they have a tone at most.
-TONES = {"thanks": "good", "laugh": "good", "better": "good", "worse": "bad"}
-
 
 class ReaderRecipe(recipes.Recipe):
     """Keys of `recipes/reader.yaml`."""
@@ -68,9 +65,9 @@ def messages() -> list[Labelled]:
     """Messages with their kinds, but for those that the seed corpus holds out; one of each text."""
     found: dict[str, Labelled] = {}
     for one in hearing.every():
-        kind = one.kind if one.kind in KINDS else TONES.get(one.kind, "plain")
         if not one.held_out:
-            found.setdefault(one.text, Labelled(one.text, frozenset({kind}), one.source, frozenset(KINDS)))
+            kind = frozenset({seed_open.tone(one.kind)})
+            found.setdefault(one.text, Labelled(one.text, kind, one.source, frozenset(KINDS)))
     return list(found.values())
 
 

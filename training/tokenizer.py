@@ -2,9 +2,9 @@
 
 The template conditions on a few tokens instead of the long system text: right where the answer begins it puts one
 token for the emotion and one for the intensity, and none when no emotion is asked for, so that the base model is a
-plain chat model without its adapter. Where a reader tells that the last message is good or bad news, the template says
-so after it in plain words: a model of this size mistakes less then (ADR 44). It ignores `persona` and system turns,
-which such a model cannot follow.
+plain chat model without its adapter. What kind of thing the last message tells and what it is about the template says
+after it, where a reader tells that: a model of this size mistakes less then (ADR 44 to 46). It ignores `persona` and
+system turns, which such a model cannot follow.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from typing import Any
 
 from storage.presets import Presets
 
-# What is said after news of a kind.
-PLAINLY = {"good": "Я так рада!", "bad": "Мне так плохо."}
+# What is said after a message of a kind.
+PLAINLY = {
+    "good": "Я так рада!", "bad": "Мне так плохо.", "plain": "(разговор)", "asks": "(вопрос)", "advice": "(совет)",
+}  # fmt: skip
 # What is said after a message about a subject.
 TOPICS = {
     "pets": "питомцы", "health": "здоровье", "sleep": "сон", "food": "еда", "work": "работа", "study": "учёба",

@@ -11,9 +11,11 @@ import pytest
 from models.errors import ClassifierBroken
 from models.reader import SUBJECTS_IN, Reader, load_reader
 from models.settings import STARTER
+from models.subjects import ABOUT, NONE
 from models.wide import FILE
 from storage.presets import KINDS, load_presets
 from training import cli, reader, recipes
+from training.data import seed_open
 from training.data.emotions import Labelled
 from training.data.hearing import bare
 from training.data.seed_open import FIRST
@@ -37,7 +39,7 @@ def rows() -> list[Labelled]:
 
 def test_kinds_are_those_of_the_open_replies() -> None:
     assert KINDS == FIRST
-    assert set(reader.TONES.values()) <= set(KINDS)
+    assert set(seed_open.TONES.values()) <= set(KINDS)
 
 
 def test_none_of_the_measured_messages_is_learned(rows: list[Labelled]) -> None:
@@ -107,7 +109,10 @@ def test_the_recipe_gives_a_reader(
     rows: list[Labelled], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     few = [one for kind in KINDS for one in [row for row in rows if kind in row.labels][:150]]
+    topical = reader.subjects()
+    about = [one for topic in ABOUT for one in [row for row in topical if topic in row.labels][:60]]
     monkeypatch.setattr(reader, "messages", lambda: few)
+    monkeypatch.setattr(reader, "subjects", lambda: about)
     monkeypatch.setenv("STORAGE_DIR", str(tmp_path))
     assert cli.train(["reader", "--recipe", str(recipes.FOLDER / "reader.yaml")]) == 0
     folder = Path(capsys.readouterr().out.splitlines()[-1])
@@ -115,6 +120,8 @@ def test_the_recipe_gives_a_reader(
     assert found is not None
     read = found.kinds([row.text for row in few])
     assert sum(kind in row.labels for row, kind in zip(few, read, strict=True)) > 0.9 * len(few)
+    topics = [NONE if one is None else one for one in found.subjects([row.text for row in about])]
+    assert sum(one in row.labels for row, one in zip(about, topics, strict=True) if one != NONE) > 0.5 * len(about)
     assert (folder.parent / "report.md").is_file()
 
 

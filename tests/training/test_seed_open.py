@@ -38,6 +38,12 @@ def kinds_rows(presets: Presets) -> list[SeedRow]:
     return seed_open.rows(presets, share="seed_kinds")
 
 
+@pytest.fixture(scope="module")
+def about_rows(presets: Presets) -> list[SeedRow]:
+    """What `seed_about` gives, made once."""
+    return seed_open.rows(presets, share="seed_about")
+
+
 def test_the_shipped_ones_fill_every_cell_for_ty_and_vy(presets: Presets) -> None:
     for preset in presets.presets:
         known = seed_open.replies(seed_open.FOLDER, preset)
@@ -105,8 +111,10 @@ def test_short_lines_are_a_share_of_their_own(presets: Presets, kinds_rows: list
     assert not short & {row.message for row in kinds_rows}
 
 
-def test_what_the_model_is_told_the_subject_of_is_mostly_answered_by_it(presets: Presets) -> None:
-    told = seed_open.rows(presets, share="seed_about")
+def test_what_the_model_is_told_the_subject_of_is_mostly_answered_by_it(
+    presets: Presets, about_rows: list[SeedRow]
+) -> None:
+    told = about_rows
     own = {
         preset.title: {text for given in subject_replies(seed_open.FOLDER, preset).values() for _, text in given}
         for preset in presets.presets
@@ -115,11 +123,23 @@ def test_what_the_model_is_told_the_subject_of_is_mostly_answered_by_it(presets:
     assert {row.emotion for row in told} == set(own)
     about = sum(row.reply in own[row.emotion] for row in told) / len(told)
     assert seed_open.OWN_IF_TOLD - 0.1 < about < seed_open.OWN_IF_TOLD + 0.05
+    assert [one["about"] for one in seed_open.hints(told[:2000], "seed_about")] == [row.subject for row in told[:2000]]
+
+
+def test_the_model_is_mostly_told_the_kind_of_a_message_and_of_a_short_line_its_tone(
+    presets: Presets, kinds_rows: list[SeedRow], about_rows: list[SeedRow]
+) -> None:
     kinds = {one.text: one.kind for one in (*seed_open.messages(), *seed_open.typed(), *seed_open.broad())}
-    hints = [seed_open.hints(row, kinds) for row in told[:2000]]
-    assert [one["about"] for one in hints] == [row.subject for row in told[:2000]]
-    assert 0.45 < sum("told" in one for one in hints) / len(hints) < 0.55
-    assert all(one.get("told") in (None, kinds[row.message]) for one, row in zip(hints, told, strict=False))
+    given = {"seed_kinds": kinds_rows, "seed_about": about_rows}
+    for share in seed_open.TOLD:
+        rows = given.get(share) or seed_open.rows(presets, share=share)
+        rows = [row for row in rows[:: max(1, len(rows) // 4000)] if row.message in kinds]
+        hints = seed_open.hints(rows, share)
+        said = [(one["told"], kinds[row.message]) for one, row in zip(hints, rows, strict=True) if "told" in one]
+        assert abs(len(said) / len(rows) - seed_open.KIND_TOLD) < 0.03
+        assert all(told == seed_open.tone(kind) for told, kind in said)
+        assert ("about" in hints[0]) == (share == "seed_about")
+    assert [seed_open.tone(kind) for kind in ("bad", "thanks", "worse", "yes")] == ["bad", "good", "bad", "plain"]
 
 
 def test_typed_messages_are_of_all_kinds_and_fit_to_print() -> None:

@@ -45,8 +45,8 @@ def raw_lines(data: Path, names: Iterable[str], most: int) -> Iterator[str]:
 
 
 def documents(data: Path, name: str, tokenizer: Any, presets: Presets) -> Iterator[str]:
-    """Rendered documents of one source: plain lines with an end token, dialogues as chats, seed rows as served, but for
-    what a reader tells of a message: a base learns to hear that itself. Only `seed_about` is told what it says.
+    """Rendered documents of one source: plain lines with an end token, dialogues as chats, seed rows as served, but
+    that no reader is asked: shares of open replies are told what the hand told of their messages, others nothing.
 
     Every seed reply stands below each wording of its message, and once more below that wording put loosely; rows of
     messages with few wordings and replies stand twice, so that messages weigh more alike. `seed_narrow` has the files
@@ -71,12 +71,12 @@ def documents(data: Path, name: str, tokenizer: Any, presets: Presets) -> Iterat
 
 
 def examples(name: str, data: Path | None, presets: Presets) -> list[conversations.Example]:
-    """The training rows of one of `SEEDS`, with what the template is told of them: nothing, but for `seed_about`."""
+    """The training rows of one of `SEEDS`, with what the template is told of them: nothing but of `seed_open.TOLD`."""
     rows = seed_rows(name, data, presets)
     told: Sequence[Hints] = [{}] * len(rows)
-    if name == SEED_ABOUT:
-        kinds = {one.text: one.kind for one in (*seed_open.messages(), *seed_open.typed(), *seed_open.broad())}
-        told = [seed_open.hints(row, kinds) for row in rows]
+    for share in seed_open.TOLD:
+        if name == share:
+            told = seed_open.hints(rows, share)
     known = conversations.from_seed(rows, presets)
     return [replace(one, hints=hints) for one, hints in zip(known, told, strict=True)]
 

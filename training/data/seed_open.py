@@ -32,6 +32,8 @@ FOLLOWING = (
     "yes", "no", "dunno", "detail", "thanks", "why", "laugh", "more", "better", "worse", "agree_do", "against", "bye",
 )  # fmt: skip
 KINDS = FIRST + FOLLOWING
+# Short lines lean on what was said before; alone they have a tone at most.
+TONES = {"thanks": "good", "laugh": "good", "better": "good", "worse": "bad"}
 OF_SUBJECTS = ("good", "bad", "plain", "advice")
 # Of a message and of a reply: ты, вы, or without an address.
 REGISTERS = {"т": "ты", "в": "вы", "-": ""}
@@ -40,6 +42,8 @@ REGISTERS = {"т": "ты", "в": "вы", "-": ""}
 OWN = 0.4
 # The same where the message is told together with its subject.
 OWN_IF_TOLD = 0.8
+# How often a row is told its kind; the model keeps its own ear for messages of which a reader is not sure.
+KIND_TOLD = 0.85
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ class Message:
 
 Share = Literal["seed_open", "seed_kinds", "seed_follow", "seed_subjects", "seed_about"]
 SHARES: tuple[Share, ...] = get_args(Share)
+# Those of which the template tells the model something.
+TOLD: tuple[Share, ...] = ("seed_kinds", "seed_follow", "seed_about")
 POSTS = "posts"
 # The subject of a typed message that nobody has told yet.
 UNTOLD = "?"
@@ -127,13 +133,22 @@ def _addressed(given: Sequence[tuple[str, str]], message: Message) -> list[str]:
     return [text for register, text in given if register in (message.register, NONE)]
 
 
-def hints(row: SeedRow, kinds: Mapping[str, str]) -> dict[str, str]:
-    """What the template is told of a row of the share `seed_about`: its subject, and whether it is good or bad news for
-    every second row, since a reader is sure of that less often. `kinds`: of messages."""
-    found = {"about": row.subject}
-    if random.Random(f"told:{row.emotion}:{row.intensity}:{row.message}").random() < 0.5:
-        found["told"] = kinds[row.message]
+def hints(rows: Sequence[SeedRow], share: Share) -> list[dict[str, str]]:
+    """What the template is told of each row of one of `TOLD`: the kind of its message, but for some (`KIND_TOLD`), and
+    in the share `seed_about` its subject."""
+    kinds = {one.text: tone(one.kind) for one in (*posted(), *broad(), *typed(), *messages())}
+    found: list[dict[str, str]] = []
+    for row in rows:
+        said = random.Random(f"told:{row.emotion}:{row.intensity}:{row.message}").random() < KIND_TOLD
+        found.append({"told": kinds[row.message]} if said else {})
+        if share == "seed_about":
+            found[-1]["about"] = row.subject
     return found
+
+
+def tone(kind: str) -> str:
+    """The kind itself, of a short line the one whose tone it has."""
+    return kind if kind in FIRST else TONES.get(kind, "plain")
 
 
 def messages(folder: Path | None = None) -> list[Message]:

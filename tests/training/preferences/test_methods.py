@@ -70,7 +70,7 @@ def test_dpo_grows_the_margin_and_the_worker_serves_it(pair_set: Path, presets: 
 
 
 def test_simpo_grows_the_margin_a_token(pair_set: Path, presets: Presets, tmp_path: Path) -> None:
-    folder = train(recipe("simpo", pair_set), "simpo", tmp_path, presets)
+    folder = train(recipe("simpo", pair_set, steps=16), "simpo", tmp_path, presets)
     figures = held_out(tmp_path / "runs" / "simpo-small")
     assert figures["loss"][1] < figures["loss"][0] - 0.02
     assert rose(figures, "rewards/margins", 0.05)
@@ -78,7 +78,7 @@ def test_simpo_grows_the_margin_a_token(pair_set: Path, presets: Presets, tmp_pa
 
 
 def test_kto_likes_what_was_liked(pair_set: Path, presets: Presets, tmp_path: Path) -> None:
-    folder = train(recipe("kto", pair_set, learning_rate=1e-3, steps=24), "kto", tmp_path, presets)
+    folder = train(recipe("kto", pair_set, learning_rate=1e-3, steps=48), "kto", tmp_path, presets)
     figures = held_out(tmp_path / "runs" / "kto-small")
     assert figures["loss"][0] == pytest.approx(0.5, abs=1e-3)
     assert figures["loss"][1] < 0.495
@@ -89,7 +89,7 @@ def test_kto_likes_what_was_liked(pair_set: Path, presets: Presets, tmp_path: Pa
 
 def test_reward_learns_to_tell_the_better_answer(pair_set: Path, presets: Presets, tmp_path: Path) -> None:
     given = recipe(
-        "reward", pair_set, adapter=ADAPTER, steps=60, rows=8, measure_rows=24, centre=0.01, learning_rate=5e-4
+        "reward", pair_set, adapter=ADAPTER, steps=80, rows=8, measure_rows=24, centre=0.01, learning_rate=5e-4
     )
     folder = train(given, "reward", tmp_path, presets)
     figures = held_out(tmp_path / "runs" / "reward-small")

@@ -298,7 +298,7 @@ def test_the_reward_rises_and_kl_stays_bounded(neutral_set: Path, presets: Prese
         steps=20,
         learning_rate=3e-3,
         schedule="constant",
-        kl_coefficient=0.03,  # the bundled weights answer calm prompts calmly: a stronger pull would hold them there
+        kl_coefficient=0.045,  # the bundled weights answer calm prompts calmly: a stronger pull would hold them there
         measure_rows=0,
         ppo={"passes": 1},
     )
