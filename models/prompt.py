@@ -65,7 +65,7 @@ def messages(prompt: Prompt, presets: Presets) -> list[dict[str, str]]:
 
 def render(tokenizer: ChatTokenizer, prompt: Prompt, presets: Presets, hints: Hints | None = None) -> str:
     """The prompt as the text that the model continues, ending where the answer begins. `hints`: what to tell the
-    template instead of what the reader says, only while a base is pre-trained.
+    template instead of what the reader says, while a base is pre-trained or where there is no reader.
 
     The template also receives `emotion` (Russian title), `intensity` (1–3) and `persona`, so that a small model
     such as the starter can condition on a few tokens instead of the long system text, and `told`: the kind of thing

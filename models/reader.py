@@ -20,8 +20,9 @@ from models.errors import ClassifierBroken
 from models.subjects import ABOUT, NONE
 from storage.presets import KINDS
 
-# Kinds must be likelier than not; an answer about the wrong subject is worse than one about none.
-SURE, SURE_OF_SUBJECT = 0.5, 0.8
+# A kind that is likely is told, since a model that is told nothing mistakes more kinds than the reader does; an answer
+# about the wrong subject is worse than one about none.
+LIKELY, SURE_OF_SUBJECT = 0.3, 0.8
 # Of a base model's folder, and of the reader's.
 FOLDER, SUBJECTS_IN = "reader", "subjects"
 
@@ -35,8 +36,8 @@ class Reader:
         self.id = digest
 
     def kinds(self, texts: Sequence[str]) -> list[str | None]:
-        """The likeliest of KINDS for each text; None where none is likelier than not."""
-        return _likeliest(self.weights, texts, KINDS, SURE)
+        """The likeliest of KINDS for each text; None where none is likely."""
+        return _likeliest(self.weights, texts, KINDS, LIKELY)
 
     def subjects(self, texts: Sequence[str]) -> list[str | None]:
         """The likeliest of SUBJECTS for each text; None where none is likely enough."""
@@ -46,7 +47,7 @@ class Reader:
 
     def hints(self, text: str) -> dict[str, str]:
         """What a chat template is told of a message: `told`, its kind, and `about`, its subject, each "" where the
-        reader is not sure. A question about the bot has no subject: no reply to one speaks of any."""
+        reader does not say. A question about the bot has no subject: no reply to one speaks of any."""
         (kind,), (subject,) = self.kinds([text]), self.subjects([text])
         return {"told": kind or "", "about": "" if kind == "asks" else subject or ""}
 

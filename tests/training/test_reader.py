@@ -63,7 +63,14 @@ def test_kinds_that_were_told_by_hand_are_read(name: str, bundled: Reader) -> No
     known = told(name)
     read = bundled.kinds([text for text, _ in known])
     right = sum(kind == found for (_, kind), found in zip(known, read, strict=True))
-    assert right >= 0.82 * len(known)
+    assert right >= 0.86 * len(known)
+
+
+def test_illness_and_overload_are_bad_news_and_their_ends_good(bundled: Reader) -> None:
+    """Earlier readers took the first two for good news."""
+    bad = ["Кот заболел, везу к врачу", "Я больше не справляюсь с работой", "Пёс опять заболел", "Не справляюсь"]
+    good = ["Кот выздоровел, врач доволен", "Справился с отчётом раньше всех"]
+    assert bundled.kinds([*bad, *good]) == ["bad"] * len(bad) + ["good"] * len(good)
 
 
 @pytest.mark.parametrize("name", SETS)

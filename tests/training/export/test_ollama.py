@@ -74,13 +74,14 @@ def test_every_format_renders_as_in_service(family: str, files: Any, presets: Pr
 
 
 def test_starter_answers_in_the_mood_that_was_chosen(files: Any, presets: Presets) -> None:
+    """As in service with a reader that says nothing: no other runtime has ours."""
     packed, own = read(files("starter")), AutoTokenizer.from_pretrained(STARTER / "base")
     mood = Mood(presets.get("anger"), 3)
     text = modelfile(packed, presets, mood)
     (template,), (system,) = parts(text, "TEMPLATE"), parts(text, "SYSTEM")
     assert system == presets.system_text(mood.preset, 3)
     for length in (1, 3):
-        served = render(own, Prompt(turns(TALK[:length]), mood.preset, 3), presets)
+        served = render(own, Prompt(turns(TALK[:length]), mood.preset, 3), presets, hints={})
         assert served.endswith("<|anger|><|3|>")
         assert as_ollama(template, TALK[:length], system) == served
         assert as_ollama(template, TALK[:length], "") == served
