@@ -5,13 +5,12 @@ What cannot run is answered at once. Knows nothing of batches or rounds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
-from models.classifier import strongest
 from models.engine import Engine
 from models.errors import PromptTooLong
 from models.jobs import Clock, Job, Task, bolder, derive_seed, ended, reply_failed, sampling_for
@@ -29,13 +28,13 @@ log = structlog.get_logger(__name__)
 
 
 class Reading(NamedTuple):
-    """What «авто» goes by: the emotion that a message shows, and the kind of thing that it tells."""
+    """What «авто» goes by: the emotions that a message shows, and the kind of thing that it tells."""
 
-    label: str = ""
+    shown: Mapping[str, float]
     kind: str | None = None
 
 
-UNREAD = Reading()
+UNREAD = Reading({})
 
 
 class Intake:
@@ -120,14 +119,13 @@ class Intake:
         """The last message of every «авто» request, read in one batch: its emotion and the kind of thing it tells."""
         auto = [task.request for task in tasks if task.request.emotion == self.presets.auto.id and task.request.turns]
         texts = [request.turns[-1].text for request in auto]
-        labels = (strongest(values) if values else "" for values in self.judge.probabilities(texts))
         kinds = self.reader.kinds(texts) if self.reader else [None] * len(texts)
-        read = map(Reading, labels, kinds)
+        read = map(Reading, self.judge.probabilities(texts), kinds)
         return {request.request_id: one for request, one in zip(auto, read, strict=True)}
 
     def _preset(self, request: ChatRequest, reading: Reading) -> Preset:
         if request.emotion == self.presets.auto.id:
-            return self.presets.resolve_auto(reading.label, reading.kind)
+            return self.presets.resolve_auto(reading.shown, reading.kind)
         try:
             return self.presets.get(request.emotion)
         except KeyError:

@@ -69,7 +69,7 @@ def render(tokenizer: ChatTokenizer, prompt: Prompt, presets: Presets, hints: Hi
 
     The template also receives `emotion` (Russian title), `intensity` (1–3) and `persona`, so that a small model
     such as the starter can condition on a few tokens instead of the long system text, and `told`: the kind of thing
-    that the last turn tells (one of KINDS), `about`: its subject (one of `models.subjects.SUBJECTS`), where the
+    that the last turn tells (one of KINDS), `about`: its subject (one of `models.subjects.ABOUT`), where the
     tokenizer's folder has a reader that is sure of it, else "".
     """
     values = {"emotion": prompt.preset.title, "intensity": prompt.intensity, "persona": prompt.persona}

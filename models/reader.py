@@ -17,7 +17,7 @@ import numpy as np
 
 from models import wide
 from models.errors import ClassifierBroken
-from models.subjects import ABOUT, NONE
+from models.subjects import ABOUT, NONE, TALK
 from storage.presets import KINDS
 
 # A kind that is likely is told, since a model that is told nothing mistakes more kinds than the reader does; an answer
@@ -36,20 +36,22 @@ class Reader:
         self.id = digest
 
     def kinds(self, texts: Sequence[str]) -> list[str | None]:
-        """The likeliest of KINDS for each text; None where none is likely."""
-        return _likeliest(self.weights, texts, KINDS, LIKELY)
+        """The likeliest of KINDS for each text; None where none is likely. What is surely said to the bot itself is of
+        the kind that it is."""
+        likely = _likeliest(self.weights, texts, KINDS, LIKELY)
+        return [TALK.get(one or "", kind) for one, kind in zip(self.subjects(texts), likely, strict=True)]
 
     def subjects(self, texts: Sequence[str]) -> list[str | None]:
-        """The likeliest of SUBJECTS for each text; None where none is likely enough."""
+        """The likeliest of SUBJECTS and TALK for each text; None where none is likely enough."""
         if self.about is None:
             return [None] * len(texts)
         return [None if one == NONE else one for one in _likeliest(self.about, texts, ABOUT, SURE_OF_SUBJECT)]
 
     def hints(self, text: str) -> dict[str, str]:
         """What a chat template is told of a message: `told`, its kind, and `about`, its subject, each "" where the
-        reader does not say. A question about the bot has no subject: no reply to one speaks of any."""
+        reader does not say. A question about the bot has none but those of TALK: no reply to one speaks of another."""
         (kind,), (subject,) = self.kinds([text]), self.subjects([text])
-        return {"told": kind or "", "about": "" if kind == "asks" else subject or ""}
+        return {"told": kind or "", "about": "" if kind == "asks" and subject not in TALK else subject or ""}
 
 
 def _likeliest(weights: wide.Wide, texts: Sequence[str], labels: Sequence[str], least: float) -> list[str | None]:

@@ -5,6 +5,7 @@ Knows nothing of any classifier or model: labels are names that the classifier's
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,8 @@ class Preset(BaseModel):
 class AutoPreset(BaseModel):
     """«авто»: maps what is read in the person's message to the preset of the answer.
 
-    `kinds`: by what it tells, one of KINDS, where that is known; `policy`: else by the emotion it shows.
+    `kinds`: by what it tells, one of KINDS, where that is known; `policy`: else by the emotion it shows. `sure`: of a
+    message of a known kind that is not in `kinds`, an emotion is believed from this probability on, less is no emotion.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,6 +53,7 @@ class AutoPreset(BaseModel):
     title: str
     policy: dict[str, str]
     kinds: dict[str, str] = Field(default_factory=dict)
+    sure: float = Field(default=0.0, ge=0.0, le=1.0)
 
     @model_validator(mode="after")
     def _kinds_exist(self) -> AutoPreset:
@@ -96,12 +99,15 @@ class Presets(BaseModel):
                 return preset
         return None
 
-    def resolve_auto(self, label: str, kind: str | None = None) -> Preset:
-        """The answer's preset when the person's message tells a `kind` of thing, else when it carries `label`.
+    def resolve_auto(self, shown: Mapping[str, float], kind: str | None = None) -> Preset:
+        """The answer's preset when the person's message tells a `kind` of thing, else by the emotions that it shows.
 
-        The first preset for unknown ones.
+        `shown`: each emotion's probability. The first preset where none is known or believed.
         """
-        target = self.auto.kinds.get(kind or "") or self.auto.policy.get(label)
+        target = self.auto.kinds.get(kind or "")
+        if target is None and shown:
+            label = max(shown, key=lambda name: shown[name])
+            target = self.auto.policy.get(label) if kind is None or shown[label] >= self.auto.sure else None
         return self.get(target) if target else self.presets[0]
 
     def system_text(self, preset: Preset, intensity: int) -> str:

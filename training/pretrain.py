@@ -69,7 +69,7 @@ def main(recipe: PretrainRecipe, storage: Path, presets: Presets, resume: bool =
 def _tokenizer(recipe: PretrainRecipe, run: Run, presets: Presets) -> Any:
     from transformers import AutoTokenizer
 
-    from training.tokenizer import train_tokenizer
+    from training.tokenizer import chat_template, special_tokens, train_tokenizer
 
     folder = run.folder / "tokenizer"
     if recipe.init is not None:
@@ -78,7 +78,11 @@ def _tokenizer(recipe: PretrainRecipe, run: Run, presets: Presets) -> Any:
         lines = corpus.raw_lines(recipe.data, {**recipe.mix, **recipe.final_mix}, recipe.tokenizer_lines)
         with whole(folder) as fresh:
             train_tokenizer(lines, recipe.shape.vocabulary, presets).save_pretrained(fresh)
-    return AutoTokenizer.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    if set(special_tokens(presets)) <= set(tokenizer.get_vocab()):
+        # The template of an earlier starter may leave out what rows are told today.
+        tokenizer.chat_template = chat_template(presets)
+    return tokenizer
 
 
 def _arrays(

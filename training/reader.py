@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import Field
 
 from models.reader import SUBJECTS_IN, Reader
-from models.subjects import ABOUT
+from models.subjects import ABOUT, TALK
 from models.wide import Wide
 from storage.presets import KINDS, Presets
 from training import recipes, wide_part
@@ -72,11 +72,14 @@ def messages() -> list[Labelled]:
 
 
 def subjects() -> list[Labelled]:
-    """Messages with their subjects, or about none of them, but for those that the seed corpus holds out."""
+    """Messages with their subjects, or about none of them, and short lines said to the bot itself, but for those that
+    the seed corpus holds out."""
     found: dict[str, Labelled] = {}
     for one in (*seed_open.messages(), *seed_open.typed(), *seed_open.broad()):
-        if not one.held_out and one.kind in seed_open.FIRST and one.subject in ABOUT:
-            found.setdefault(one.text, Labelled(one.text, frozenset({one.subject}), one.source, frozenset(ABOUT)))
+        subject = seed_open.topic(one) or one.subject
+        known = subject in TALK or (one.kind in seed_open.FIRST and subject in ABOUT)
+        if not one.held_out and known:
+            found.setdefault(one.text, Labelled(one.text, frozenset({subject}), one.source, frozenset(ABOUT)))
     return list(found.values())
 
 

@@ -25,7 +25,9 @@ TOPICS = {
     "garden": "сад", "parents": "родители", "kids": "дети", "love": "любовь", "friends": "друзья",
     "strangers": "люди", "feast": "праздник", "screen": "кино", "music": "музыка", "sport": "спорт",
     "tech": "техника", "hobby": "увлечение", "looks": "внешность", "mood": "настроение", "past": "прошлое",
-    "grief": "утрата", "services": "услуги",
+    "grief": "утрата", "services": "услуги", "hello": "привет", "bye": "пока", "thanks": "спасибо",
+    "scold": "упрёк", "howare": "как дела", "whoare": "кто ты", "can": "что умеешь", "feel": "чувства",
+    "taste": "вкусы", "tell": "расскажи",
 }  # fmt: skip
 
 PAD, BOS, EOS, USER, BOT = "<pad>", "<s>", "</s>", "<|user|>", "<|bot|>"

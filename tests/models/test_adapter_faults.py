@@ -60,7 +60,7 @@ def overflowing(tmp_path: Path) -> ServedAdapter:
 
 
 def babbling(tmp_path: Path) -> ServedAdapter:
-    return keep(variant(tmp_path / "loud", 8, times=30), tmp_path / "store")
+    return keep(variant(tmp_path / "loud", 8, times=100), tmp_path / "store")
 
 
 def of_another_release(tmp_path: Path) -> ServedAdapter:

@@ -99,6 +99,21 @@ def test_the_result_loads_by_auto_classes_and_answers(data: Path, presets: Prese
     assert model.generate(ids, max_new_tokens=3, do_sample=False).shape[1] > ids.shape[1]
 
 
+def test_who_goes_on_from_an_earlier_starter_uses_todays_template(data: Path, presets: Presets, tmp_path: Path) -> None:
+    from training.tokenizer import chat_template
+
+    first = main(recipe(data, optimizer="adamw", steps=1), tmp_path, presets)
+    template = first / "chat_template.jinja"
+    assert template.read_text(encoding="utf-8") == chat_template(presets)
+    template.write_text("{{ messages[-1]['content'] }}", encoding="utf-8")
+    again = main(recipe(data, name="again", init=first, optimizer="adamw", steps=1), tmp_path, presets)
+    assert (again / "chat_template.jinja").read_text(encoding="utf-8") == chat_template(presets)
+    for file in (first / "tokenizer.json", first / "tokenizer_config.json"):
+        file.write_text(file.read_text(encoding="utf-8").replace("<|sympathy|>", "<|calm|>"), encoding="utf-8")
+    other = main(recipe(data, name="other", init=first, optimizer="adamw", steps=1), tmp_path, presets)
+    assert (other / "chat_template.jinja").read_text(encoding="utf-8") == template.read_text(encoding="utf-8")
+
+
 def test_a_run_leaves_its_papers(data: Path, presets: Presets, tmp_path: Path) -> None:
     main(recipe(data, steps=2), tmp_path, presets)
     run = tmp_path / "runs" / "pretrain-tiny"

@@ -11,7 +11,7 @@ import pytest
 from models.errors import ClassifierBroken
 from models.reader import SUBJECTS_IN, Reader, load_reader
 from models.settings import STARTER
-from models.subjects import ABOUT, NONE
+from models.subjects import ABOUT, NONE, TALK
 from models.wide import FILE
 from storage.presets import KINDS, load_presets
 from training import cli, reader, recipes
@@ -52,10 +52,20 @@ def test_sad_news_is_not_met_with_joy(bundled: Reader) -> None:
     presets = load_presets()
     known = told("everyday")
     found = bundled.kinds([text for text, _ in known])
-    answers = [presets.resolve_auto("neutral", kind).id for kind in found]
+    answers = [presets.resolve_auto({"neutral": 1.0}, kind).id for kind in found]
     to_bad = Counter(answer for (_, kind), answer in zip(known, answers, strict=True) if kind == "bad")
     to_good = Counter(answer for (_, kind), answer in zip(known, answers, strict=True) if kind == "good")
     assert to_bad["sympathy"] >= 38 and to_bad["joy"] <= 2 and to_good["joy"] >= 26
+
+
+def test_a_faint_emotion_in_small_talk_is_met_calmly() -> None:
+    presets = load_presets()
+    faint, strong = {"sadness": 0.38, "joy": 0.25}, {"fear": 0.97, "joy": 0.01}
+    assert presets.resolve_auto(faint, "plain").id == "neutral"
+    assert presets.resolve_auto(strong, "plain").id == "sympathy"
+    assert presets.resolve_auto(faint).id == "sympathy"  # nobody knows that it is small talk
+    assert presets.resolve_auto(faint, "good").id == "joy"
+    assert presets.resolve_auto({}, "plain").id == presets.resolve_auto({}).id == "neutral"
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -85,8 +95,26 @@ def test_the_reader_is_sure_of_a_subject_seldom_enough_to_be_right(name: str, bu
 def test_subjects_are_told_of_what_is_plainly_about_them(bundled: Reader) -> None:
     given = {"У меня сломался телефон": "tech", "Собака сгрызла тапки": "pets", "На улице ливень": "weather"}
     assert bundled.subjects(list(given)) == list(given.values())
-    assert bundled.subjects(["Как тебя зовут?", "Привет"]) == [None, None]
+    assert bundled.subjects(["Как думаешь, инопланетяне есть?", "Сегодня среда"]) == [None, None]
     assert Reader(bundled.weights).subjects(["Собака сгрызла тапки"]) == [None]
+
+
+def test_what_is_said_to_the_bot_itself_is_heard_and_of_the_kind_that_it_is(bundled: Reader) -> None:
+    given = {
+        "Привет": "hello", "Здравствуйте": "hello", "Как тебя зовут?": "whoare", "Ты робот?": "whoare",
+        "Как дела?": "howare", "привет, как дела": "howare", "Что ты умеешь?": "can", "Тебе бывает грустно?": "feel",
+        "Ты любишь осень?": "taste", "Расскажи анекдот": "tell", "ты тупой": "scold", "Спасибо большое": "thanks",
+        "Пока, до завтра": "bye",
+    }  # fmt: skip
+    assert bundled.subjects(list(given)) == list(given.values())
+    assert bundled.kinds(list(given)) == [TALK[name] for name in given.values()]
+    assert bundled.hints("Как тебя зовут?") == {"told": "asks", "about": "whoare"}
+
+
+def test_a_question_about_the_bot_is_told_no_subject_of_news(bundled: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundled, "subjects", lambda texts: ["pets"] * len(texts))
+    monkeypatch.setattr(bundled, "kinds", lambda texts: ["asks"] * len(texts))
+    assert bundled.hints("У тебя есть кот?") == {"told": "asks", "about": ""}
 
 
 def test_nothing_said_is_of_no_kind(bundled: Reader) -> None:

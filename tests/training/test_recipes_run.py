@@ -103,6 +103,9 @@ WEIGHTS: dict[str, dict[str, Any]] = {
     "pretrain_about": {**TALK, "init": str(STARTER / "base"), "threads": 1},
     "pretrain_about_more": {**TALK, "init": str(STARTER / "base"), "threads": 1},
     "pretrain_told": {**TALK, "init": str(STARTER / "base"), "threads": 1},
+    "pretrain_greeted": {**TALK, "init": str(STARTER / "base"), "threads": 1},
+    "pretrain_greeted_more": {**TALK, "init": str(STARTER / "base"), "threads": 1},
+    "pretrain_greeted_clear": {**TALK, "init": str(STARTER / "base"), "threads": 1},
     "pretrain_subjects": {**TALK, "init": str(STARTER / "base"), "threads": 1},
     "starter_base": {
         **TUNE,

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from models.subjects import SUBJECTS
+from models.subjects import SUBJECTS, TALK
 from storage.presets import Preset, Presets
 from training.data import posts, seed_check, seed_corpus, seed_open
 from training.data.cleaning import profane
 from training.data.emotions import Labelled
 from training.data.seed_corpus import SeedError, SeedRow, folded
-from training.data.seed_open import subject_replies
+from training.data.seed_open import Message, subject_replies
 from training.evaluation import talk
 
 CELLS = [(kind, intensity) for kind in seed_open.KINDS for intensity in (1, 2, 3)]
 ABOUT = [(f"{name}|{kind}", step) for name in SUBJECTS for kind in seed_open.OF_SUBJECTS for step in (1, 2, 3)]
+# «Пока» and «спасибо» are answered as the short lines are.
+SAID = {name: kind for name, kind in TALK.items() if name not in seed_open.FOLLOWING}
 
 
 def everything(preset: Preset) -> list[str]:
@@ -54,6 +57,11 @@ def test_the_shipped_ones_fill_every_cell_for_ty_and_vy(presets: Presets) -> Non
         about = seed_open.subject_replies(seed_open.FOLDER, preset)
         bare = [cell for cell in ABOUT if not about.get(cell)]
         assert not bare, f"{preset.id}: no reply in {bare}"
+        for name, kind in SAID.items():
+            for step in (1, 2, 3):
+                assert len(about[f"{name}|{kind}", step]) > 1
+                for register in "тв":
+                    assert [text for own, text in about[f"{name}|{kind}", step] if own in (register, "-")]
         texts = everything(preset)
         assert len({folded(text) for text in texts}) == len(texts)
 
@@ -126,6 +134,23 @@ def test_what_the_model_is_told_the_subject_of_is_mostly_answered_by_it(
     assert [one["about"] for one in seed_open.hints(told[:2000], "seed_about")] == [row.subject for row in told[:2000]]
 
 
+def test_what_is_said_to_the_bot_itself_is_answered_as_such(presets: Presets) -> None:
+    rows = seed_open.rows(presets, share="seed_talk")
+    assert {row.subject for row in rows} == set(TALK)
+    assert [one["about"] for one in seed_open.hints(rows, "seed_talk")] == [row.subject for row in rows]
+    for preset in presets.presets:
+        about = seed_open.subject_replies(seed_open.FOLDER, preset)
+        short = seed_open.replies(seed_open.FOLDER, preset)
+        for row in rows:
+            if row.emotion == preset.title:
+                name = row.subject
+                fit = about[f"{name}|{SAID[name]}", row.intensity] if name in SAID else short[name, row.intensity]
+                assert row.reply in [text for _, text in fit]
+    said = Message("typed.txt", 1, "good", "hello", "т", "ура, привет")
+    assert seed_open.topic(said) == "" and seed_open.topic(replace(said, kind="plain")) == "hello"
+    assert seed_open.topic(replace(said, kind="bye", subject="-")) == "bye"
+
+
 def test_the_model_is_mostly_told_the_kind_of_a_message_and_of_a_short_line_its_tone(
     presets: Presets, kinds_rows: list[SeedRow], about_rows: list[SeedRow]
 ) -> None:
@@ -138,7 +163,7 @@ def test_the_model_is_mostly_told_the_kind_of_a_message_and_of_a_short_line_its_
         said = [(one["told"], kinds[row.message]) for one, row in zip(hints, rows, strict=True) if "told" in one]
         assert abs(len(said) / len(rows) - seed_open.KIND_TOLD) < 0.03
         assert all(told == seed_open.tone(kind) for told, kind in said)
-        assert ("about" in hints[0]) == (share == "seed_about")
+        assert ("about" in hints[0]) == (share in ("seed_about", "seed_talk"))
     assert [seed_open.tone(kind) for kind in ("bad", "thanks", "worse", "yes")] == ["bad", "good", "bad", "plain"]
 
 

@@ -7,7 +7,7 @@ from models.errors import ClassifierBroken
 from models.prompt import Prompt, prompt_version, render, render_with_reply
 from models.reader import FOLDER
 from models.settings import STARTER
-from models.subjects import SUBJECTS
+from models.subjects import ABOUT, NONE
 from models.wide import FILE
 from storage.contracts import Turn
 from storage.presets import Preset, Presets
@@ -87,8 +87,8 @@ def with_reader(tokenizer, tmp_path: Path):  # type: ignore[no-untyped-def]
     [
         ("Сдал экзамен!", "Сдал экзамен! Я так рада! (учёба)"),
         ("Меня уволили", "Меня уволили Мне так плохо. (работа)"),
-        ("Как тебя зовут?", "Как тебя зовут? (вопрос)"),
-        ("тебе какая музыка нравится?", "тебе какая музыка нравится? (вопрос)"),
+        ("Как тебя зовут?", "Как тебя зовут? (вопрос) (кто ты)"),
+        ("тебе какая музыка нравится?", "тебе какая музыка нравится? (вопрос) (вкусы)"),
     ],
 )
 def test_news_and_subjects_are_told_plainly_where_the_folder_has_a_reader(  # type: ignore[no-untyped-def]
@@ -126,7 +126,7 @@ def test_a_base_learns_replies_about_a_subject_to_messages_that_are_told_it(  # 
 
 
 def test_the_topics_are_the_subjects() -> None:
-    assert set(TOPICS) == set(SUBJECTS)
+    assert set(TOPICS) == set(ABOUT) - {NONE}
 
 
 def test_the_reader_is_part_of_the_prompts_version(with_reader, tokenizer, presets: Presets) -> None:  # type: ignore[no-untyped-def]

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from models.subjects import ABOUT, NONE, SUBJECTS
+from models.subjects import ABOUT, NONE, SUBJECTS, TALK
 from storage.contracts import Turn
 from storage.presets import Preset, Presets
 from training.data import posts, seed_corpus
@@ -65,10 +65,10 @@ class Message:
         return held_out(self.first or self.text)
 
 
-Share = Literal["seed_open", "seed_kinds", "seed_follow", "seed_subjects", "seed_about"]
+Share = Literal["seed_open", "seed_kinds", "seed_follow", "seed_subjects", "seed_about", "seed_talk"]
 SHARES: tuple[Share, ...] = get_args(Share)
 # Those of which the template tells the model something.
-TOLD: tuple[Share, ...] = ("seed_kinds", "seed_follow", "seed_about")
+TOLD: tuple[Share, ...] = ("seed_kinds", "seed_follow", "seed_about", "seed_talk")
 POSTS = "posts"
 # The subject of a typed message that nobody has told yet.
 UNTOLD = "?"
@@ -85,22 +85,25 @@ def rows(presets: Presets, folder: Path | None = None, share: Share = "seed_open
     `seed_open` is first messages and replies that fit any of their kind, `seed_kinds` the same for the typed ones, the
     seed corpus's messages and the posts as well, `seed_follow` short lines alone, `seed_subjects` first messages, the
     seed corpus's and short lines with replies about subjects as well, `seed_about` those of them that have a subject,
-    which the model is then told (`hints`). Messages of the seed corpus, their other wordings
-    and posts get one intensity each in every preset: they are many. A message with «вы» meets no reply with «ты», nor
-    the other way round. A preset without a file has no rows. SeedError names a wrong line.
+    which the model is then told (`hints`), `seed_talk` what is said to the bot itself (`TALK`), told as well. Messages
+    of the seed corpus, their other wordings and posts get one intensity each in every preset: they are many. A message
+    with «вы» meets no reply with «ты», nor the other way round. A preset without a file has no rows.
+    SeedError names a wrong line.
     """
     folder = folder or FOLDER
-    told, short = share == "seed_about", share == "seed_follow"
-    subjects = told or share == "seed_subjects"
+    told, short, talk = share == "seed_about", share == "seed_follow", share == "seed_talk"
+    subjects = told or talk or share == "seed_subjects"
     given = (
         *messages(folder),
         *(broad(folder) if subjects or share == "seed_kinds" else ()),
-        *(typed(folder) if told or share == "seed_kinds" else ()),
+        *(typed(folder) if told or talk or share == "seed_kinds" else ()),
         *(posted() if share == "seed_kinds" else ()),
     )
     asked = [one for one in given if not one.held_out and (subjects or (one.kind in FOLLOWING) == short)]
     if told:
         asked = [one for one in asked if one.subject in SUBJECTS and one.kind in OF_SUBJECTS]
+    if talk:
+        asked = [one for one in asked if topic(one)]
     found: list[SeedRow] = []
     for preset in presets.presets:
         known, own = replies(folder, preset), subject_replies(folder, preset) if subjects else {}
@@ -108,7 +111,9 @@ def rows(presets: Presets, folder: Path | None = None, share: Share = "seed_open
             chooser = random.Random(f"{preset.id}:{message.text}")
             for intensity in (1, 2, 3) if message.source in (MESSAGES, TYPED) else (chooser.randint(1, 3),):
                 fit = _addressed(known[message.kind, intensity], message)
-                if subjects and chooser.random() < (OWN_IF_TOLD if told else OWN):
+                if talk:
+                    fit = _addressed(said(known, own, topic(message), intensity), message) or fit
+                elif subjects and chooser.random() < (OWN_IF_TOLD if told else OWN):
                     fit = _addressed(own.get((f"{message.subject}|{message.kind}", intensity), ()), message) or fit
                 if not fit:
                     cell = f"{message.kind}, intensity {intensity}, «{message.register}»"
@@ -117,7 +122,7 @@ def rows(presets: Presets, folder: Path | None = None, share: Share = "seed_open
                     SeedRow(
                         message.source,
                         message.line,
-                        message.subject if message.subject in SUBJECTS else message.kind,
+                        topic(message) if talk else message.subject if message.subject in SUBJECTS else message.kind,
                         REGISTERS[message.register],
                         (Turn(role="user", text=message.text),),
                         preset.title,
@@ -129,19 +134,30 @@ def rows(presets: Presets, folder: Path | None = None, share: Share = "seed_open
     return found
 
 
+def topic(message: Message) -> str:
+    """Which of TALK is said to the bot itself, short lines included; "" if none."""
+    found = message.kind if message.kind in FOLLOWING else message.subject
+    return found if found in TALK and message.kind in (found, TALK[found]) else ""
+
+
+def said(known: Replies, own: Replies, name: str, intensity: int) -> Sequence[tuple[str, str]]:
+    """Replies to one of TALK: its own, or those to short lines of that name."""
+    return own.get((f"{name}|{TALK[name]}", intensity)) or known[name, intensity]
+
+
 def _addressed(given: Sequence[tuple[str, str]], message: Message) -> list[str]:
     return [text for register, text in given if register in (message.register, NONE)]
 
 
 def hints(rows: Sequence[SeedRow], share: Share) -> list[dict[str, str]]:
     """What the template is told of each row of one of `TOLD`: the kind of its message, but for some (`KIND_TOLD`), and
-    in the share `seed_about` its subject."""
+    in the shares `seed_about` and `seed_talk` its subject."""
     kinds = {one.text: tone(one.kind) for one in (*posted(), *broad(), *typed(), *messages())}
     found: list[dict[str, str]] = []
     for row in rows:
         said = random.Random(f"told:{row.emotion}:{row.intensity}:{row.message}").random() < KIND_TOLD
         found.append({"told": kinds[row.message]} if said else {})
-        if share == "seed_about":
+        if share in ("seed_about", "seed_talk"):
             found[-1]["about"] = row.subject
     return found
 
@@ -155,11 +171,11 @@ def messages(folder: Path | None = None) -> list[Message]:
     """All messages written for this; SeedError names the first wrong line."""
     found = []
     for line, (kind, subject, register, text) in _lines(folder or FOLDER, MESSAGES, 4):
-        if kind not in KINDS or subject not in (*SUBJECTS, NONE) or register not in ("т", "в") or not text:
+        if kind not in KINDS or subject not in ABOUT or register not in ("т", "в") or not text:
             raise SeedError(
                 f"{MESSAGES}:{line}",
                 f"expected kind|subject or -|т or в|message, kind one of {', '.join(KINDS)}, subject one of "
-                + ", ".join(SUBJECTS),
+                + ", ".join(ABOUT[:-1]),
             )
         found.append(Message(MESSAGES, line, kind, subject, register, text))
     return found
@@ -174,7 +190,7 @@ def typed(folder: Path | None = None) -> list[Message]:
     for line, (kind, subject, register, text) in _lines(folder, TYPED, 4):
         if kind not in FIRST or subject not in (*ABOUT, UNTOLD) or register not in ("т", "в") or not text:
             wanted = f"expected kind|subject, - or ?|т or в|message, kind one of {', '.join(FIRST)}"
-            raise SeedError(f"{TYPED}:{line}", f"{wanted}, subject one of {', '.join(SUBJECTS)}")
+            raise SeedError(f"{TYPED}:{line}", f"{wanted}, subject one of {', '.join(ABOUT[:-1])}")
         found.append(Message(TYPED, line, kind, subject, register, text))
     return found
 
@@ -196,7 +212,7 @@ def broad(folder: Path | None = None) -> list[Message]:
     register = {name: letter for letter, name in REGISTERS.items()}
     found = []
     for line, (kind, subject, text) in _lines(folder, BROAD, 3):
-        if kind not in FIRST or subject not in (*SUBJECTS, NONE) or text not in known:
+        if kind not in FIRST or subject not in ABOUT or text not in known:
             raise SeedError(f"{BROAD}:{line}", "expected kind|subject or -|a message that the seed corpus has")
         for wording in (text, *wordings[text]):
             address = register[known[text].register]
@@ -240,8 +256,8 @@ def subject_replies(folder: Path, preset: Preset) -> Replies:
         return {}
     found: dict[tuple[str, int], list[tuple[str, str]]] = defaultdict(list)
     for line, (subject, kind, intensity, register, text) in _lines(folder, name, 5):
-        known = subject in SUBJECTS and kind in OF_SUBJECTS and intensity in ("1", "2", "3") and register in REGISTERS
-        if not known or not text:
+        known = kind == TALK[subject] if subject in TALK else subject in SUBJECTS and kind in OF_SUBJECTS
+        if not known or intensity not in ("1", "2", "3") or register not in REGISTERS or not text:
             raise SeedError(f"{name}:{line}", "expected subject|kind|1–3|т, в or -|reply")
         found[f"{subject}|{kind}", int(intensity)].append((register, text))
     return found

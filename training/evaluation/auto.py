@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from models.build import build_classifier
-from models.classifier import strongest
 from models.reader import FOLDER, load_reader
 from models.settings import STARTER, ModelsSettings
 from storage.presets import KINDS, load_presets
@@ -27,10 +26,10 @@ def chosen(texts: Sequence[str], reader: Path | None) -> list[str]:
     classifier = build_classifier(ModelsSettings())
     if classifier is None:
         raise SystemExit("training.evaluation.auto: MODELS_CLASSIFIER=none reads no emotion; unset it")
-    labels = [strongest(found) for found in classifier.classify(texts)]
+    shown = classifier.classify(texts)
     told_by = None if reader is None else load_reader(reader)
     kinds = [None] * len(texts) if told_by is None else told_by.kinds(texts)
-    return [presets.resolve_auto(label, kind).id for label, kind in zip(labels, kinds, strict=True)]
+    return [presets.resolve_auto(emotions, kind).id for emotions, kind in zip(shown, kinds, strict=True)]
 
 
 def main() -> None:

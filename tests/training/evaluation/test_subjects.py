@@ -25,7 +25,7 @@ def test_a_reply_is_sorted_by_what_it_is_about(presets: Presets) -> None:
 
 
 def test_answers_are_counted_by_what_was_told(presets: Presets, monkeypatch: pytest.MonkeyPatch) -> None:
-    texts = ["Собака сгрызла тапки", "Как тебя зовут?"]
+    texts = ["Собака сгрызла тапки", "Как думаешь, инопланетяне есть?"]
     monkeypatch.setattr(subjects, "told", lambda _: [(text, "bad") for text in texts])
     monkeypatch.setattr(subjects, "subjects_told", lambda _: ["pets", "-"])
     own = {preset.id: next(iter(subjects.about(preset))) for preset in presets.presets}

@@ -35,7 +35,7 @@ def pair_set(tmp_path_factory: pytest.TempPathFactory, seed_rows: list[SeedRow],
     """The shortest of real pairs, so that a step takes a fraction of a second; held-out messages are others."""
     train, held = seed_corpus.split(seed_rows)
     folder = tmp_path_factory.mktemp("pairs") / "set"
-    short = (list(islice(brief(seed_pairs.pairs(rows, presets)), most)) for rows, most in ((train, 160), (held, 24)))
+    short = (list(islice(brief(seed_pairs.pairs(rows, presets)), most)) for rows, most in ((train, 640), (held, 96)))
     return sets.write(folder, *short, {"sources": "seed pairs"}).folder
 
 
