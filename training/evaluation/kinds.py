@@ -97,15 +97,16 @@ def heard(starter: Path, presets: Presets, texts: Sequence[str], most: int) -> N
     return worth(np.array(scores), given)
 
 
-def linear(texts: Sequence[str]) -> NDArray[np.float64]:
-    """`(messages, kinds)`: probabilities by n-grams, learned from the messages of the share `seed_kinds`."""
-    rows = [Labelled(one.text, frozenset({one.kind}), one.source, frozenset(FIRST)) for one in learned()]
+def linear(texts: Sequence[str], most: int | None = None) -> NDArray[np.float64]:
+    """`(messages, kinds)`: probabilities by n-grams, learned from (at most so many) messages of `seed_kinds`."""
+    rows = [Labelled(one.text, frozenset({one.kind}), one.source, frozenset(FIRST)) for one in learned(most)]
     return TfIdf.fit(rows, labels=FIRST).predict(texts).astype(np.float64)
 
 
-def learned() -> list[Message]:
-    """The messages of the share `seed_kinds`."""
-    return [one for one in hearing.every() if one.kind in FIRST and not one.held_out]
+def learned(most: int | None = None) -> list[Message]:
+    """The messages of the share `seed_kinds`, or so many of them, drawn."""
+    known = [one for one in hearing.every() if one.kind in FIRST and not one.held_out]
+    return known if most is None else random.Random(0).sample(known, min(most, len(known)))
 
 
 def inside(starter: Path, texts: Sequence[str], layer: int, most: int = PROBED) -> NDArray[np.float64]:
@@ -116,8 +117,7 @@ def inside(starter: Path, texts: Sequence[str], layer: int, most: int = PROBED) 
     model, tokenizer = load(starter)
     if not 1 <= layer <= model.config.num_hidden_layers:
         raise ValueError(f"--probe: the starter has layers 1 to {model.config.num_hidden_layers}, not {layer}")
-    known = learned()
-    known = random.Random(0).sample(known, min(most, len(known)))
+    known = learned(most)
     given = states(model, tokenizer, [one.text for one in known], layer)
     probe = LogisticRegression(C=0.1, max_iter=1000).fit(given, [FIRST.index(one.kind) for one in known])
     found = np.zeros((len(texts), len(FIRST)))

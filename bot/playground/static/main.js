@@ -139,7 +139,9 @@ function idle() {
   const count = chat?.members ? chat.members.length + Object.values(chat.bots).filter((status) => status !== "kicked").length : 0;
   $("peer-status").className = "";
   const mine = rank(chat, state.me);
-  $("peer-status").textContent = count ? `участников: ${count}${mine ? ` · вы ${mine}` : ""}` : state.blocked ? "заблокирован вами" : "бот";
+  const text = count ? `участников: ${count}${mine ? ` · вы ${mine}` : ""}` : state.blocked ? "заблокирован вами" : "бот";
+  // A screen reader says again what is written again.
+  if ($("peer-status").textContent !== text) $("peer-status").textContent = text;
 }
 
 function drawSide() {

@@ -89,7 +89,7 @@ def test_kto_likes_what_was_liked(pair_set: Path, presets: Presets, tmp_path: Pa
 
 def test_reward_learns_to_tell_the_better_answer(pair_set: Path, presets: Presets, tmp_path: Path) -> None:
     given = recipe(
-        "reward", pair_set, adapter=ADAPTER, steps=80, rows=8, measure_rows=96, centre=0.01, learning_rate=3e-4
+        "reward", pair_set, adapter=ADAPTER, steps=80, rows=4, measure_rows=96, centre=0.01, learning_rate=5e-4
     )
     folder = train(given, "reward", tmp_path, presets)
     figures = held_out(tmp_path / "runs" / "reward-small")
