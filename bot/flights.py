@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
@@ -23,10 +24,13 @@ class Flights:
 
     def __init__(self) -> None:
         self._flights: dict[str, Flight] = {}
+        self.on_take_off: Callable[[Flight], None] = lambda flight: None
 
     def add(self, chat_id: int, request_id: str, turn_id: int, note_id: int | None = None) -> None:
         """Somebody waits for this request from now on."""
-        self._flights.setdefault(request_id, Flight(chat_id, request_id, turn_id, note_id=note_id))
+        if request_id not in self._flights:
+            flight = self._flights[request_id] = Flight(chat_id, request_id, turn_id, note_id=note_id)
+            self.on_take_off(flight)
 
     def land(self, request_id: str) -> Flight | None:
         """Nobody waits for it any more."""

@@ -24,6 +24,8 @@ from storage.database import Database
 log = structlog.get_logger(__name__)
 
 TIMEOUT = 5
+SOON = 0.1
+"""Seconds: an answer that takes no longer comes without «typing…»; nobody would have seen it."""
 OVERDUE = 30.0
 
 
@@ -58,6 +60,7 @@ class Progress:
         self.metrics = metrics
         self._typed: dict[int, float] = {}
         self._noting: asyncio.Task[None] | None = None
+        flights.on_take_off = self._take_off
 
     async def tick(self) -> None:
         """One round over all who wait, then a short rest."""
@@ -66,14 +69,26 @@ class Progress:
         moment = time.monotonic()
         for flight in flights:
             if moment - self._typed.get(flight.chat_id, -1e9) >= self.settings.typing_seconds:
-                self._typed[flight.chat_id] = moment
-                self.supervisor.spawn("typing", self._type(flight.chat_id))
+                self._show_typing(flight.chat_id)
         self._typed = {chat: at for chat, at in self._typed.items() if moment - at < 60}
         late = [flight for flight in flights if moment - flight.since >= self.settings.note_after_seconds]
         if late and (self._noting is None or self._noting.done()):
             # Beside this loop: notes may be many, or slow, and «typing…» is gone after five seconds.
             self._noting = self.supervisor.spawn("notes", self._notes(late))
         await self.supervisor.rest(min(0.5, self.settings.typing_seconds / 4))
+
+    def _take_off(self, flight: Flight) -> None:
+        # The loop would come too late for a quick answer, and would think that the last answer's «typing…» still shows.
+        asyncio.get_running_loop().call_later(SOON, self._begin, flight)
+
+    def _begin(self, flight: Flight) -> None:
+        waits = self.flights.waits(flight.request_id) and not self.supervisor.stopping.is_set()
+        if waits and self._typed.get(flight.chat_id, -1e9) < flight.since:
+            self._show_typing(flight.chat_id)
+
+    def _show_typing(self, chat_id: int) -> None:
+        self._typed[chat_id] = time.monotonic()
+        self.supervisor.spawn("typing", self._type(chat_id))
 
     async def _notes(self, late: Sequence[Flight]) -> None:
         workers = await self.conversation.workers()

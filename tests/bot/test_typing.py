@@ -119,3 +119,30 @@ async def test_typing_is_shown_again_after_the_note(tmp_path: Path) -> None:
         await anna.typing()
         scene.worker.resume()
         assert (await anna.next_message()).text == "[joy 2] подумай"
+
+
+async def test_typing_is_shown_at_once_for_every_answer_however_soon_the_last_one_came(tmp_path: Path) -> None:
+    async with stage(tmp_path, typing_seconds=60) as scene, scene.person() as anna:
+        for said in ("раз", "два", "три"):
+            await scene.worker.pause()
+            await anna.send(said)
+            await anna.typing(within=5)
+            scene.worker.resume()
+            assert (await anna.next_message()).text == f"[joy 2] {said}"
+
+
+async def test_a_quick_answer_is_preceded_by_typing_though_the_loop_has_just_gone_round() -> None:
+    clock, flights = Supervisor(), Flights()
+    screen = Screen(cast(Clock, SimpleNamespace(now=0.0)))
+    nothing = cast(Conversation, None), cast(Database, None)
+    progress = Progress(cast(Bot, screen), flights, *nothing, BotSettings(), clock, Metrics())
+    loop = clock.loop("progress", progress.tick)
+    await asyncio.sleep(0.05)
+    flights.add(7, "quick", 1)
+    flights.add(8, "at once", 2)
+    flights.land("at once")
+    await asyncio.sleep(0.25)
+    flights.land("quick")
+    await clock.stop()
+    assert loop.done()
+    assert {chat: len(times) for chat, times in screen.typed.items()} == {7: 1}
