@@ -72,6 +72,35 @@ async def test_a_conversation_in_the_browser(echo: Bot, url: str, anna: Person, 
     await expect(page.locator(".chip")).to_have_count(2)
 
 
+async def test_what_is_said_already_does_not_flicker_when_something_is_said(
+    echo: Bot, url: str, anna: Person, page: Page
+) -> None:
+    await anna.ask("/start")
+    await page.goto(f"{url}/#{anna.id}/{anna.home}")
+    box = page.get_by_role("textbox", name="Сообщение")
+    await box.fill("раз")
+    await box.press("Enter")
+    await expect(page.locator(".row", has_text="эхо: раз")).to_be_visible()
+    await expect(page.locator(".row.fresh")).to_have_count(0)
+    await page.evaluate(
+        """() => {
+          window.gone = [];
+          const watch = (changes) => gone.push(...changes.flatMap((change) => [...change.removedNodes]));
+          new MutationObserver(watch).observe(document.getElementById("messages"), { childList: true });
+          window.moved = [];
+          document.addEventListener("animationstart", (event) => moved.push(event.target.closest(".row")?.innerText));
+        }"""
+    )
+    await box.fill("два")
+    await box.press("Enter")
+    await expect(page.locator(".row", has_text="эхо: два")).to_be_visible()
+    await expect(page.locator(".row.fresh")).to_have_count(0)
+    gone, moved = await page.evaluate("[gone.map((node) => node.innerText), moved]")
+    assert len(moved) == 2, "the message and its answer rise, nothing else moves"
+    assert not [text for text in gone if "раз" not in text], "only the row whose neighbourhood changed is drawn anew"
+    assert len(gone) <= 2
+
+
 async def test_groups_blocking_and_the_theme(echo: Bot, url: str, anna: Person, page: Page) -> None:
     await anna.ask("/start")
     async with Person.join(url, "Борис") as boris:

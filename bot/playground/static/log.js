@@ -37,7 +37,9 @@ export class Log {
     const follow = this.atEnd() || message.sender.id === this.acts.me();
     this.messages.push(message);
     this.draw();
-    $(`m${message.id}`).classList.add("fresh");
+    const node = $(`m${message.id}`);
+    node.classList.add("fresh");
+    node.addEventListener("animationend", () => node.classList.remove("fresh"), { once: true });
     if (follow) this.toEnd();
     else $("down").hidden = false;
   }
@@ -56,7 +58,8 @@ export class Log {
     this.draw();
   }
 
-  // Rows are rebuilt only where the message, its neighbourhood or who looks changed, so that focus and spoilers stay.
+  // Rows are rebuilt only where the message, its neighbourhood or who looks changed, so that focus and spoilers stay; the others
+  // do not leave the page even for a moment: their animations would begin anew.
   draw() {
     const old = new Map([...$("messages").children].filter((node) => node.signature).map((node) => [node.signature, node]));
     const nodes = [];
@@ -65,7 +68,11 @@ export class Log {
       const after = this.messages[at + 1];
       const title = day(message.date);
       const newDay = !before || day(before.date) !== title;
-      if (newDay) nodes.push(el("div", { className: "day", role: "separator", "aria-label": title }, el("span", {}, title)));
+      if (newDay) {
+        const separator = old.get(title) ?? el("div", { className: "day", role: "separator", "aria-label": title }, el("span", {}, title));
+        separator.signature = title;
+        nodes.push(separator);
+      }
       const place = { joined: !newDay && near(before, message), last: !after || day(after.date) !== title || !near(message, after), group: this.group, me: this.acts.me() };
       const signature = JSON.stringify([message, place]);
       const node = old.get(signature) ?? row(message, place, this.acts);
@@ -74,7 +81,10 @@ export class Log {
     });
     if (!nodes.length && this.empty) nodes.push(el("div", { className: "empty" }, el("b", {}, this.empty.title), this.empty.text));
     const focused = document.activeElement?.closest?.(".row")?.id;
-    $("messages").replaceChildren(...nodes);
+    const list = $("messages");
+    const kept = new Set(nodes);
+    for (const node of [...list.children]) if (!kept.has(node)) node.remove();
+    nodes.forEach((node, at) => { if (list.children[at] !== node) list.insertBefore(node, list.children[at] ?? null); });
     if (focused && !document.activeElement?.closest?.(".row")) $(focused)?.focus({ preventScroll: true });
   }
 
