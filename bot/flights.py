@@ -9,11 +9,15 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Flight:
-    """One request on its way. `note_id`: the queue note's message; `told`: what it says now."""
+    """One request on its way. `edits`: its answer changes a message that is there.
+
+    `note_id`: the queue note's message; `told`: what that says now.
+    """
 
     chat_id: int
     request_id: str
     turn_id: int
+    edits: bool = False
     since: float = field(default_factory=time.monotonic)
     note_id: int | None = None
     told: str = ""
@@ -26,10 +30,10 @@ class Flights:
         self._flights: dict[str, Flight] = {}
         self.on_take_off: Callable[[Flight], None] = lambda flight: None
 
-    def add(self, chat_id: int, request_id: str, turn_id: int, note_id: int | None = None) -> None:
+    def add(self, chat_id: int, request_id: str, turn_id: int, *, edits: bool = False) -> None:
         """Somebody waits for this request from now on."""
         if request_id not in self._flights:
-            flight = self._flights[request_id] = Flight(chat_id, request_id, turn_id, note_id=note_id)
+            flight = self._flights[request_id] = Flight(chat_id, request_id, turn_id, edits)
             self.on_take_off(flight)
 
     def land(self, request_id: str) -> Flight | None:

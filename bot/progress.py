@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 TIMEOUT = 5
 SOON = 0.1
 """Seconds: an answer that takes no longer comes without «typing…»; nobody would have seen it."""
+LATER = 1.0
+"""Seconds, for an answer that changes a message: Telegram shows «typing…» for five seconds if no new message comes."""
 OVERDUE = 30.0
 
 
@@ -36,6 +38,11 @@ def note(waited: float, place: int | None, workers: int, *, after: float) -> str
     if workers == 0:
         return texts.NO_WORKERS
     return texts.QUEUE_PLACE.format(ahead=place) if place > 0 else texts.QUEUE_NEXT
+
+
+def patience(flight: Flight) -> float:
+    """Seconds before «typing…» is first shown."""
+    return LATER if flight.edits else SOON
 
 
 class Progress:
@@ -68,6 +75,8 @@ class Progress:
         self.metrics.in_flight.set(len(flights))
         moment = time.monotonic()
         for flight in flights:
+            if moment - flight.since < patience(flight):
+                continue
             if moment - self._typed.get(flight.chat_id, -1e9) >= self.settings.typing_seconds:
                 self._show_typing(flight.chat_id)
         self._typed = {chat: at for chat, at in self._typed.items() if moment - at < 60}
@@ -79,7 +88,7 @@ class Progress:
 
     def _take_off(self, flight: Flight) -> None:
         # The loop would come too late for a quick answer, and would think that the last answer's «typing…» still shows.
-        asyncio.get_running_loop().call_later(SOON, self._begin, flight)
+        asyncio.get_running_loop().call_later(patience(flight), self._begin, flight)
 
     def _begin(self, flight: Flight) -> None:
         waits = self.flights.waits(flight.request_id) and not self.supervisor.stopping.is_set()

@@ -149,7 +149,7 @@ class Turns:
             await self._push(row)
 
     async def _push(self, row: ReplyRow) -> None:
-        self.flights.add(row.chat_id, row.request_id, row.turn_id)
+        self.flights.add(row.chat_id, row.request_id, row.turn_id, edits=row.variant > 0 or row.revision > 0)
         try:
             await self.conversation.ask(ChatRequest.model_validate(row.request))
         except QueueFull:

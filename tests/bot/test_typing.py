@@ -63,6 +63,7 @@ async def test_typing_never_lapses_while_an_answer_is_prepared_and_ends_with_it(
     nothing = cast(Conversation, None), cast(Database, None)
     progress = Progress(cast(Bot, screen), flights, *nothing, settings, clock, Metrics())
     flights.add(7, "long", 1)
+    flights.all()[0].since = clock.now
     while clock.now < 120:
         await progress.tick()
     times = [0.0, *screen.typed[7], clock.now]
@@ -140,9 +141,13 @@ async def test_a_quick_answer_is_preceded_by_typing_though_the_loop_has_just_gon
     await asyncio.sleep(0.05)
     flights.add(7, "quick", 1)
     flights.add(8, "at once", 2)
+    flights.add(9, "another variant", 3, edits=True)
     flights.land("at once")
-    await asyncio.sleep(0.25)
+    await asyncio.sleep(0.8)
     flights.land("quick")
+    assert set(screen.typed) == {7}, "«typing…» would stay on after the variant has come"
+    await asyncio.sleep(0.5)
+    flights.land("another variant")
     await clock.stop()
     assert loop.done()
-    assert {chat: len(times) for chat, times in screen.typed.items()} == {7: 1}
+    assert {chat: len(times) for chat, times in screen.typed.items()} == {7: 1, 9: 1}
