@@ -1,9 +1,10 @@
 """Does a message sound like suicide or self-harm? Pure; the phrases are data (`crisis.yaml`), the rules are here.
 
-Text is folded first: case, ё, stress marks, Latin look-alikes, repeated letters, l e t t e r s  a p a r t, and Latin
-spelling of Russian. Then known hyperbole is taken out («умираю со смеху»), and what is left is searched for phrases,
-typos included: one letter wrong, missing or too many in words of six letters and more, two letters swapped or one
-missing in words of four and five. It misses what it has no phrase for; it is no diagnosis, only a reason to show help.
+Text is folded first: case, ё, stress marks, Latin look-alikes, repeated letters, l e t t e r s  a p a r t, Latin
+spelling of Russian, vowels by ear (`пакончу с сабой`). Then known hyperbole is taken out («умираю со смеху»), and what
+is left is searched for phrases, typos included: one letter wrong, missing or too many in words of six letters and more,
+two letters swapped or one missing in words of four and five. It misses what it has no phrase for; it is no diagnosis,
+only a reason to show help.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ TRANSLIT = (
     ("shch", "щ"), ("sch", "щ"), ("zh", "ж"), ("kh", "х"), ("ch", "ч"), ("sh", "ш"), ("ts", "ц"), ("yu", "ю"),
     ("ju", "ю"), ("ya", "я"), ("ja", "я"), ("yo", "е"), ("jo", "е"), ("ye", "е"), ("iy", "ий"), ("'", "ь"),
 )  # fmt: skip
+BY_EAR = str.maketrans("оеы", "аии")
 LETTERS = str.maketrans("abcdefghijklmnopqrstuvwxyz", "абцдефгхийклмнопкрстуввхыз")
 
 
@@ -51,14 +53,22 @@ def split_words(text: str) -> list[str]:
     joined = re.sub(
         r"(?<![а-яa-z])[а-я](?:[\s.\-_*,·]{1,3}[а-я]){3,}(?![а-яa-z])", lambda m: re.sub("[^а-я]", "", m[0]), text
     )
-    joined = re.sub(r"\b(не)(?=хоч|хот|вижу|могу|жела)|\b(хочу)(?=уме|сдо|жи|исч)", r"\g<0> ", joined)
+    joined = re.sub(r"\b(н[еи])(?=хоч|хот|вижу|могу|жела)|\b(хочу)(?=уме|сдо|жи|исч)", r"\g<0> ", joined)
+    joined = re.sub(r"\bс(?=соб[оа])", "с ", joined)
     joined = re.sub(r"(?<=[а-я])[*_.\-·](?=[а-я])", "", joined)
     return [collapse(word) for word in re.findall(r"[а-яa-z]+|[.!?\n…;]", joined)]
 
 
 def collapse(word: str) -> str:
-    """`умеррррреть` → `умереть`; sentence marks become one sign."""
-    return re.sub(r"(.)\1+", r"\1", word) if word[0].isalpha() else BREAK
+    """`умеррррреть` → `умереть`, spelled by ear: `сабой` = `собой`, `ни` = `не`; sentence marks become one sign."""
+    if not word[0].isalpha():
+        return BREAK
+    if word == "нее":
+        return word
+    word = re.sub(r"(.)\1+", r"\1", word)
+    if len(word) < 3:
+        return "не" if word == "ни" else word
+    return re.sub("т[ь]?ся$", "ца", word).translate(BY_EAR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +86,7 @@ class Speller:
 
     words: dict[str, set[str]] = field(default_factory=dict)
     stems: set[str] = field(default_factory=set)
+    other: frozenset[str] = frozenset()
 
     def learn(self, token: Token) -> None:
         """Know the words of a token."""
@@ -88,6 +99,8 @@ class Speller:
         """Known words (as they are) and stems (with `*`) that this may be."""
         keys = (word, *_shorter(word))
         near = {known for key in keys for known in self.words.get(key, ()) if close(word, known)}
+        if word in self.other:
+            near &= {word}
         stems = {word[:end] + "*" for end in range(3, len(word) + 1) if word[:end] in self.stems}
         return frozenset(near | stems)
 
@@ -117,11 +130,13 @@ Phrase = tuple[Token, ...]
 class Rules:
     """All phrases, indexed by what may begin them."""
 
-    def __init__(self, crisis: Iterable[str], hyperbole: Iterable[str], fillers: Iterable[str]) -> None:
-        self.fillers = frozenset(fillers)
+    def __init__(
+        self, crisis: Iterable[str], hyperbole: Iterable[str], fillers: Iterable[str], other: Iterable[str] = ()
+    ) -> None:
+        self.fillers = frozenset(map(collapse, fillers))
         self._crisis = [parse(line) for line in crisis]
         self._hyperbole = [parse(line) for line in hyperbole]
-        self._speller = Speller()
+        self._speller = Speller(other=frozenset(map(collapse, other)))
         for phrase in (*self._crisis, *self._hyperbole):
             for token in phrase:
                 self._speller.learn(token)
@@ -202,4 +217,4 @@ def _match(
 def load(path: Path = PHRASES) -> Rules:
     """Read the phrases."""
     data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return Rules(data["crisis"], data["hyperbole"], data["fillers"])
+    return Rules(data["crisis"], data["hyperbole"], data["fillers"], data["other"])
