@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
-from storage.settings import unknown_names
+from storage.settings import Strict
 
 PUBLIC_API = "https://api.telegram.org"
 
 
-class BotSettings(BaseSettings):
+class BotSettings(Strict):
     """Settings of the people-facing process."""
 
     model_config = SettingsConfigDict(
@@ -86,12 +86,9 @@ class BotSettings(BaseSettings):
             host_port(value)
         return value
 
-    @model_validator(mode="after")
-    def _consistent(self) -> BotSettings:
-        wrong = _contradictions(self) + unknown_names("BOT_", type(self).model_fields)
-        if wrong:
-            raise ValueError("; ".join(wrong))
-        return self
+    def contradictions(self) -> list[str]:
+        """Values that cannot all be meant, as advice that names the settings."""
+        return _contradictions(self)
 
 
 def _contradictions(settings: BotSettings) -> list[str]:

@@ -6,16 +6,16 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
-from storage.settings import unknown_names
+from storage.settings import Strict
 
 STARTER = Path(__file__).with_name("starter")
 BUNDLED = "bundled"
 
 
-class ModelsSettings(BaseSettings):
+class ModelsSettings(Strict):
     """Settings of the worker; unknown names, wrong and contradictory values are refused at start, all at once."""
 
     model_config = SettingsConfigDict(
@@ -105,12 +105,9 @@ class ModelsSettings(BaseSettings):
     def _blank_is_unset(cls, value: object) -> object:
         return None if value == "" else value
 
-    @model_validator(mode="after")
-    def _consistent(self) -> ModelsSettings:
-        problems = contradictions(self) + unknown_names("MODELS_", type(self).model_fields)
-        if problems:
-            raise ValueError("; ".join(problems))
-        return self
+    def contradictions(self) -> list[str]:
+        """Every pair of values that cannot both be meant, as advice."""
+        return contradictions(self)
 
     def base_path(self) -> str:
         """Where the base model is: the starter's folder, or what MODELS_BASE names."""

@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     if name not in COMMANDS:
         print(f"otklik: there is no command {name!r}\n\n{usage()}", file=sys.stderr)
         return 2
-    from otklik.errors import readable  # after the table, so that --help stays instant
+    from otklik.errors import READS, readable  # after the table, so that --help stays instant
     from storage.garbage import seldom
     from storage.threads import patient
     from storage.uncompiled import uncompiled
@@ -67,7 +67,7 @@ def main(argv: list[str] | None = None) -> int:
     seldom()
     uncompiled()
     patient()
-    return readable(lambda rest: load(COMMANDS[name][0])(rest), rest)
+    return readable(lambda rest: load(COMMANDS[name][0])(rest), rest, READS.get(name, ()))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from otklik.errors import PARTS, explain
+from otklik.errors import EVERYTHING, PARTS, check_settings, explain
 from storage.embedded import NoServerBinary, find_server
 from storage.redis import connect
 from storage.settings import StorageSettings
@@ -186,7 +186,13 @@ def main(argv: list[str]) -> int:
     """Entry of `otklik doctor`; exit status 1 if anything must be fixed."""
     argparse.ArgumentParser(prog="otklik doctor", description=__doc__).parse_args(argv)
     console = Console()
-    findings = asyncio.run(examine(StorageSettings()))
+    try:
+        settings = StorageSettings()
+    except ValidationError:
+        # No check can begin, but all other settings can be read.
+        check_settings(EVERYTHING)
+        raise
+    findings = asyncio.run(examine(settings))
     for finding in findings:
         console.print(f"{MARKS[finding.level]} {escape(finding.what)}", highlight=False)
         if finding.advice:

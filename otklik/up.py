@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bot.playground.seed import TOKEN
 from bot.settings import BotSettings
+from otklik.errors import EVERYTHING, check_settings
 from otklik.supervisor import Child, ChildFailed, ChildSpec
 from storage.embedded import EmbeddedRedis
 from storage.settings import StorageSettings
@@ -126,6 +127,8 @@ def main(argv: list[str]) -> int:
     """Entry of `otklik up`."""
     parser = argparse.ArgumentParser(prog="otklik up", description=__doc__)
     parser.parse_args(argv)
+    # The children read more than we do; nobody wants to learn of their settings one by one.
+    check_settings(EVERYTHING)
     storage, bot = StorageSettings(), BotSettings()
     try:
         with sole_user(storage.dir):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from storage.presets import BUNDLED, Presets, load_presets
@@ -19,7 +21,46 @@ NO_REDIS = (
 )
 
 
-class StorageSettings(BaseSettings):
+class Strict(BaseSettings):
+    """Settings that are refused with everything that is wrong at once: values, unknown names, contradictions."""
+
+    def contradictions(self) -> list[str]:
+        """Values that cannot all be meant, as advice that names the settings."""
+        return []
+
+    @classmethod
+    def unknown(cls) -> list[str]:
+        """Names with our prefix that no setting carries."""
+        return unknown_names(cls.model_config["env_prefix"], cls.model_fields)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _all_at_once(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        wrong, names = [], set[str]()
+        try:
+            made = handler(values)
+        except ValidationError as error:
+            wrong = error.errors(include_url=False)
+            names = {str(one["loc"][0]) for one in wrong if one["loc"]}
+            try:
+                made = handler({name: value for name, value in values.items() if name not in names})
+            except ValidationError:  # a required setting is wrong, so nothing more can be said
+                raise error from None
+        # What contradicts a setting that is wrong itself will be seen when that one is right.
+        spelled = [cls.model_config["env_prefix"] + name.upper() for name in names]
+        told = [one for one in made.contradictions() if not any(name in one for name in spelled)]
+        told += cls.unknown()
+        if not wrong and not told:
+            return made
+        lines = [_detail(one["msg"], one["loc"]) for one in wrong] + [_detail(one, ()) for one in told]
+        raise ValidationError.from_exception_data(cls.__name__, lines, hide_input=True)
+
+
+def _detail(message: str, place: tuple[int | str, ...]) -> InitErrorDetails:
+    return InitErrorDetails(type=PydanticCustomError("setting", "{what}", {"what": message}), loc=place, input=None)
+
+
+class StorageSettings(Strict):
     """Settings of everything that crosses processes; wrong values are refused at start, all at once."""
 
     model_config = SettingsConfigDict(
@@ -63,12 +104,6 @@ class StorageSettings(BaseSettings):
                 "environment variables (AWS_SECRET_ACCESS_KEY, …)"
             )
         return value
-
-    @model_validator(mode="after")
-    def _no_unknown_names(self) -> StorageSettings:
-        if problems := unknown_names("STORAGE_", type(self).model_fields):
-            raise ValueError("; ".join(problems))
-        return self
 
     def database(self) -> str:
         """The SQLAlchemy URL that is in force."""

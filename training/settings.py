@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
-from storage.settings import unknown_names
+from storage.settings import Strict
 
 Method = Literal["auto", "kto", "dpo", "simpo", "sft", "rlhf"]
 # Recipes may also be given for the preference model, which no job asks for by itself.
@@ -22,7 +22,7 @@ RECIPES = ("kto", "dpo", "simpo", "sft", "rlhf", "reward")
 OTHERS = ("TRAINING_ZOHO_", "TRAINING_JUDGE_", "TRAINING_HUB_")
 
 
-class TrainingSettings(BaseSettings):
+class TrainingSettings(Strict):
     """Settings of the trainer; unknown names and wrong values are refused at start, all at once."""
 
     model_config = SettingsConfigDict(
@@ -175,12 +175,10 @@ class TrainingSettings(BaseSettings):
         shlex.split(value)
         return value
 
-    @model_validator(mode="after")
-    def _no_unknown_names(self) -> TrainingSettings:
-        problems = unknown_names("TRAINING_", type(self).model_fields)
-        if ours := [one for one in problems if not one.startswith(OTHERS)]:
-            raise ValueError("; ".join(ours))
-        return self
+    @classmethod
+    def unknown(cls) -> list[str]:
+        """Names with our prefix that no setting of this or another command carries."""
+        return [one for one in super().unknown() if not one.startswith(OTHERS)]
 
     def base_name(self) -> str:
         """The base as MODELS_BASE names it: `bundled`, a folder or a hub id. ValueError if nothing says which one a

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from bot.settings import host_port
-from storage.settings import unknown_names
+from storage.settings import Strict
 
 
-class ApiSettings(BaseSettings):
+class ApiSettings(Strict):
     """Settings of the HTTP front end."""
 
     model_config = SettingsConfigDict(
@@ -49,11 +49,8 @@ class ApiSettings(BaseSettings):
         host_port(value)
         return value
 
-    @model_validator(mode="after")
-    def _consistent(self) -> ApiSettings:
-        wrong = unknown_names("API_", type(self).model_fields)
+    def contradictions(self) -> list[str]:
+        """Values that must not be meant, as advice."""
         if "*" in self.origins:
-            wrong.append("API_ORIGINS=* would let any web page use a visitor's key: name the origins")
-        if wrong:
-            raise ValueError("; ".join(wrong))
-        return self
+            return ["API_ORIGINS=* would let any web page use a visitor's key: name the origins"]
+        return []

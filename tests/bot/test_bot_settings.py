@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from bot.settings import BotSettings
+from otklik.errors import explain
 
 
 def refused(**values: Any) -> str:
@@ -46,3 +47,26 @@ def test_admins_come_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_the_token_is_never_shown() -> None:
     assert "abcdef" not in repr(BotSettings(token="1:abcdef"))  # type: ignore[arg-type]
+
+
+def test_values_unknown_names_and_contradictions_are_told_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"UPDATES": "webhook", "RATE_LIMIT": "0", "TOKNE": "geheim", "API_URL": "http://x"}.items():
+        monkeypatch.setenv(f"BOT_{name}", value)
+    with pytest.raises(ValidationError) as caught:
+        BotSettings()
+    told = explain(caught.value).splitlines()[1:]
+    assert [line.split()[0].rstrip(":") for line in told] == [
+        "BOT_RATE_LIMIT",
+        *["BOT_UPDATES=webhook"] * 3,
+        "BOT_API_URL",
+        "BOT_TOKNE",
+    ]
+    assert "geheim" not in str(caught.value)
+
+
+def test_what_contradicts_a_wrong_setting_waits_until_that_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOT_UPDATES", "pigeon")
+    monkeypatch.setenv("BOT_WEBHOOK_URL", "https://otklik.example/hook")
+    with pytest.raises(ValidationError) as caught:
+        BotSettings()
+    assert explain(caught.value).splitlines()[1:] == ["  BOT_UPDATES: Input should be 'polling' or 'webhook'"]

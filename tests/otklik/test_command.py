@@ -69,3 +69,29 @@ def test_wrong_settings_are_all_named_at_once_without_their_values(
     assert "STORAGE_QUEUE_LIMIT" in shown
     assert "STORAGE_NAMESPACE" in shown
     assert "geheim" not in shown
+
+
+def test_the_settings_of_all_parts_are_named_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("STORAGE_DIR", str(tmp_path / "var"))
+    wrong = {
+        "STORAGE_QUEUE_LIMIT": "many",
+        "BOT_UPDATES": "pigeon",
+        "BOT_TOKNE": "1:a",
+        "API_ORIGINS": "*",
+        "MODELS_ENGINE": "magic",
+        "TRAINING_MIN_RATINGS": "-1",
+    }
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    assert main(["up"]) == 2
+    shown = capsys.readouterr().err
+    assert [name for name in wrong if name not in shown] == []
+    assert not (tmp_path / "var").exists()
+    assert main(["worker"]) == 2
+    shown = capsys.readouterr().err
+    assert [name for name in wrong if name in shown] == ["STORAGE_QUEUE_LIMIT", "MODELS_ENGINE"]
+    assert main(["doctor"]) == 2
+    shown = capsys.readouterr().err
+    assert [name for name in wrong if name not in shown] == []
