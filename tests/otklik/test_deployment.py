@@ -11,7 +11,11 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
+from bot.api.settings import ApiSettings
+from bot.settings import BotSettings
+from models.settings import ModelsSettings
 from otklik.__main__ import COMMANDS
+from storage.settings import StorageSettings, Strict
 from training.settings import TrainingSettings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -188,6 +192,40 @@ def test_worker_and_trainer_can_be_told_what_the_pages_name() -> None:
     assert {name.removeprefix("TRAINING_").lower() for name in trainer if name.startswith("TRAINING_")} <= set(
         TrainingSettings.model_fields
     )
+
+
+# Set by the file or the image itself, or of use to `otklik up` alone.
+GIVEN = {
+    *("STORAGE_DIR", "STORAGE_REDIS_URL", "STORAGE_DATABASE_URL", "API_LISTEN", "BOT_WEBHOOK_LISTEN"),
+    "BOT_PLAYGROUND_LISTEN",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "classes"),
+    [
+        ("bot", (BotSettings, StorageSettings)),
+        ("api", (ApiSettings, StorageSettings)),
+        ("worker", (ModelsSettings, StorageSettings)),
+        ("trainer", (TrainingSettings, ModelsSettings, StorageSettings)),
+    ],
+)
+def test_every_setting_of_a_part_reaches_it_and_no_other_name_does(
+    name: str, classes: tuple[type[Strict], ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = services()[name]["environment"]
+    known = {one.model_config["env_prefix"] + field.upper() for one in classes for field in one.model_fields}
+    assert known - set(environment) <= GIVEN | NOT_OF_A_CONTAINER, "a setting that cannot be given"
+    named = {key for key in environment if key.startswith(("API_", "BOT_", "MODELS_", "STORAGE_", "TRAINING_"))}
+    assert named - known <= ({"BOT_TOKEN", "BOT_ADMINS"} if name == "api" else set())
+    # As Compose hands them on: what has no value anywhere is left out.
+    secrets = {"BOT_TOKEN": "1:a", "REDIS_PASSWORD": "r", "POSTGRES_PASSWORD": "p"}
+    text = set_in(secrets, (ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    for key, value in yaml.load(text, ComposeLoader)["services"][name]["environment"].items():
+        if value is not None:
+            monkeypatch.setenv(key, str(value))
+    for one in classes:
+        one()
 
 
 def test_what_the_image_copies_is_not_ignored() -> None:
