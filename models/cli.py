@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, TextIO
 
@@ -34,9 +34,15 @@ class BadLine(ValueError):
     """An input line that cannot be understood; the text names its number."""
 
 
-def reply(argv: Sequence[str] | None = None) -> int:
-    """One answer for TEXT as plain text, or a `ChatReply` JSON line for every JSON line of standard input."""
+def reply(argv: Sequence[str] | None = None, instead: Callable[[str], str | None] = lambda text: None) -> int:
+    """One answer for TEXT as plain text, or a `ChatReply` JSON line for every JSON line of standard input.
+
+    `instead`: what is said to a TEXT that no model shall see; None: it may.
+    """
     options = _reply_parser().parse_args(argv)
+    if options.text and (said := instead(options.text)):
+        print(said)
+        return 0
     # Somebody who asks for one answer in a terminal sees it alone, and what is wrong.
     log_to_stderr(logging.WARNING if options.text and sys.stderr.isatty() else logging.INFO)
     try:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("otklik.up:main", "run everything on this machine; without BOT_TOKEN opens the playground"),
     "chat": ("otklik.chat:main", "talk in the terminal"),
-    "reply": ("models.cli:reply", "one answer, or JSON lines from stdin"),
+    "reply": ("otklik.reply:main", "one answer, or JSON lines from stdin"),
     "classify": ("models.cli:classify", "emotions of texts"),
     "bot": ("bot.app:main", "the Telegram bot alone (needs STORAGE_REDIS_URL)"),
     "worker": ("models.app:main", "a generation worker alone (needs STORAGE_REDIS_URL)"),

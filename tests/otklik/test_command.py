@@ -95,3 +95,11 @@ def test_the_settings_of_all_parts_are_named_before_anything_starts(
     assert main(["doctor"]) == 2
     shown = capsys.readouterr().err
     assert [name for name in wrong if name not in shown] == []
+
+
+def test_a_cry_for_help_in_the_terminal_is_answered_by_no_model(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("models.cli.build_responder", lambda *_, **__: pytest.fail("a model was asked"))
+    assert main(["reply", "не хочу больше жить"]) == 0
+    assert "8-800-2000-122" in capsys.readouterr().out
