@@ -59,22 +59,22 @@ async def test_kill_9_in_the_middle_of_a_swap_loses_and_doubles_nothing(
     log, mark = tmp_path / "log", tmp_path / "standing"
     settings = {"STORAGE_DIR": str(tmp_path / "var"), "MODELS_CANDIDATES": "1"}
     first = await start_worker_process(embedded.url, str(mark), log, "-c", STANDING, **settings)
-    for number in range(20):
+    for number in range(100):
         await conversation.ask(make_request(f"before{number}"))
-    early = await replies(20)
+    early = await replies(100)
     assert {adapter_of(reply) for reply in early.values()} == {None}
     await board.publish(serving(1, [adapter], shared=adapter.adapter_id))
     async with asyncio.timeout(90):
         while not mark.exists():  # noqa: ASYNC110 - another process makes it
             await asyncio.sleep(0.02)
-    for number in range(20):
+    for number in range(100):
         await conversation.ask(make_request(f"during{number}"))
     await asyncio.sleep(0.3)
     first.kill()
     await first.wait()
     second = await start_worker_process(embedded.url, "second", log, **settings)
-    late = await replies(20)
-    assert set(late) == {f"during{number}" for number in range(20)}
+    late = await replies(100)
+    assert set(late) == {f"during{number}" for number in range(100)}
     assert {adapter_of(reply) for reply in late.values()} == {adapter.adapter_id}
     assert (await told(board, lambda loaded: True, name="second")).faults == {}
     second.send_signal(signal.SIGTERM)
