@@ -14,7 +14,7 @@ from storage.tables import ChatRow, InboxRow, PersonRow, RatingHistoryRow, Ratin
 from tests.bot.stage import Stage, stage
 from tests.journey.bots import Bots
 
-RATED = 3
+RATED = 50
 # One person each: told at last, amid the ratings in Redis (after all of the first person's), before all that is
 # deleted, in the transaction. The last one holds SQLite's lock, so that nobody may come after.
 STEPS = (
