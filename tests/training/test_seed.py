@@ -130,6 +130,19 @@ def test_misspelled_words_are_found() -> None:
     assert [fault.rpartition(" ")[2] for fault in found] == ["'скрость'"]
 
 
+@pytest.mark.parametrize(("said", "wrong"), [("Меня пвысили!", ["'пвысили'"]), ("Меня повысили, ураа!", [])])
+def test_what_people_say_is_spelled_too_though_slang_may_stand_there(said: str, wrong: list[str]) -> None:
+    rows = list(seed_corpus.parse("x.txt", BLOCK.replace("Меня повысили!", said)))
+    found = seed_check.spelling(rows, seed_check.dictionary())
+    assert [fault.rpartition(" ")[2] for fault in found] == wrong
+
+
+def test_slang_is_not_for_replies() -> None:
+    rows = list(seed_corpus.parse("x.txt", BLOCK.replace("скорость", "ураа")))
+    found = seed_check.spelling(rows, seed_check.dictionary())
+    assert [fault.rpartition(" ")[2] for fault in found] == ["'ураа'"]
+
+
 def test_the_command_checks_and_exports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "01_work.txt").write_text(BLOCK.replace("радость 3", "радость 2"), encoding="utf-8")
     out = tmp_path / "seed.jsonl"

@@ -14,6 +14,7 @@ from training.data.cleaning import profane
 from training.data.seed_corpus import EMOTIONS, SeedRow, folded
 
 KNOWN_WORDS = Path(__file__).with_name("spelling.txt")
+PEOPLES_WORDS = Path(__file__).with_name("spelling_people.txt")
 WORDS = (2, 60)
 SENTENCES = 4
 BALANCE = 0.2
@@ -113,15 +114,30 @@ def wording(rows: Sequence[SeedRow]) -> list[str]:
     return faults
 
 
-def spelling(rows: Iterable[SeedRow], known: Callable[[str], bool]) -> list[str]:
-    """Words that neither the dictionary nor the list of talk's own words (`spelling.txt`) knows."""
+def spelling(rows: Sequence[SeedRow], known: Callable[[str], bool]) -> list[str]:
+    """Words that neither the dictionary nor the list of talk's own words (`spelling.txt`) knows.
+
+    What people say may also have slang, drawn-out letters and the slips of `spelling_people.txt`; replies may not.
+    """
     allowed = set(KNOWN_WORDS.read_text(encoding="utf-8").split())
-    found: dict[str, SeedRow] = {}
-    for row in rows:
-        for word in words(row.reply):
-            if word not in allowed and not known(word) and not all(known(part) for part in word.split("-")):
+    theirs = allowed | set(PEOPLES_WORDS.read_text(encoding="utf-8").split())
+    answers: dict[str, SeedRow] = {}
+    said: dict[str, SeedRow] = {}
+    messages = {(row.source, row.message): row for row in reversed(list(rows))}.values()
+    for found, lines in (
+        (answers, ((row.reply, row) for row in rows)),
+        (said, ((line, row) for row in messages for line in (row.message, *row.wordings))),
+    ):
+        for line, row in lines:
+            for word in words(line):
                 found.setdefault(word, row)
-    return [f"{_place(row)}: unknown word '{word}'" for word, row in found.items()]
+    wrong = {word: row for word, row in answers.items() if word not in allowed}
+    wrong |= {word: row for word, row in said.items() if word not in theirs}
+    return [
+        f"{_place(row)}: unknown word '{word}'"
+        for word, row in wrong.items()
+        if not known(word) and not all(known(part) for part in word.split("-"))
+    ]
 
 
 def dictionary() -> Callable[[str], bool]:
