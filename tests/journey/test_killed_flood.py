@@ -22,10 +22,10 @@ from storage.contracts import ChatReply, ChatRequest
 from tests.bot.stage import reply_to, stage, until
 from tests.journey.bots import Bots
 
-PEOPLE, MESSAGES, PARTS = 20, 10, 3
-KILLS = 5
-# Short of what is sent in bursts, so that Telegram refuses again and again; `retry_after` is at least a second.
-LIMITS = Limits(chat_per_second=6.0, chat_burst=3, group_per_minute=10**9, overall_per_second=60.0)
+PEOPLE, MESSAGES, PARTS = 50, 4, 3
+KILLS = 4
+# The third part of an answer is always too much, however slow the machine is; `retry_after` is at least a second.
+LIMITS = Limits(chat_per_second=1.5, chat_burst=2, group_per_minute=10**9, overall_per_second=60.0)
 SENTENCE = "Вот и ещё одно предложение этого длинного ответа. "
 
 

@@ -93,13 +93,13 @@ async def test_a_second_up_on_the_same_folder_is_refused(tmp_path: Path) -> None
         assert "another `otklik up`" in complaint.decode()
 
 
-async def test_wrong_settings_of_a_child_end_it_with_the_reason(tmp_path: Path) -> None:
+async def test_a_child_that_cannot_start_ends_it_with_the_reason(tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "otklik", "up"),
         env=os.environ
         | {
             "STORAGE_DIR": str(tmp_path),
-            "MODELS_ENGINE": "magic",
+            "MODELS_BASE": "./nosuch",
             "BOT_PLAYGROUND_LISTEN": f"127.0.0.1:{free_port()}",
             "API_LISTEN": f"127.0.0.1:{free_port()}",
         },
@@ -108,7 +108,7 @@ async def test_wrong_settings_of_a_child_end_it_with_the_reason(tmp_path: Path) 
     told, _ = await asyncio.wait_for(process.communicate(), 40)
     assert process.returncode == 1
     assert "worker does not start" in told.decode()
-    assert "MODELS_ENGINE: Input should be" in told.decode()
+    assert "./nosuch" in told.decode()
 
 
 @pytest.fixture
