@@ -32,7 +32,8 @@ SENTENCE = "Вот и ещё одно предложение этого длин
 def at_length(request: ChatRequest) -> ChatReply:
     """An answer of three messages, each of which names the question and its own number."""
     asked = re.findall(r"<\d+>", request.turns[-1].text)
-    part = [f"Часть {number} {' '.join(asked)}. ".ljust(100) + SENTENCE * 70 for number in range(PARTS)]
+    # 4,064 letters each, so that no message has room for the beginning of the next part.
+    part = [f"Часть {number} {' '.join(asked)}, а {SENTENCE * 81}" for number in range(PARTS)]
     return reply_to(request, "".join(part).strip())
 
 
@@ -45,7 +46,7 @@ async def talk(person: Person) -> None:
 
 async def has_the_last_part(person: Person, question: int) -> bool:
     await asyncio.sleep(0.1)
-    return any((question, PARTS - 1) in heads(one.text) for one in await person.history() if one.from_bot)
+    return (question, PARTS - 1) in await parts_of(person)
 
 
 @pytest.mark.slow
@@ -81,7 +82,7 @@ async def test_long_answers_under_flood_control_lose_nothing(
         await asyncio.wait_for(talking, 240)
         doubled = 0
         for person in people:
-            parts = [found for one in await person.history() if one.from_bot for found in heads(one.text)]
+            parts = await parts_of(person)
             assert set(parts) == {(number, part) for number in range(MESSAGES) for part in range(PARTS)}
             doubled += len(parts) - len(set(parts))
             assert list(dict.fromkeys(parts)) == sorted(set(parts)), "parts in order"
@@ -95,6 +96,7 @@ async def test_long_answers_under_flood_control_lose_nothing(
         await until(all_done, within=20)
 
 
-def heads(text: str) -> list[tuple[int, int]]:
-    """(question, part) of the parts that begin in a message."""
-    return [(int(number), int(part)) for part, number in re.findall(r"Часть (\d) <(\d+)>", text)]
+async def parts_of(person: Person) -> list[tuple[int, int]]:
+    """(question, part) of each message that the bot sent them as an answer."""
+    begun = (re.match(r"Часть (\d) <(\d+)>", one.text) for one in await person.history() if one.from_bot)
+    return [(int(found[2]), int(found[1])) for found in begun if found]
