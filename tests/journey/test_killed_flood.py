@@ -45,7 +45,7 @@ async def talk(person: Person) -> None:
 
 
 async def has_the_last_part(person: Person, question: int) -> bool:
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.4)
     return (question, PARTS - 1) in await parts_of(person)
 
 
