@@ -143,7 +143,7 @@ class Rules:
 
     def crisis(self, words: list[str]) -> bool:
         """Whether any phrase is left when hyperbole is taken out."""
-        kept = [word for word in words if word not in self.fillers]
+        kept = [BREAK, *(word for word in words if word not in self.fillers), BREAK]
         meant = [self._speller.meanings(word) if word != BREAK else frozenset({BREAK}) for word in kept]
         present = frozenset().union(*meant)
         for phrase in self._hyperbole:
@@ -155,7 +155,7 @@ class Rules:
 
 
 def parse(line: str) -> Phrase:
-    """`не хоч* жить -в|с`: words or stems in order, alternatives by `|`, `-` for what must not stand there."""
+    """`не хоч* жить -в|с`: words or stems in order, alternatives by `|`, `-` what must not stand there, `.` an end."""
     return tuple(_token(part) for part in line.replace("ё", "е").split())
 
 
@@ -200,7 +200,9 @@ def _match(
         if 0 <= place < len(meant) and fits(meant[place], token):
             return None
         return _match(meant, phrase, index + 1, position, first=first)
-    for skipped in range(1 if first else GAP + 1):
+    # Nothing stands between a sentence's end and the word beside it.
+    beside = BREAK in token.words or (index > 0 and BREAK in phrase[index - 1].words)
+    for skipped in range(1 if first or beside else GAP + 1):
         place = position + skipped
         if place >= len(meant):
             return None
