@@ -102,4 +102,4 @@ def sql(request: pytest.FixtureRequest) -> str | None:
 @pytest.fixture
 def storage_settings(tmp_path: Path, embedded: EmbeddedRedis) -> StorageSettings:
     """Storage settings that point at the test's own server and folder, with a short lease."""
-    return StorageSettings(dir=tmp_path, redis_url=embedded.url, lease_seconds=0.3)  # type: ignore[arg-type]
+    return StorageSettings(dir=tmp_path, redis_url=embedded.url, lease_seconds=0.3)

@@ -119,13 +119,13 @@ class Stage:
         self.server = server
         self.storage = StorageSettings(
             dir=folder,
-            redis_url=server.url,  # type: ignore[arg-type]
-            database_url=sql,  # type: ignore[arg-type]
+            redis_url=server.url,
+            database_url=sql,
             lease_seconds=1.0,
             queue_limit=queue_limit,
         )
         self.settings = BotSettings(
-            token=TOKEN,  # type: ignore[arg-type]
+            token=TOKEN,
             api_url=url,
             **{
                 "default_emotion": "joy",

@@ -101,6 +101,6 @@ async def test_a_group_is_one_dialogue(scene: Stage) -> None:
         await anna.next_message(chat=chat)
         for number, person in enumerate((anna, boris), 1):
             await person.send("@otklik_bot привет", chat=chat)
-            await until(lambda wanted=number: len(scene.worker.asked_in(chat)) == wanted)
+            await until(lambda wanted=number: len(scene.worker.asked_in(chat)) == wanted)  # type: ignore[misc]
             await anna.next_message(chat=chat)
         assert [request.arm for request in scene.worker.asked_in(chat)] == [arm(chat, 0, slot)] * 2

@@ -46,7 +46,7 @@ def test_admins_come_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_token_is_never_shown() -> None:
-    assert "abcdef" not in repr(BotSettings(token="1:abcdef"))  # type: ignore[arg-type]
+    assert "abcdef" not in repr(BotSettings(token="1:abcdef"))
 
 
 def test_values_unknown_names_and_contradictions_are_told_together(monkeypatch: pytest.MonkeyPatch) -> None:

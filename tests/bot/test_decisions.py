@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -145,6 +146,10 @@ def test_any_json_has_a_lane(raw: dict[str, object]) -> None:
 
 def test_a_chat_keeps_its_lane_whatever_happens_in_it() -> None:
     chat = {"chat": {"id": 5}}
-    happenings = [{"message": chat}, {"edited_message": chat}, {"callback_query": {"message": chat}}]
+    happenings: list[dict[str, Any]] = [
+        {"message": chat},
+        {"edited_message": chat},
+        {"callback_query": {"message": chat}},
+    ]
     assert {lane(happening) for happening in happenings} == {5}
     assert lane({"callback_query": {"from": {"id": 9}}}) == 9

@@ -39,7 +39,7 @@ async def judge(book: RatingBook, thumb: int) -> None:
 async def test_each_rating_is_stored_once_wherever_its_carrier_is_killed(
     tmp_path: Path, embedded: EmbeddedRedis, redis: Redis, sql: str | None
 ) -> None:
-    storage = StorageSettings(dir=tmp_path, redis_url=embedded.url, database_url=sql, lease_seconds=1.0)  # type: ignore[arg-type]
+    storage = StorageSettings(dir=tmp_path, redis_url=embedded.url, database_url=sql, lease_seconds=1.0)
     book = RatingBook(redis, storage)
     await book.stream.ensure()
     async with Bots.of(storage, tmp_path / "trainer.log", TRAINER) as trainers:

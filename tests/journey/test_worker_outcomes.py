@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ async def worker(scene: Stage, engine: Engine | None = None, name: str = "w") ->
 
 
 @asynccontextmanager
-async def without_worker(folder: Path, **settings: float) -> AsyncIterator[tuple[Stage, Person]]:
+async def without_worker(folder: Path, **settings: Any) -> AsyncIterator[tuple[Stage, Person]]:
     """A bot, somebody who writes to it, and nobody who answers."""
     async with stage(folder, stub=False, note_after_seconds=0.2, **settings) as scene, scene.person() as anna:
         yield scene, anna
@@ -80,7 +81,8 @@ async def test_a_worker_that_dies_is_waited_for_and_the_next_one_answers(tmp_pat
         async def claimed() -> bool:
             line = scene.worker.line.requests
             await line.ensure()
-            return sum(one["pending"] for one in await scene.redis.xinfo_groups(line.stream)) == 1
+            groups = await scene.redis.xinfo_groups(line.stream)
+            return sum(int(one["pending"]) for one in groups) == 1
 
         await until(claimed, within=30)
         first.kill()

@@ -110,13 +110,13 @@ async def test_promotions_under_steady_traffic_lose_nothing_and_answer_with_what
     assert len(answered) == len(asked) > 20
     seen: set[str | None] = set()
     for name, (moment, reply) in answered.items():
-        adapter = adapter_of(reply)
+        used = adapter_of(reply)
         # What the worker has by itself answered before the first promotion was served.
-        place = order.get(adapter or "", -1)
+        place = order.get(used or "", -1)
         assert place < 0 or published[place] < moment, "answered with what was not promoted yet"
         latest = sum(known_since <= asked[name] for known_since in served) - 1
         assert place >= latest, "answered with what was replaced before it was asked"
-        seen.add(adapter)
+        seen.add(used)
     assert set(order) <= seen
 
 

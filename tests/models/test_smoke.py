@@ -188,7 +188,7 @@ def test_the_starters_own_rows_do_not_notice_an_overflowing_neighbour(tmp_path: 
     settings = ModelsSettings(classifier="lexicon", device="cpu", threads=1, candidates=1, max_new_tokens=12)
     made = build_responder(settings, PRESETS)
     made.engine.load_adapter("huge", variant(tmp_path / "huge", 1, spoil=3e38))
-    alone = {}
+    alone: dict[str, str] = {}
     for kind in ("alone", "beside"):
         tasks = [Task(make_request(f"r{number}", f"Как дела, {number}?", seed=number)) for number in range(4)]
         if kind == "beside":

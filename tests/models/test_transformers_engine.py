@@ -213,7 +213,7 @@ def test_adapters_loaded_and_unloaded_between_steps_leave_running_rows_alone(fol
 
 def test_scalings_and_ranks_by_module_are_those_of_peft(folders: Any, tmp_path: Path) -> None:
     root = folders("llama")
-    patterns = {
+    patterns: dict[str, Any] = {
         "rank_pattern": {"q_proj": 2, "layers.1.self_attn.v_proj": 8},
         "alpha_pattern": {"o_proj": 40, ".*down_proj": 3},
     }

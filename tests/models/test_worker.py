@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -157,7 +158,7 @@ async def test_poison_is_buried_and_its_neighbours_answered(
         found = await replies(6)
     assert (found["bad"].state, found["bad"].reason) == (ReplyState.FAILED, FailReason.POISONED)
     assert all(found[f"good{number}"].state is ReplyState.DONE for number in range(5))
-    dead = await conversation.redis.xrange(conversation.keys.dead("requests"))
+    dead: Any = await conversation.redis.xrange(conversation.keys.dead("requests"))
     assert len(dead) == 1 and json.loads(dead[0][1]["data"])["request_id"] == "bad"
     assert await conversation.requests.outstanding() == 0
 
@@ -270,9 +271,9 @@ async def test_a_suspect_is_not_starved_by_steady_traffic(conversation: Conversa
     await conversation.ask(make_request("suspect"))
     for _ in range(2):
         await conversation.requests.claim("dead-worker", count=1, block=0.1)
-        entry = (await conversation.redis.xrange(conversation.requests.stream))[0][0]
+        entries: Any = await conversation.redis.xrange(conversation.requests.stream)
         await conversation.redis.xclaim(
-            conversation.requests.stream, "workers", "dead-worker", 0, [entry], idle=10_000, retrycount=2
+            conversation.requests.stream, "workers", "dead-worker", 0, [entries[0][0]], idle=10_000, retrycount=2
         )
     async with working(conversation):
         asking = asyncio.create_task(steady(conversation, 120))

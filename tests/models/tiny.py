@@ -13,7 +13,7 @@ from transformers import (
     AutoModelForCausalLM,
     BertConfig,
     BertForSequenceClassification,
-    BertTokenizerFast,
+    BertTokenizer,
     GPT2Config,
     GPTJConfig,
     LlamaConfig,
@@ -27,7 +27,7 @@ TEMPLATE = (
     "{{ eos_token }}{% endif %}{% endfor %}{% if add_generation_prompt %}a:{% endif %}"
 )
 LETTERS = "абвгдеёжзийклмнопрстуфхцчшщъыьэюяАБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЭЮЯ .,!?-:;()«»0123456789aus\n"
-SHAPE = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 3, "num_attention_heads": 4}
+SHAPE: dict[str, Any] = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 3, "num_attention_heads": 4}
 
 
 def tokenizer(template: str | None = TEMPLATE) -> PreTrainedTokenizerFast:
@@ -46,13 +46,13 @@ def tokenizer(template: str | None = TEMPLATE) -> PreTrainedTokenizerFast:
 def config(family: str) -> Any:
     """Tiny configuration of a family; 384 places of context."""
     ends: dict[str, Any] = {"vocab_size": 4 + len(LETTERS), "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
-    places = {"max_position_embeddings": 384}
+    places: dict[str, Any] = {"max_position_embeddings": 384}
     if family == "llama":
         return LlamaConfig(**SHAPE, **ends, **places, num_key_value_heads=2)
     if family == "mistral":
         return MistralConfig(**SHAPE, **ends, **places, num_key_value_heads=2, sliding_window=24)
     if family == "qwen2":
-        window = {"use_sliding_window": True, "sliding_window": 16, "max_window_layers": 1}
+        window: dict[str, Any] = {"use_sliding_window": True, "sliding_window": 16, "max_window_layers": 1}
         return Qwen2Config(**SHAPE, **ends, **places, **window, num_key_value_heads=4)
     shape: dict[str, Any] = {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 384}
     if family == "gpt2":
@@ -93,18 +93,23 @@ def save_adapter(family: str, base: Path, folder: Path, seed: int, rank: int = 4
     for name, parameter in model.named_parameters():
         if "lora_" in name:
             torch.nn.init.normal_(parameter, std=0.2)
-    model.save_pretrained(folder)
+    model.save_pretrained(str(folder))
     return folder
 
 
 def save_classifier(
-    folder: Path, labels: Sequence[str] = ("no_emotion", "Радость", "sad"), problem: str = "multi_label_classification"
+    folder: Path, labels: Sequence[str] = ("no_emotion", "Радость", "sad"), problem: Any = "multi_label_classification"
 ) -> Path:
     """A random BERT classifier with labels under the names that published ones use."""
     torch.manual_seed(3)
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{letter}" for letter in LETTERS)]
-    made = BertTokenizerFast(vocab={word: index for index, word in enumerate(words)}, do_lower_case=False)
-    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    made = BertTokenizer(vocab={word: index for index, word in enumerate(words)}, do_lower_case=False)
+    shape: dict[str, Any] = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+    }
     names = dict(enumerate(labels))
     settings = BertConfig(
         **shape,

@@ -28,7 +28,7 @@ class ComposeLoader(yaml.SafeLoader):
     """YAML with Compose's own merge tags, which the loader keeps as plain values."""
 
 
-ComposeLoader.add_constructor("!reset", lambda loader, node: loader.construct_mapping(node))
+ComposeLoader.add_constructor("!reset", lambda loader, node: loader.construct_mapping(node))  # type: ignore[arg-type]
 
 
 def compose(name: str) -> dict[str, object]:

@@ -32,8 +32,8 @@ async def test_every_fault_comes_with_advice(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "file").write_text("not a folder")
     settings = StorageSettings(
         dir=tmp_path / "file",
-        redis_url="redis://:geheim@127.0.0.1:1/0",  # type: ignore[arg-type]
-        database_url="postgresql+asyncpg://otklik:geheim@127.0.0.1:1/otklik",  # type: ignore[arg-type]
+        redis_url="redis://:geheim@127.0.0.1:1/0",
+        database_url="postgresql+asyncpg://otklik:geheim@127.0.0.1:1/otklik",
     )
     findings = await examine(settings)
     found = by_subject(findings)

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import distribution
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -329,7 +330,12 @@ def test_a_long_installation_shows_that_it_lives(
     """The index answers only after the first line was due."""
     doing = install.doing
     monkeypatch.setattr(install, "EVERY", 0.05)
-    monkeypatch.setattr(install, "doing", lambda said: (doing(said), indexes.open.set())[0])
+
+    def answered(said: int) -> Any:
+        indexes.open.set()
+        return doing(said)
+
+    monkeypatch.setattr(install, "doing", answered)
     indexes.open.clear()
     install.install_torch(venv / "bin" / "python", install.Installer(venv / "bin" / "python"))
     assert torch_in(venv) == "2.0+cpu" and installer_of(venv, "torch") == way

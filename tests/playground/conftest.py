@@ -10,7 +10,7 @@ import pytest
 from aiogram import Bot, Dispatcher, F
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
-from aiogram.enums import ParseMode
+from aiogram.enums import ContentType, ParseMode
 from aiogram.filters import CommandStart
 from aiogram.types import (
     CallbackQuery,
@@ -94,7 +94,7 @@ def echo_dispatcher() -> Dispatcher:
 
     @dispatcher.message()
     async def other(message: Message) -> None:
-        await message.answer("вид: " + str(message.content_type.value))
+        await message.answer("вид: " + str(ContentType(message.content_type).value))
 
     @dispatcher.callback_query()
     async def pressed(query: CallbackQuery) -> None:

@@ -11,7 +11,7 @@ import pytest
 from aiogram import Bot, Dispatcher
 from aiogram.types import BotCommand, Message
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import FilePayload, Page, async_playwright, expect
 
 from bot.playground.person import PNG, Person
 from tests.machine import chromium
@@ -166,7 +166,7 @@ async def test_words_under_a_picture_are_kept_when_they_are_too_many_and_edited_
     await anna.send("/start")
     await page.goto(url)
     box = page.get_by_role("textbox", name="Сообщение")
-    picture = {"name": "dot.png", "mimeType": "image/png", "buffer": PNG}
+    picture: FilePayload = {"name": "dot.png", "mimeType": "image/png", "buffer": PNG}
     await box.fill("я" * 1025)
     await page.locator("#file").evaluate("node => { node.dataset.kind = 'photo'; }")
     await page.locator("#file").set_input_files([picture])

@@ -21,6 +21,7 @@ from aiogram.types import (
     BufferedInputFile,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
+    ReactionTypeEmoji,
     ReplyParameters,
     WebAppInfo,
 )
@@ -167,9 +168,9 @@ async def test_commands_reactions_actions_and_files(api: Bot, chat: int, anna: P
     with pytest.raises(TelegramBadRequest, match="BOT_COMMAND_INVALID"):
         await api.set_my_commands([BotCommand(command="Помощь", description="Помощь")])
     with pytest.raises(TelegramBadRequest, match="REACTION_INVALID"):
-        await api.set_message_reaction(chat, said.id, [{"type": "emoji", "emoji": "🥦"}])
+        await api.set_message_reaction(chat, said.id, [ReactionTypeEmoji(emoji="🥦")])
     with pytest.raises(TelegramBadRequest, match="message to react not found"):
-        await api.set_message_reaction(chat, 999, [{"type": "emoji", "emoji": "👍"}])
+        await api.set_message_reaction(chat, 999, [ReactionTypeEmoji(emoji="👍")])
     with pytest.raises(TelegramBadRequest, match="wrong parameter action"):
         await api.send_chat_action(chat, "dancing")
     with pytest.raises(TelegramBadRequest, match="wrong file_id"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -119,7 +120,7 @@ async def test_a_message_that_kills_its_owners_is_buried_and_the_person_is_told(
         deliveries, spoiled = await line.requests.claim(owner, block=0.05)
         assert (len(deliveries), len(spoiled)) == (1, 0)
         await asyncio.sleep(0.35)
-    deliveries, (spoiled,) = await line.requests.claim("d", block=0.05)
+    deliveries, (poison,) = await line.requests.claim("d", block=0.05)
     assert not deliveries
     failed = ChatReply(
         request_id=ask(1).request_id,
@@ -128,10 +129,11 @@ async def test_a_message_that_kills_its_owners_is_buried_and_the_person_is_told(
         reason=FailReason.POISONED,
         emotion="joy",
     )
-    assert await line.refuse(spoiled, failed)
-    assert not await line.refuse(spoiled, failed)
+    assert await line.refuse(poison, failed)
+    assert not await line.refuse(poison, failed)
     assert await line.requests.outstanding() == 0
-    (dead,) = await line.redis.xrange(line.keys.dead("requests"))
+    found: Any = await line.redis.xrange(line.keys.dead("requests"))
+    (dead,) = found
     assert ask(1).request_id in str(dead)
     assert "сообщение" not in str(json.loads(dead[1]["data"])), "dead letters outlive /forget"
     replies, _ = await line.replies.claim("bot", count=10, block=0.05)
@@ -193,7 +195,8 @@ async def test_workers_are_seen_while_they_beat(line: Conversation) -> None:
 async def test_kill_nine_of_the_server_loses_nothing(line: Conversation, embedded: EmbeddedRedis) -> None:
     """250 requests, the server killed five times between pushes and completions: every one gets one reply."""
     await line.ensure()
-    total, replies = 250, []
+    total = 250
+    replies: list[str] = []
     for number in range(total):
         await line.ask(ask(number))
         if number % 50 == 25:

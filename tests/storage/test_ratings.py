@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -41,7 +42,7 @@ async def test_what_is_written_has_only_what_older_readers_know_and_keeps_who_ga
 ) -> None:
     await book.submit(rate("1", thumb=1, source="reaction"))
     await book.submit(rate("2", stars={"content": 4}, source="button"))
-    entries = await redis.xrange(book.stream.stream)
+    entries: Any = await redis.xrange(book.stream.stream)
     pushed = [json.loads(text) for _, fields in entries for text in fields.values() if str(text).startswith("{")]
     shown = [json.loads(text) for text in await redis.hvals(book.keys.rating(1, 2))]
     known = "protocol rating_id chat_id message_id user_id request_id thumb stars reason preferred_over correction"
@@ -76,7 +77,7 @@ async def test_the_same_tap_delivered_twice_counts_once(book: RatingBook) -> Non
 async def test_a_rating_stored_by_another_release_can_be_changed(book: RatingBook) -> None:
     await book.submit(rate("1", thumb=1))
     place = book.keys.rating(1, 2)
-    stored = json.loads(await book.redis.hget(place, "7"))
+    stored = json.loads(str(await book.redis.hget(place, "7")))
     del stored["correction"]
     await book.redis.hset(place, "7", json.dumps(stored))
     assert (await asyncio.wait_for(book.submit(rate("2", thumb=-1)), 5)).thumb == -1
@@ -118,7 +119,7 @@ said = st.fixed_dictionaries(
 )
 
 
-def giver(history: list[dict[str, object]]) -> object:
+def giver(history: list[dict[str, Any]]) -> object:
     """Who changed the thumb last."""
     thumb, source = None, None
     for words in history:
@@ -128,7 +129,7 @@ def giver(history: list[dict[str, object]]) -> object:
 
 
 @given(st.lists(said, min_size=1, max_size=6))
-def test_merging_one_by_one_keeps_the_last_thing_said_of_each_field(history: list[dict[str, object]]) -> None:
+def test_merging_one_by_one_keeps_the_last_thing_said_of_each_field(history: list[dict[str, Any]]) -> None:
     merged: Rating | None = None
     for number, words in enumerate(history):
         merged = merge(merged, rate(str(number), **words))
@@ -146,7 +147,7 @@ def test_merging_one_by_one_keeps_the_last_thing_said_of_each_field(history: lis
 
 @given(st.lists(said, min_size=1, max_size=4), st.lists(said, max_size=3), st.booleans())
 def test_a_rating_that_comes_twice_changes_nothing_and_another_answer_is_judged_anew(
-    history: list[dict[str, object]], before: list[dict[str, object]], same: bool
+    history: list[dict[str, Any]], before: list[dict[str, Any]], same: bool
 ) -> None:
     earlier: Rating | None = None
     for number, words in enumerate(before):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -53,6 +54,7 @@ async def test_a_rating_that_postgres_refuses_is_buried_alone(
         await book.submit(rating(number, correction="нуль \0 внутри" if number == 4 else None))
     assert await _carry(book, postgres_url) == 9
     assert await book.stream.outstanding() == 0
-    (dead,) = await redis.xrange(book.keys.dead("ratings"))
+    found: Any = await redis.xrange(book.keys.dead("ratings"))
+    (dead,) = found
     assert "refused by SQL" in dead[1]["reason"]
     assert "нуль" not in dead[1]["data"]

@@ -65,7 +65,8 @@ def histories(draw: st.DrawFn) -> list[Step]:
     active: str | None = None
     for _ in range(draw(st.integers(0, 12))):
         pile = earlier(steps)
-        if pile and draw(st.booleans()):
+        back: bool = draw(st.booleans())
+        if pile and back:
             steps.append(Step("rollback", active, draw(st.sampled_from(pile))))
         else:
             steps.append(Step("promote", active, draw(st.sampled_from([None, *NAMES]))))
@@ -188,6 +189,7 @@ async def test_throwing_away_and_promoting_at_once_never_leaves_a_pointer_withou
     names = [await shop.add(f"{number}") for number in range(6)]
     await grow_old(shop)
     gone, *_ = await asyncio.gather(collect(shop.database, 1), *(promote(name) for name in names))
+    assert gone is not None
     await look(shop, set(gone))
     again = await asyncio.gather(*(shop.add(f"{number}") for number in range(6)), collect(shop.database, 1))
     assert again[:6] == names

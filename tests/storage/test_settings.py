@@ -31,7 +31,7 @@ def test_a_mistyped_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_urls_with_passwords_are_never_printed() -> None:
-    settings = StorageSettings(redis_url="redis://:geheim@host/0")  # type: ignore[arg-type]
+    settings = StorageSettings(redis_url="redis://:geheim@host/0")
     assert "geheim" not in repr(settings)
 
 

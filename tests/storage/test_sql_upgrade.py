@@ -6,11 +6,11 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import Column, Connection, Integer, func, select, text
 
-from storage import database
 from storage.database import BrokenReferences, Database, make_engine, upgrade
 from storage.tables import InboxRow, TurnRow
 
@@ -48,10 +48,10 @@ async def test_an_upgrade_that_would_leave_orphans_is_refused(tmp_path: Path, mo
     url = f"sqlite+aiosqlite:///{tmp_path / 'otklik.sqlite3'}"
     store = await _with_one_message(url)
 
-    def careless(config: database.Config, _target: str) -> None:
+    def careless(config: Config, _target: str) -> None:
         config.attributes["connection"].execute(text("DELETE FROM turns"))
 
-    monkeypatch.setattr(database.command, "upgrade", careless)
+    monkeypatch.setattr("storage.database.command.upgrade", careless)
     with pytest.raises(BrokenReferences, match="nothing was migrated"):
         await upgrade(url)
     async with store.view() as unit:

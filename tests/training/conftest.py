@@ -5,6 +5,7 @@ import lzma
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ def small_seed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def data(tmp_path_factory: pytest.TempPathFactory, seed_rows: list[seed_corpus.SeedRow]) -> Path:
     folder = tmp_path_factory.mktemp("data")
     rows = seed_rows[:200]
-    contents = {
+    contents: dict[str, list[Any]] = {
         "short_sentences": [{"text": row.reply, "kind": "facts"} for row in rows],
         "prose": [{"kind": "prose", "text": "\n".join(row.reply for row in rows)}],
         "anekdots": [{"turns": [row.turns[-1].text, row.reply]} for row in rows],

@@ -82,6 +82,7 @@ def _bytes(special: tuple[str, ...], split: str | None) -> Tokenizer:
 
 def tokenizer(family: str) -> PreTrainedTokenizerFast:
     """The family's kind of tokenizer with its special tokens; only Qwen's has a padding token of its own."""
+    special: tuple[str, ...]
     if family in ("llama2", "mistral"):
         made = _wrap(_pieces(("<unk>", "<s>", "</s>")), unk_token="<unk>", bos_token="<s>", eos_token="</s>")
         made.chat_template = INST if family == "mistral" else INST_WITH_SYSTEM

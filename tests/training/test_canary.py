@@ -35,7 +35,7 @@ def test_the_interval_holds_the_mean_at_all_times() -> None:
     random = np.random.default_rng(2)
     missed = 0
     for _ in range(200):
-        values = random.random(200) < 0.7
+        values = (random.random(200) < 0.7).astype(float)
         missed += not lower(values, 0.025, 0.0, 1.0) <= 0.7 <= upper(values, 0.025, 0.0, 1.0)
     assert missed <= 16
 

@@ -207,7 +207,7 @@ def test_many_more_messages_meet_the_same_replies(
     rows = kinds_rows
     for row in rows[:: len(rows) // 500]:
         preset = presets.find(row.emotion)
-        assert preset is not None
+        assert isinstance(preset, Preset)
         known = seed_open.replies(seed_open.FOLDER, preset)
         assert any(row.reply == text for kind in seed_open.FIRST for _, text in known[kind, row.intensity])
     assert len({row.message for row in rows}) > 7 * len({row.message for row in open_rows})
@@ -231,11 +231,11 @@ def test_a_message_meets_replies_of_its_kind_and_address(presets: Presets, tmp_p
     assert rows == seed_open.rows(presets, tmp_path)
     assert len(rows) == 2 * 3 * len(presets.presets)
     for row in rows:
-        kind, intensity, register, preset = row.reply.split()
+        kind, intensity, register, named = row.reply.split()
         assert (kind, register) in {("bad", "т"), ("bad", "-")} if row.line == 1 else {("good", "в"), ("good", "-")}
         assert int(intensity) == row.intensity
         found = presets.find(row.emotion)
-        assert found is not None and found.id == preset
+        assert found is not None and found.id == named
 
 
 def test_an_operators_own_preset_has_no_rows(presets: Presets, open_rows: list[SeedRow]) -> None:

@@ -8,9 +8,10 @@ import models
 from models.sequence_classifier import SequenceClassifier
 from models.wide import Wide
 from storage.presets import Presets
-from training import starter_classifier
+from training import starter_classifier, wide_part
 from training.data import emotions
 from training.data.conversations import classify
+from training.data.emotion_sets import gather
 from training.data.emotions import LABELS, Labelled
 from training.data.seed_corpus import SeedRow
 from training.emotion_network import Network
@@ -22,9 +23,7 @@ def test_a_tiny_one_learns_two_emotions_of_the_seed_corpus(
     presets: Presets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     two = {"joy", "disgust"}
-    sets = {
-        name: [row for row in rows if row.labels & two] for name, rows in starter_classifier.gather(None, 0.7).items()
-    }
+    sets = {name: [row for row in rows if row.labels & two] for name, rows in gather(None, 0.7).items()}
     monkeypatch.setattr(starter_classifier, "gather", lambda data, share, with_posts: sets)
     recipe = starter_classifier.StarterClassifierRecipe.model_validate(
         {
@@ -47,10 +46,7 @@ def test_a_wide_part_is_learned_beside_a_finished_network(
     presets: Presets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     two = {"joy", "disgust"}
-    sets = {
-        name: [row for row in rows if row.labels & two][:300]
-        for name, rows in starter_classifier.gather(None, 0.7).items()
-    }
+    sets = {name: [row for row in rows if row.labels & two][:300] for name, rows in gather(None, 0.7).items()}
     monkeypatch.setattr(starter_classifier, "gather", lambda data, share, with_posts: sets)
     bundled = Path(models.__file__).parent / "starter" / "classifier"
     keys = {"name": "w", "threads": 1, "epochs": 0, "init": str(bundled), "reference": False}
@@ -81,14 +77,14 @@ def test_the_wide_part_teaches_the_network_and_learns_no_source_that_weighs_noth
     monkeypatch.setattr(starter_classifier, "gather", lambda data, share, with_posts: sets)
     monkeypatch.setattr(starter_classifier, "augment", lambda rows, count, seed: [row.text for row in rows])
     fitted: list[set[str]] = []
-    fit = starter_classifier.wide_part.fit
+    fit = wide_part.fit
 
     def seen(rows: Sequence[Labelled], masses: Sequence[float], how: Learning) -> Wide:
         fitted.append({row.source for row in rows})
         return fit(rows, masses, how)
 
-    monkeypatch.setattr(starter_classifier.wide_part, "fit", seen)
-    monkeypatch.setattr(starter_classifier.TfIdf, "fit", None)
+    monkeypatch.setattr(wide_part, "fit", seen)
+    monkeypatch.setattr("training.starter_classifier.TfIdf.fit", None)
     recipe = starter_classifier.StarterClassifierRecipe.model_validate(
         {
             "name": "tiny", "threads": 1, "seed": 1, "rows": 16, "epochs": 0, "longest": 16, "reference": False,
@@ -149,7 +145,7 @@ def test_sympathy_is_a_label_of_its_own_and_says_nothing_against_sadness(seed_ro
 
 
 def test_nothing_of_a_dev_set_is_trained_on() -> None:
-    sets = starter_classifier.gather(None, 0.7)
+    sets = gather(None, 0.7)
     texts = {name: {row.text for row in rows} for name, rows in sets.items()}
     assert not texts["train"] & texts["seed_dev"]
     assert not texts["train"] & texts["validation"]

@@ -46,7 +46,7 @@ def freeze(folder: JobFolder, *, thumbs: int = 40, pairs: int = 0, answers: int 
     judged: list[Row] = []
     for row in found[: (thumbs + 1) // 2]:
         judged += [_thumb(row, True), _thumb(row, False)]
-    written = {
+    written: dict[str, Sequence[Row]] = {
         "feedback": judged[:thumbs],
         "pairs": [_pair(row) for row in found[:pairs]],
         "reward": [_pair(row) for row in found[:pairs]],

@@ -14,7 +14,8 @@ from storage.conversation import Conversation
 from tests.canary_world import Worth, shift, talk
 from tests.storage.registry_shop import Shop, shop, url
 from training.canary import Decision
-from training.cycle.canary_watch import Event, watch_once
+from training.cycle.canary_event import Event
+from training.cycle.canary_watch import watch_once
 
 __all__ = ["shop", "url"]
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -118,7 +118,7 @@ def trainer(tmp_path: Path, url: str, owner: str, lease: float = 1.0) -> Iterato
 
 def running(
     database: Database, redis: Redis, storage: StorageSettings, **settings: Any
-) -> tuple[Running, Callable[[], Awaitable[None]]]:
+) -> tuple[Running, Callable[[], Coroutine[Any, Any, None]]]:
     """What drives jobs, in this process, and a function that claims and works on one."""
     board = LoopBoard(redis, storage)
     whole = TrainingSettings(**{"lease_seconds": 2.0, "schedule": None, **settings})

@@ -20,6 +20,7 @@ from training.data import sets
 from training.data.reading import shipped
 from training.data.rows import Answer, Feedback
 from training.gate import Evidence, Prompt, Shown, Text, decide
+from training.gating.evidence import columns
 from training.settings import TrainingSettings
 
 
@@ -150,7 +151,7 @@ def test_picture_and_report_show_old_and_new(preference: float | None, folder: J
     assert png.startswith(b"\x89PNG") and 10_000 < len(png) <= 200_000
     told = folder.report.read_text(encoding="utf-8")
     assert verdict.text("ru", whole=True) in told and "few pairs" in told
-    bars = {one.check: one for one in picture.card(picture.columns(given))}
+    bars = {one.check: one for one in picture.card(columns(given))}
     assert ("preference" in bars) is (preference is not None)
     assert (
         bars["emotion_hit"].old.mean == 0.75

@@ -127,7 +127,8 @@ def test_the_same_feedback_gives_the_same_mixture(folder: JobFolder) -> None:
 
 
 def test_methods_learn_from_their_kinds_of_rows(folder: JobFolder) -> None:
-    assert {type(row) for row in mixed(folder, "kto", 0.0).train(Row)} == {Feedback, Pair}
+    both: set[type] = {Feedback, Pair}
+    assert {type(row) for row in mixed(folder, "kto", 0.0).train(Row)} == both
     assert {type(row) for row in mixed(folder, "dpo").train(Row)} == {Pair}
     assert {row.model_dump()["kind"] for row in mixed(folder, "sft").train(Row)} == {"answer"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -100,7 +101,7 @@ def test_greedy_plain_answers_are_transformers_own(engine: PlainEngine, presets:
     (found,) = answering.answers(engine, None, [one], presets, system="b", drawing=Drawing(greedy=True, most=10))
     tokenizer = engine.base.tokenizer
     ids = encode(tokenizer, render_plain(tokenizer, one.row.prompt))
-    model = AutoModelForCausalLM.from_pretrained(STARTER / "base", dtype=torch.float32)
+    model: Any = AutoModelForCausalLM.from_pretrained(STARTER / "base", dtype=torch.float32)
     output = model.generate(
         input_ids=torch.tensor([ids]),
         attention_mask=torch.ones(1, len(ids), dtype=torch.int64),
@@ -151,7 +152,7 @@ def test_of_several_candidates_the_fitting_one_is_kept(
 def test_losses_are_those_of_peft(engine: PlainEngine, adapter: Path | None) -> None:
     texts = ["Мне сегодня грустно и одиноко.", "Кот спит на окне, и ему снятся мыши.", "Да!"]
     found = perplexity.of_texts(engine, None if adapter is None else str(adapter), texts)
-    model = AutoModelForCausalLM.from_pretrained(STARTER / "base", dtype=torch.float32)
+    model: Any = AutoModelForCausalLM.from_pretrained(STARTER / "base", dtype=torch.float32)
     if adapter is not None:
         model = PeftModel.from_pretrained(model, str(adapter))
     tokenizer = engine.base.tokenizer

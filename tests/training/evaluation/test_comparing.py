@@ -1,6 +1,7 @@
 import csv
 import io
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from training.evaluation.compare import Cell, Table
 from training.evaluation.metrics import Absent, Column, Values
 from training.evaluation.metrics.diversity import of_all, runs_of
 from training.evaluation.metrics.perplexity import Surprise, bits, perplexity
+from training.evaluation.metrics.registry import Measured
 from training.evaluation.samples import Sample
 
 SCORE = Column("score", "Score_1", "Оценка", "higher")
@@ -26,7 +28,9 @@ def made(count: int = 40, shift: float = 0.2) -> Table:
         "tuned": (base + shift + draw.normal(0, 0.02, count)).tolist(),
     }
     samples: dict[str, list[Sample]] = {name: different(["да"] * count, name) for name in numbers}
-    measured = {name: {"score": values, "loops": Absent("no reason & 100 % sure")} for name, values in numbers.items()}
+    measured: dict[str, Measured] = {
+        name: {"score": values, "loops": Absent("no reason & 100 % sure")} for name, values in numbers.items()
+    }
     table = Table(["base", "tuned"])
     for column in (SCORE, LOOPS):
         table.add(column, compare.per_sample(samples, measured, column.name))
@@ -83,7 +87,10 @@ def test_the_note_says_how_many_differences_chance_shows() -> None:
 def test_systems_are_compared_on_the_prompts_that_both_answered() -> None:
     one = [sample("да", key=str(n)) for n in range(50)]
     other = [sample("да", key=str(n), system="two") for n in range(25, 75)]
-    values = {"one": {"x": [1.0] * 25 + [2.0] * 25}, "two": {"x": [2.0] * 25 + [9.0] * 25}}
+    values: dict[str, Measured] = {
+        "one": {"x": [*[1.0] * 25, *[2.0] * 25]},
+        "two": {"x": [*[2.0] * 25, *[9.0] * 25]},
+    }
     cell = compare.per_sample({"one": one, "two": other}, values, "x")["two"]
     assert cell.difference is not None
     assert (cell.difference.interval.n, cell.difference.interval.mean) == (25, 0.0)
@@ -113,8 +120,8 @@ def test_pooled_differences_are_found_and_not_invented() -> None:
     draw = np.random.default_rng(6)
     base = draw.normal(0, 1, 200)
 
-    def mean(part: object) -> float:
-        return float(np.mean(part))  # type: ignore[arg-type]
+    def mean(part: Any) -> float:
+        return float(np.mean(part))
 
     shown = pooled.difference((base + 0.3 + draw.normal(0, 0.2, 200)).tolist(), base.tolist(), mean)
     assert shown.verdict == "higher" and shown.p < 0.001

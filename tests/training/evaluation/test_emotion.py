@@ -201,7 +201,7 @@ def test_the_gate_is_fitted_once_for_a_corpus(monkeypatch: pytest.MonkeyPatch, t
         return TfIdf([], {})
 
     monkeypatch.setattr(gates, "seed_rows", list)
-    monkeypatch.setattr(gates.TfIdf, "fit", fit)
+    monkeypatch.setattr(TfIdf, "fit", fit)
     for corpus in ("one", "one", "other"):
         monkeypatch.setattr(seed_corpus, "FOLDER", tmp_path / corpus)
         gates.load("seed")
@@ -257,12 +257,14 @@ def test_titles_are_found_in_every_form_and_in_their_own_preset_alone(presets: P
 
 
 def test_only_large_differences_that_are_shown_are_suspicious() -> None:
-    calm, loud = [0.0, 0.01] * 20, [0.2, 0.25] * 20
+    calm: Values = [0.0, 0.01] * 20
+    loud: Values = [0.2, 0.25] * 20
+    assert isinstance(calm, list) and isinstance(loud, list)
     assert [one.sign.column for one in suspicions.suspicions({"title_share": loud}, {"title_share": calm})] == [
         "title_share"
     ]
     assert suspicions.suspicions({"title_share": calm}, {"title_share": loud}) == []
-    slightly = [one + 0.01 for one in calm]
+    slightly: Values = [0.01, 0.02] * 20
     assert suspicions.suspicions({"title_share": slightly}, {"title_share": calm}) == []
     assert suspicions.suspicions({"gap": loud[:10]}, {"gap": calm[:10]}) == []
     absent = Absent("no picker")

@@ -72,7 +72,8 @@ def test_a_layer_that_the_encoder_lacks_is_told() -> None:
 def small_bert(folder: Path) -> BertForSequenceClassification:
     tokenizer = AutoTokenizer.from_pretrained(CLASSIFIER)
     torch.manual_seed(3)
-    model = BertForSequenceClassification(BertConfig(vocab_size=len(tokenizer), **TINY)).eval()
+    model = BertForSequenceClassification(BertConfig(vocab_size=len(tokenizer), **TINY))
+    model.eval()
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return model
@@ -161,7 +162,9 @@ def test_acceptability_is_the_mean_over_sentences(tmp_path: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(CLASSIFIER)
     shape = {**TINY, "num_labels": 2, "id2label": {0: "0", 1: "1"}, "label2id": {"0": 0, "1": 1}}
     torch.manual_seed(1)
-    model = BertForSequenceClassification(BertConfig(vocab_size=len(tokenizer), **shape)).eval()
+    model: BertForSequenceClassification = BertForSequenceClassification(
+        BertConfig(vocab_size=len(tokenizer), **shape)
+    ).eval()
     with torch.no_grad():
         for weight in model.parameters():
             weight.normal_(0, 0.3)

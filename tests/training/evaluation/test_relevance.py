@@ -8,7 +8,8 @@ import pytest
 from storage.presets import Presets, load_presets
 from training.data import conversations, seed_corpus
 from training.data.conversations import Example
-from training.evaluation.relevance import OTHERS, choices, first, likelihoods
+from training.evaluation.likelihoods import likelihoods
+from training.evaluation.relevance import OTHERS, choices, first
 
 STARTER = Path("models/starter")
 

@@ -34,7 +34,7 @@ def test_answers_are_counted_by_what_was_told(presets: Presets, monkeypatch: pyt
         def __init__(self) -> None:
             self.presets = presets
 
-        def draw(self, asked, count, hints):  # type: ignore[no-untyped-def, override]
+        def draw(self, asked, count, hints):  # type: ignore[no-untyped-def]
             return [Drawn(one, (), own[one.preset.id]) for one in asked]
 
     first, second, _, last = "\n".join(subjects.count(Said(), STARTER, "later", 4)).splitlines()

@@ -125,7 +125,7 @@ def mistral_tokenizer() -> Any:
     raw.decoder = decoders.Sequence(
         [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
     )
-    made = PreTrainedTokenizerFast(tokenizer_object=raw, unk_token="<unk>", bos_token="<s>", eos_token="</s>")
+    made: Any = PreTrainedTokenizerFast(tokenizer_object=raw, unk_token="<unk>", bos_token="<s>", eos_token="</s>")
     made._tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
     return made
 
@@ -135,7 +135,7 @@ def llama3_tokenizer() -> Any:
     raw = Tokenizer(models.BPE(dict(vocabulary), list(merges), ignore_merges=True))
     raw.pre_tokenizer = _split(ENGLISH)
     raw.decoder = decoders.ByteLevel()
-    made = PreTrainedTokenizerFast(
+    made: Any = PreTrainedTokenizerFast(
         tokenizer_object=raw,
         bos_token="<|begin_of_text|>",
         eos_token="<|eot_id|>",
@@ -153,8 +153,9 @@ def qwen2_tokenizer() -> Any:
     from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 
     vocabulary, merges = _bytes(PRETOKENIZE_REGEX)
+    paired: Any = list(merges)
     return Qwen2Tokenizer(
-        vocab=dict(vocabulary), merges=list(merges), additional_special_tokens=["<|im_start|>", "<|im_end|>"]
+        vocab=dict(vocabulary), merges=paired, additional_special_tokens=["<|im_start|>", "<|im_end|>"]
     )
 
 

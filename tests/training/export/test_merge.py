@@ -20,7 +20,6 @@ from models.settings import STARTER
 from storage.presets import Presets
 from tests.models.tiny import FAMILIES, save_adapter, save_model
 from tests.training.export.conftest import greedy_answers, prompts
-from training.export import places
 from training.export.commands import main
 from training.export.errors import NoSpace, OutputExists, SourceUnusable, Unsupported
 from training.export.merge import merge, plan
@@ -130,7 +129,7 @@ def test_adapter_of_another_base_is_refused(made: Path, tmp_path: Path) -> None:
 def test_full_disk_is_said_before_anything_is_written(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(places.shutil, "disk_usage", lambda _: SimpleNamespace(free=10_000_000))
+    monkeypatch.setattr("training.export.places.shutil.disk_usage", lambda _: SimpleNamespace(free=10_000_000))
     with pytest.raises(NoSpace, match=r"0\.01 GB free"):
         merge(made / "llama" / "base", made / "llama" / "lora", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

@@ -140,7 +140,7 @@ def test_merges_that_scores_cannot_express_are_refused() -> None:
 
 
 def test_normalizers_that_llama_cpp_lacks_are_refused() -> None:
-    made = AutoTokenizer.from_pretrained(STARTER / "base")
+    made: Any = AutoTokenizer.from_pretrained(STARTER / "base")
     made._tokenizer.normalizer = normalizers.Lowercase()
     with pytest.raises(Unsupported, match="Lowercase"):
         vocabulary.read(made, 6144, [2])

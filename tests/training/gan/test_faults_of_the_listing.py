@@ -86,7 +86,7 @@ def test_a_fresh_action_has_expectation_zero_and_the_trajectorys_own_token_the_t
 
 def test_a_reward_that_all_answers_share_teaches_nothing_only_with_a_baseline() -> None:
     log_probs = [torch.tensor([-1.0], requires_grad=True)]
-    printed_loss(log_probs, torch.full((1, 3), 0.7)).backward()  # type: ignore[no-untyped-call]
+    printed_loss(log_probs, torch.full((1, 3), 0.7)).backward()
     assert log_probs[0].grad is not None and log_probs[0].grad.abs() > 0.5
     assert advantages(torch.full((6, 3), 0.7), 1, False).abs().max() < 1e-6
     values = torch.rand(6, 3, generator=chance())
@@ -95,7 +95,7 @@ def test_a_reward_that_all_answers_share_teaches_nothing_only_with_a_baseline() 
 
 def test_zip_over_one_row_of_rewards_drops_all_tokens_but_the_first() -> None:
     log_probs = [torch.tensor([-1.0], requires_grad=True) for _ in range(5)]
-    printed_loss(log_probs, torch.rand(1, 5) + 1).backward()  # type: ignore[no-untyped-call]
+    printed_loss(log_probs, torch.rand(1, 5) + 1).backward()
     assert [one.grad is not None for one in log_probs] == [True, False, False, False, False]
     base = tiny.model()
     gan = tiny.gan(base)
@@ -168,7 +168,7 @@ def test_the_base_gets_gradients_only_in_the_listing() -> None:
     base = tiny.model()
     printed = listing(base)
     assert all(weight.requires_grad for weight in base.parameters())
-    printed.logits(printed.padded((1, 5))).sum().backward()  # type: ignore[no-untyped-call]
+    printed.logits(printed.padded((1, 5))).sum().backward()
     assert base.lm_head.weight.grad is not None
     base.zero_grad(set_to_none=True)
     gan = tiny.gan(base, updates=2)

@@ -35,8 +35,10 @@ def pair_set(tmp_path_factory: pytest.TempPathFactory, seed_rows: list[SeedRow],
     """The shortest of real pairs, so that a step takes a fraction of a second; held-out messages are others."""
     train, held = seed_corpus.split(seed_rows)
     folder = tmp_path_factory.mktemp("pairs") / "set"
-    short = (list(islice(brief(seed_pairs.pairs(rows, presets)), most)) for rows, most in ((train, 640), (held, 96)))
-    return sets.write(folder, *short, {"sources": "seed pairs"}).folder
+    learned, asked = (
+        list(islice(brief(seed_pairs.pairs(rows, presets)), most)) for rows, most in ((train, 640), (held, 96))
+    )
+    return sets.write(folder, learned, asked, {"sources": "seed pairs"}).folder
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +49,12 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("tiny")
     tokenizer = AutoTokenizer.from_pretrained(BASE)
-    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    shape: dict[str, Any] = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+    }
     torch.manual_seed(1)
     model = LlamaForCausalLM(LlamaConfig(**shape, vocab_size=len(tokenizer), max_position_embeddings=128))
     model.save_pretrained(folder / "base")
@@ -57,7 +64,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, weight in tuned.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.5)
-    tuned.save_pretrained(folder / "adapter")
+    tuned.save_pretrained(str(folder / "adapter"))
     return folder
 
 

@@ -4,6 +4,7 @@ A change in TRL's losses, masks or special tokens is noticed here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def model(tiny: Path) -> Any:
 
 @pytest.fixture(scope="module")
 def examples(pair_set: Path, tokenizer: Any, presets: Presets) -> list[Example]:
-    return list(Encoder(tokenizer, presets, 96).pairs(sets.load(pair_set).train(Pair)))[:5]
+    return [*islice(Encoder(tokenizer, presets, 96).pairs(sets.load(pair_set).train(Pair)), 5)]
 
 
 def logp(model: Any, prompt: Sequence[int], answer: Sequence[int]) -> torch.Tensor:
@@ -46,7 +47,8 @@ def logp(model: Any, prompt: Sequence[int], answer: Sequence[int]) -> torch.Tens
     ids = torch.tensor([[*prompt, *answer]])
     with torch.no_grad():
         logits = model(ids).logits[0, :-1].log_softmax(-1)
-    return logits[torch.arange(len(ids[0]) - 1), ids[0, 1:]][len(prompt) - 1 :].sum()
+    found: torch.Tensor = logits[torch.arange(len(ids[0]) - 1), ids[0, 1:]][len(prompt) - 1 :].sum()
+    return found
 
 
 def sums(model: Any, examples: Sequence[Example], key: str, base: bool = False) -> torch.Tensor:
@@ -100,9 +102,9 @@ def test_dpo(given: Any, model: Any, examples: list[Example], tokenizer: Any, sm
     made, arguments, rows = given("dpo", reference="base", beta=0.3, loss=loss, label_smoothing=smoothing)
     config = DPOConfig(**arguments, beta=0.3, loss_type=[loss], label_smoothing=smoothing, max_length=None)
     found, batch = loss_of(dpo.build(made, config, rows, None, tokenizer))
-    policy = [sums(model, examples, key) for key in ("chosen_ids", "rejected_ids")]
-    reference = [sums(model, examples, key, base=True) for key in ("chosen_ids", "rejected_ids")]
-    ours = objectives.dpo_loss(*policy, *reference, beta=0.3, label_smoothing=smoothing)
+    chosen, rejected = (sums(model, examples, key) for key in ("chosen_ids", "rejected_ids"))
+    was_chosen, was_rejected = (sums(model, examples, key, base=True) for key in ("chosen_ids", "rejected_ids"))
+    ours = objectives.dpo_loss(chosen, rejected, was_chosen, was_rejected, beta=0.3, label_smoothing=smoothing)
     assert abs(float(ours) - 0.693) > 0.05  # policy and reference differ, so the sums matter
     assert float(found) == pytest.approx(float(ours), rel=1e-4)
     first = batch["input_ids"][0][batch["attention_mask"][0].bool()].tolist()
@@ -112,9 +114,10 @@ def test_dpo(given: Any, model: Any, examples: list[Example], tokenizer: Any, sm
 def test_simpo(given: Any, model: Any, examples: list[Example], tokenizer: Any) -> None:
     made, arguments, rows = given("simpo", beta=2.5, gamma=0.7)
     found, batch = loss_of(simpo.build(made, simpo.configuration(made, **arguments), rows, None, tokenizer))
-    policy = [sums(model, examples, key) for key in ("chosen_ids", "rejected_ids")]
-    tokens = [lengths(examples, key) for key in ("chosen_ids", "rejected_ids")]
-    assert float(found) == pytest.approx(float(objectives.simpo_loss(*policy, *tokens, beta=2.5, gamma=0.7)), rel=1e-4)
+    chosen, rejected = (sums(model, examples, key) for key in ("chosen_ids", "rejected_ids"))
+    tokens = lengths(examples, "chosen_ids"), lengths(examples, "rejected_ids")
+    ours = objectives.simpo_loss(chosen, rejected, *tokens, beta=2.5, gamma=0.7)
+    assert float(found) == pytest.approx(float(ours), rel=1e-4)
     first = batch["rejected_input_ids"][0][batch["rejected_attention_mask"][0].bool()].tolist()
     assert first == [*examples[0]["prompt_ids"], *examples[0]["rejected_ids"]]
 
@@ -157,11 +160,12 @@ def test_reward(given: Any, examples: list[Example], tokenizer: Any) -> None:
     found, _ = loss_of(trainer)
     trainer.model.eval()
     scorer = reward.Scorer(trainer.model, tokenizer)
-    pairs = [
+    chosen, rejected = (
         torch.tensor([score for one in reward.joined(examples) for score in scorer.scores([one[side]])])
         for side in ("chosen_ids", "rejected_ids")
-    ]
-    assert float(found) == pytest.approx(float(objectives.bradley_terry_loss(*pairs, centre=0.1)), rel=1e-4)
+    )
+    ours = objectives.bradley_terry_loss(chosen, rejected, centre=0.1)
+    assert float(found) == pytest.approx(float(ours), rel=1e-4)
 
 
 def test_a_new_adapter_is_compared_with_the_base(given: Any, examples: list[Example], tokenizer: Any) -> None:

@@ -12,7 +12,8 @@ from training.data import seed_corpus, sets
 from training.data.rows import Answer
 from training.data.seed_corpus import SeedRow
 from training.policy import Policy
-from training.ppo import Ppo, PpoKeys
+from training.ppo import Ppo
+from training.ppo_keys import PpoKeys
 
 STARTER = Path("models/starter")
 WORDS = ("<e>", "<u>", "дом", "лес", "кот", "сон", "мир", "чай", "снег", "друг", "ночь", "река")

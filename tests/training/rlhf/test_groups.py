@@ -67,7 +67,7 @@ def test_advantages_and_prompts_are_ours(
     run, tokenizer = Run(tmp_path, "rlhf", given), bases.load_tokenizer(tiny_folder)
     asked, held = rlhf.gather(given, run, tuning.rows(given, tmp_path, presets), tokenizer, presets)
     config = rlhf_groups.configuration(given, run, len(asked))
-    reward = rlhf_groups.load(given.reward, presets)
+    reward = rlhf_groups.load(given.reward, presets)  # type: ignore[attr-defined]
     trainer = rlhf_groups.build(given, config, tokenizer, reward, asked, held)
     trainer.model.train()
     batch = trainer._generate_and_score_completions(

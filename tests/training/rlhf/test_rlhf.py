@@ -193,7 +193,7 @@ def test_a_four_bit_base_can_be_tuned(
 def test_half_precision_learns_what_full_precision_learns(
     tiny_folder: str, neutral_set: Path, presets: Presets, tmp_path: Path, round_answers: Callable[..., None]
 ) -> None:
-    learned = []
+    learned: list[torch.Tensor] = []
     for precision in ("float32", "float16"):
         round_answers()
         given = recipe(
@@ -208,7 +208,7 @@ def test_half_precision_learns_what_full_precision_learns(
         )
         pairs = read_adapter(rlhf.main(given, tmp_path, presets))
         learned.append(torch.cat([pair.up.flatten() for pair in pairs.values()]))
-    assert float(torch.cosine_similarity(*learned, dim=0)) > 0.9
+    assert float(torch.cosine_similarity(learned[0], learned[1], dim=0)) > 0.9
 
 
 def test_prompts_are_what_serving_renders_each_once(presets: Presets) -> None:
@@ -246,7 +246,7 @@ def test_every_prompt_is_asked_once_an_epoch_in_an_order_of_its_own() -> None:
 
 
 def test_epochs_count_how_often_a_prompt_is_asked() -> None:
-    keys = {"rollout": 8, "rows": 4, "samples": 2, "steps": None, "epochs": 2.0}
+    keys: dict[str, Any] = {"rollout": 8, "rows": 4, "samples": 2, "steps": None, "epochs": 2.0}
     assert rlhf.steps(recipe(**keys), prompts=10) == 5
     assert rlhf.steps(recipe(), prompts=10) == 3
 

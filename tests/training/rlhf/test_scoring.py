@@ -96,7 +96,7 @@ def scorer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reward") / "model"
     torch.manual_seed(2)
     tokenizer = AutoTokenizer.from_pretrained("models/starter/base")
-    config = LlamaConfig(
+    config = LlamaConfig(  # type: ignore[call-arg]
         vocab_size=len(tokenizer),
         hidden_size=16,
         intermediate_size=24,
@@ -116,7 +116,7 @@ def test_a_reward_model_reads_what_serving_renders(scorer: Path, presets: Preset
 
     answers = [drawn("Ура!"), drawn("Как же я рада за тебя, вот это праздник!", "sadness"), drawn("Ну и ну")]
     found = [one["model"] for one in scoring.load(RewardKeys(model=scorer), presets)(answers)]
-    model, tokenizer = (kind.from_pretrained(scorer) for kind in (AutoModelForSequenceClassification, AutoTokenizer))  # type: ignore[attr-defined]
+    model, tokenizer = (kind.from_pretrained(scorer) for kind in (AutoModelForSequenceClassification, AutoTokenizer))
     for one, score in zip(answers, found, strict=True):
         ids = prompt_ids(tokenizer, one.row, one.row.prompt, presets) + answer_ids(tokenizer, one.text)
         with torch.no_grad():
@@ -137,7 +137,7 @@ def test_an_adapter_with_a_head_is_a_reward_model(scorer: Path, presets: Presets
     from transformers import AutoModelForSequenceClassification
 
     config = LoraConfig(r=2, target_modules="all-linear", task_type="SEQ_CLS")
-    tuned = get_peft_model(AutoModelForSequenceClassification.from_pretrained(scorer, num_labels=1), config)
+    tuned: Any = get_peft_model(AutoModelForSequenceClassification.from_pretrained(scorer, num_labels=1), config)
     tuned.base_model.model.score.modules_to_save["default"].weight.data.fill_(0.0)
     tuned.save_pretrained(str(tmp_path / "adapter"))
     assert scoring.load(RewardKeys(model=tmp_path / "adapter"), presets)([drawn("Ура!")]) == [{"model": 0.0}]

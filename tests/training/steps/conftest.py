@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from training.data.rows import Answer, Row, dump
 from training.data.seed_corpus import SeedRow
 from training.data.steps.part import Context, Counts, Part, run
 
-Apply = Callable[..., tuple[list[Row], Counts]]
+Apply = Callable[..., tuple[list[Any], Counts]]
 
 
 @pytest.fixture(scope="session")
