@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sqlite3
 import sys
 import time
@@ -45,6 +46,18 @@ def children(pid: int) -> dict[str, int]:
     return found
 
 
+async def refused_beside(folder: Path) -> None:
+    """A second `otklik up` on the same folder."""
+    second = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "otklik", "up"),
+        env=os.environ | {"STORAGE_DIR": str(folder), "MODELS_ENGINE": "echo"},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, complaint = await asyncio.wait_for(second.communicate(), 20)
+    assert second.returncode == 2
+    assert "another `otklik up`" in complaint.decode()
+
+
 async def test_one_command_opens_a_chat_that_answers_is_rated_and_survives_a_restart(tmp_path: Path) -> None:
     port = free_port()
     async with otklik_up(tmp_path, port) as (process, address), Person.join(address, "Аня") as anna:
@@ -67,8 +80,9 @@ async def test_one_command_opens_a_chat_that_answers_is_rated_and_survives_a_res
         assert again.text not in ("", reply.text)
 
 
-async def test_any_killed_process_comes_back_and_no_message_is_lost(tmp_path: Path) -> None:
+async def test_a_second_up_is_refused_and_a_killed_process_comes_back_with_no_message_lost(tmp_path: Path) -> None:
     async with otklik_up(tmp_path, free_port()) as (process, address), Person.join(address, "Борис") as boris:
+        await refused_beside(tmp_path)
         await greet(boris)
         for name in ("worker", "redis", "bot", "trainer"):
             # A reply that was just accepted is being marked as sent: killed inside that moment it may come twice.
@@ -81,34 +95,24 @@ async def test_any_killed_process_comes_back_and_no_message_is_lost(tmp_path: Pa
         assert len(texts) == len(set(texts)), "a reply came twice"
 
 
-async def test_a_second_up_on_the_same_folder_is_refused(tmp_path: Path) -> None:
-    async with otklik_up(tmp_path, free_port()):
-        second = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "otklik", "up"),
-            env=os.environ | {"STORAGE_DIR": str(tmp_path), "MODELS_ENGINE": "echo"},
-            stderr=asyncio.subprocess.PIPE,
-        )
-        _, complaint = await asyncio.wait_for(second.communicate(), 20)
-        assert second.returncode == 2
-        assert "another `otklik up`" in complaint.decode()
-
-
 async def test_a_child_that_cannot_start_ends_it_with_the_reason(tmp_path: Path) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "otklik", "up"),
-        env=os.environ
-        | {
-            "STORAGE_DIR": str(tmp_path),
-            "MODELS_BASE": "./nosuch",
-            "BOT_PLAYGROUND_LISTEN": f"127.0.0.1:{free_port()}",
-            "API_LISTEN": f"127.0.0.1:{free_port()}",
-        },
-        stdout=asyncio.subprocess.PIPE,
-    )
-    told, _ = await asyncio.wait_for(process.communicate(), 40)
+    with socket.create_server(("127.0.0.1", 0)) as another:
+        address = f"127.0.0.1:{another.getsockname()[1]}"
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "otklik", "up"),
+            env=os.environ
+            | {
+                "STORAGE_DIR": str(tmp_path),
+                "MODELS_ENGINE": "echo",
+                "BOT_PLAYGROUND_LISTEN": address,
+                "API_LISTEN": f"127.0.0.1:{free_port()}",
+            },
+            stdout=asyncio.subprocess.PIPE,
+        )
+        told, _ = await asyncio.wait_for(process.communicate(), 40)
     assert process.returncode == 1
-    assert "worker does not start" in told.decode()
-    assert "./nosuch" in told.decode()
+    assert "playground does not start" in told.decode()
+    assert "address already in use" in told.decode() and "BOT_PLAYGROUND_LISTEN" in told.decode()
 
 
 @pytest.fixture
